@@ -1,0 +1,15 @@
+-- What people and dashboards read: each access once, in words.
+CREATE VIEW IF NOT EXISTS ${database}.access${on_cluster} AS
+SELECT
+    record_id, node, seq, ts, toTimeZone(ts, 'Europe/Stockholm') AS ts_local, phase, registry, account, user_hsa,
+    user_title, care_provider_hsa, care_unit_hsa, care_unit_name, auth_method, device, device_org, src_ip,
+    src_country, request_id, method, route, status, bytes, duration_us, activity, purpose, initiator, decision,
+    reason, resource_type, sensitivity, lower(hex(patient_ref)) AS patient, patient_source, outcome
+FROM ${database}.access_log FINAL
+WHERE phase != 'end';
+
+CREATE VIEW IF NOT EXISTS ${database}.event${on_cluster} AS
+SELECT
+    event_id, node, seq, ts, toTimeZone(ts, 'Europe/Stockholm') AS ts_local, kind, reason, account, by, device,
+    device_org, src_ip, src_country, auth_method, count, detail
+FROM ${database}.auth_event FINAL;

@@ -1,0 +1,249 @@
+//! From frames to rows.
+
+use super::{AccessRow, AuthRow, KeyRow};
+use crate::Text;
+use crate::id::{NodeName, RecordId, RequestId};
+use crate::record::{AuthEvent, Intent, Marker, Outcome, OutcomeKind, Phase, Protection, Reason, Relation};
+use crate::wire::{Wire, WireError};
+use std::collections::{BTreeMap, HashMap};
+
+/// The kinds of frames: the numbers that the journal writes.
+pub mod kinds {
+    /// An [`crate::record::Intent`].
+    pub const INTENT: u8 = 1;
+    /// Patients found in a response; a later version's.
+    pub const DISCLOSURE: u8 = 2;
+    /// An [`crate::record::Outcome`].
+    pub const OUTCOME: u8 = 3;
+    /// An [`crate::record::AuthEvent`].
+    pub const AUTH_EVENT: u8 = 4;
+    /// A [`crate::record::Marker`].
+    pub const MARKER: u8 = 5;
+}
+
+/// A frame that says nothing to this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The payload does not decode.
+    #[error("frame {sequence} does not decode")]
+    Payload {
+        /// The frame.
+        sequence: u64,
+        /// Why.
+        #[source]
+        source: WireError,
+    },
+    /// The kind is of a later version.
+    #[error("frame {sequence} is of an unknown kind, {kind}")]
+    Kind {
+        /// The frame.
+        sequence: u64,
+        /// Its kind.
+        kind: u8,
+    },
+}
+
+/// What a frame gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// For `access_log`. Its `seq` and `batch` are still 0.
+    Access(Box<AccessRow>),
+    /// For `auth_event`. Its `seq` and `batch` are still 0.
+    Auth(Box<AuthRow>),
+    /// For `data_key`.
+    Key(KeyRow),
+}
+
+struct Open {
+    intent: Intent,
+    sequence: u64,
+    begun: bool,
+}
+
+/// The state between frames: the exchanges that are still open. As large as the requests under way.
+pub struct Fold {
+    node: Text,
+    tenant: Text,
+    open: HashMap<RequestId, Open>,
+    oldest: BTreeMap<u64, RequestId>,
+}
+
+impl Fold {
+    /// Starts with nothing open.
+    pub fn new(node: &NodeName, tenant: &Text) -> Self {
+        Self { node: node.text(), tenant: Text::clone(tenant), open: HashMap::new(), oldest: BTreeMap::new() }
+    }
+
+    /// The first frame that must be read again after a restart, so that every open exchange is known: the oldest
+    /// open intent's, or `next` if nothing is open.
+    pub fn resume_from(&self, next: u64) -> u64 {
+        self.oldest.first_key_value().map_or(next, |(sequence, _)| *sequence)
+    }
+
+    /// How many exchanges are open.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Takes the next frame and appends the rows it gives.
+    pub fn apply(&mut self, sequence: u64, kind: u8, payload: &[u8], rows: &mut Vec<Row>) -> Result<(), FrameError> {
+        let payload_error = |source| FrameError::Payload { sequence, source };
+        match kind {
+            kinds::INTENT => self.intent(sequence, Intent::from_bytes(payload).map_err(payload_error)?, rows),
+            kinds::OUTCOME => self.outcome(&Outcome::from_bytes(payload).map_err(payload_error)?, rows),
+            kinds::AUTH_EVENT => {
+                let event = AuthEvent::from_bytes(payload).map_err(payload_error)?;
+                rows.push(Row::Auth(Box::new(self.auth_row(event))));
+            }
+            kinds::MARKER => self.marker(Marker::from_bytes(payload).map_err(payload_error)?, rows),
+            kind => return Err(FrameError::Kind { sequence, kind }),
+        }
+        Ok(())
+    }
+
+    fn intent(&mut self, sequence: u64, intent: Intent, rows: &mut Vec<Row>) {
+        if let Some(outcome) = intent.answered {
+            self.rows(&intent, &outcome, Phase::Whole, rows);
+            return;
+        }
+        let request = intent.asked.request;
+        self.oldest.insert(sequence, request);
+        self.open.insert(request, Open { intent, sequence, begun: false });
+    }
+
+    fn outcome(&mut self, outcome: &Outcome, rows: &mut Vec<Row>) {
+        // An outcome without an intent belongs to a request whose rows were closed by a marker, or was not recorded.
+        let Some(mut open) = self.open.remove(&outcome.request) else { return };
+        if outcome.kind == OutcomeKind::Open {
+            if !open.begun {
+                self.rows(&open.intent, outcome, Phase::Begin, rows);
+            }
+            open.begun = true;
+            self.open.insert(outcome.request, open);
+            return;
+        }
+        self.oldest.remove(&open.sequence);
+        self.rows(&open.intent, outcome, if open.begun { Phase::End } else { Phase::Whole }, rows);
+    }
+
+    fn marker(&mut self, marker: Marker, rows: &mut Vec<Row>) {
+        match marker {
+            Marker::Started { at } => {
+                for (_, request) in std::mem::take(&mut self.oldest) {
+                    let Some(open) = self.open.remove(&request) else { continue };
+                    let asked = open.intent.asked.at;
+                    let duration_us = u64::try_from(at.saturating_sub(asked)).unwrap_or(0);
+                    let outcome =
+                        Outcome { request, at, status: 0, bytes: 0, duration_us, kind: OutcomeKind::Unknown };
+                    let phase = if open.begun { Phase::End } else { Phase::Whole };
+                    self.rows(&open.intent, &outcome, phase, rows);
+                }
+            }
+            Marker::DataKey { at, key } => rows.push(Row::Key(KeyRow {
+                key_id: key.id.uuid(),
+                node: Text::clone(&self.node),
+                ts: at,
+                wrapped: hex::encode(key.wrapped.0).into(),
+            })),
+            // The gap itself is told by the seals: no seal covers the missing numbers.
+            Marker::Gap { .. } => {}
+        }
+    }
+
+    fn rows(&self, intent: &Intent, outcome: &Outcome, phase: Phase, rows: &mut Vec<Row>) {
+        for (index, patient) in intent.patients.iter().enumerate() {
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            let (asked, actor) = (&intent.asked, &intent.actor);
+            rows.push(Row::Access(Box::new(AccessRow {
+                record_id: RecordId::derive(asked.request, index, phase == Phase::End).uuid(),
+                node: Text::clone(&self.node),
+                seq: 0,
+                batch: 0,
+                ts: asked.at,
+                phase,
+                tenant: Text::clone(&self.tenant),
+                registry: Text::clone(&asked.registry),
+                system_hsa: Text::clone(&asked.system_hsa),
+                account: actor.account.uuid(),
+                user_hsa: Text::clone(&actor.user_hsa),
+                user_name: Text::clone(&actor.user_name),
+                user_title: Text::clone(&actor.user_title),
+                commission_hsa: Text::clone(&actor.commission_hsa),
+                commission_name: Text::clone(&actor.commission_name),
+                commission_purpose: Text::clone(&actor.commission_purpose),
+                care_provider_hsa: Text::clone(&actor.care_provider_hsa),
+                care_unit_hsa: Text::clone(&actor.care_unit_hsa),
+                care_unit_name: Text::clone(&actor.care_unit_name),
+                session: actor.session,
+                auth_method: actor.auth_method,
+                acr: Text::clone(&actor.acr),
+                device: actor.device.uuid(),
+                device_cert: actor.device_cert.0,
+                device_org: Text::clone(&actor.device_org),
+                src_ip: intent.origin.address,
+                src_country: intent.origin.country,
+                src_asn: intent.origin.asn,
+                request_id: asked.request.uuid(),
+                method: Text::clone(&asked.method),
+                route: Text::clone(&asked.route),
+                status: outcome.status,
+                bytes: outcome.bytes,
+                duration_us: outcome.duration_us,
+                activity: asked.activity,
+                purpose: asked.purpose,
+                initiator: asked.initiator,
+                decision: asked.decision,
+                reason: if asked.reason == Reason::None { patient.problem } else { asked.reason },
+                policy_epoch: asked.policy_epoch,
+                resource_type: Text::clone(&asked.resource_type),
+                sensitivity: asked.sensitivity,
+                patient_ref: patient.reference.0,
+                patient_kind: patient.kind,
+                patient_key: if patient.kind == 0 { uuid::Uuid::nil() } else { intent.key.uuid() },
+                patient_sealed: patient.sealed.0,
+                patient_source: patient.source,
+                position: patient.position,
+                protection: Protection::Unknown,
+                care_relation: Relation::Unknown,
+                search_terms: intent.terms.iter().map(|term| term.0).collect(),
+                outcome: outcome.kind,
+            })));
+        }
+    }
+
+    fn auth_row(&self, event: AuthEvent) -> AuthRow {
+        AuthRow::of(event, &self.node, &self.tenant)
+    }
+}
+
+impl AuthRow {
+    /// The row of an event at a node; its `seq` and `batch` are still 0.
+    pub fn of(event: AuthEvent, node: &Text, tenant: &Text) -> Self {
+        Self {
+            event_id: event.id.uuid(),
+            node: Text::clone(node),
+            seq: 0,
+            batch: 0,
+            ts: event.at,
+            tenant: Text::clone(tenant),
+            kind: event.kind,
+            reason: event.reason,
+            account: event.account.uuid(),
+            by: event.by.uuid(),
+            user_name: event.user_name.0,
+            device: event.device.uuid(),
+            device_cert: event.device_cert.0,
+            device_org: event.device_org,
+            src_ip: event.origin.address,
+            src_country: event.origin.country,
+            src_asn: event.origin.asn,
+            auth_method: event.auth_method,
+            session: event.session,
+            count: event.count,
+            detail: event.detail,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
