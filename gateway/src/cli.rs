@@ -1,0 +1,164 @@
+//! The command line.
+
+use crate::config::Config;
+use crate::journal_cli;
+use crate::keys::NodeKeys;
+use crate::{console, serve, tls};
+use clap::{CommandFactory, Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A reverse proxy in front of health registries: lets in who belongs, and records every access to a patient's data
+/// before a byte of it leaves.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve requests until told to stop.
+    Serve {
+        /// The settings file.
+        #[arg(long, default_value = "gateway.toml")]
+        config: PathBuf,
+        /// Write the addresses to this file (JSON) when requests are taken.
+        #[arg(long)]
+        ready_file: Option<PathBuf>,
+    },
+    /// Check the settings and the routes; every mistake is named with its line.
+    Validate {
+        /// The settings file.
+        #[arg(long, default_value = "gateway.toml")]
+        config: PathBuf,
+    },
+    /// Make this node's keys if it has none, and print the public ones.
+    Keys {
+        /// The settings file.
+        #[arg(long, default_value = "gateway.toml")]
+        config: PathBuf,
+    },
+    /// Look into a journal, with or without a gateway running on it.
+    Journal {
+        /// The settings file.
+        #[arg(long, default_value = "gateway.toml", global = true)]
+        config: PathBuf,
+        #[command(flatten)]
+        args: journal_cli::Args,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Exit status: the settings are wrong (`EX_CONFIG` of sysexits).
+const BAD_CONFIG: u8 = 78;
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    tls::install_provider();
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Serve { config, ready_file } => match load(&config) {
+            Ok(config) => serve_until_told(config, ready_file),
+            Err(code) => code,
+        },
+        Command::Validate { config } => match load(&config) {
+            Ok(config) => {
+                console::line(format_args!(
+                    "the settings are in order: {} registries, {} routes",
+                    config.routes.registries().len(),
+                    config.routes.routes().len()
+                ));
+                ExitCode::SUCCESS
+            }
+            Err(code) => code,
+        },
+        Command::Keys { config } => match load(&config) {
+            Ok(config) => match NodeKeys::open(&config.node.state_dir) {
+                Ok(keys) => {
+                    console::line(format_args!("{}", keys.assertion.jwks()));
+                    ExitCode::SUCCESS
+                }
+                Err(error) => failed(&error),
+            },
+            Err(code) => code,
+        },
+        Command::Journal { config, args } => match load(&config) {
+            Ok(config) => look_into_journal(&config, &args),
+            Err(code) => code,
+        },
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "gateway", &mut script);
+            console::raw(&script);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn look_into_journal(config: &Config, args: &journal_cli::Args) -> ExitCode {
+    let places =
+        journal_cli::Places { dir: config.journal.dir.clone(), ledger: serve::ledger_path(&config.journal.dir) };
+    match journal_cli::run(args, &places, &mut std::io::stdout().lock()) {
+        Ok(journal_cli::Health::Sound) => ExitCode::SUCCESS,
+        Ok(journal_cli::Health::Damaged) => ExitCode::FAILURE,
+        Err(error) => failed(&error),
+    }
+}
+
+fn load(path: &Path) -> Result<Config, ExitCode> {
+    Config::load(path, std::env::vars()).map_err(|problems| {
+        console::error(format_args!("{problems}"));
+        ExitCode::from(BAD_CONFIG)
+    })
+}
+
+fn serve_until_told(config: Config, ready_file: Option<PathBuf>) -> ExitCode {
+    start_log();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all();
+    if let Some(threads) = config.node.threads {
+        builder.worker_threads(threads);
+    }
+    let result = builder
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(serve::run(config, ready_file)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(AsRef::<dyn std::error::Error>::as_ref(&error)),
+    }
+}
+
+/// The log goes to standard error. pingora's own lines below warnings are never shown: they hold heads of requests.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("GATEWAY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = ["pingora_core", "pingora_proxy", "pingora_load_balancing", "h2", "hyper", "rustls", "tokio_rustls"]
+        .into_iter()
+        .filter_map(|module| format!("{module}=warn").parse().ok())
+        .fold(filter, EnvFilter::add_directive);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::env::var("GATEWAY_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.json().init();
+    } else {
+        log.init();
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    console::error(format_args!("{text}"));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,172 @@
+//! The gateway's settings: read once, checked whole, typed from then on.
+//!
+//! [`Config::load`] reads `gateway.toml` and the routes file it names and gives either a [`Config`] or every mistake
+//! in both, each with its file, line and key. Nothing is bound, opened or written before that. Secrets are paths to
+//! files; the files themselves are read by who uses them.
+
+mod read;
+
+use crate::journal;
+use crate::route::Routes;
+use contract::Text;
+use contract::id::{HsaId, NodeName, RegistryName};
+use contract::settings::Problems;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything the gateway needs to know before it starts.
+#[derive(Debug)]
+pub struct Config {
+    /// Who this gateway is.
+    pub node: Node,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Its certificate and the authorities of client certificates.
+    pub tls: Tls,
+    /// What one client may take.
+    pub limits: Limits,
+    /// Where the directory and the login pages are.
+    pub auditor: Auditor,
+    /// Pseudonyms, sealing, assertions.
+    pub identity: Identity,
+    /// The journal.
+    pub journal: journal::Config,
+    /// Where records go.
+    pub clickhouse: ClickHouse,
+    /// Country data.
+    pub geo_database: Option<PathBuf>,
+    /// What is served.
+    pub routes: Routes,
+}
+
+/// Who this gateway is.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The name under which its records are numbered and sealed.
+    pub name: NodeName,
+    /// The care provider that the installation belongs to.
+    pub tenant: HsaId,
+    /// Keys and the last directory.
+    pub state_dir: PathBuf,
+    /// Worker threads; `None`: one per processor.
+    pub threads: Option<usize>,
+}
+
+/// Where the gateway listens.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// For clients.
+    pub https: Vec<SocketAddr>,
+    /// For operators: health and metrics.
+    pub ops: SocketAddr,
+    /// The names served, lower case.
+    pub hosts: Vec<Text>,
+}
+
+/// Certificates.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The gateway's certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+    /// The device authorities, PEM.
+    pub client_ca: Vec<PathBuf>,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+}
+
+/// What one client may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections_max: usize,
+    /// Connections from one address.
+    pub connections_per_address: usize,
+    /// Handshakes a second from one address.
+    pub handshakes_per_address_per_s: u32,
+    /// Requests a second from one device.
+    pub requests_per_device_per_s: u32,
+    /// Bytes of a request's head.
+    pub head_bytes_max: usize,
+    /// From a head's first byte to its last.
+    pub head_timeout: Duration,
+    /// An unused connection is closed.
+    pub idle_timeout: Duration,
+    /// Bytes of a request body where the route sets no limit.
+    pub body_bytes_max: u64,
+    /// How long exchanges may take to end after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+/// How the gateway reaches the auditor.
+#[derive(Debug, Clone)]
+pub struct Auditor {
+    /// The internal interface.
+    pub directory: InternalAddress,
+    /// The registry that serves login and administration.
+    pub registry: RegistryName,
+    /// Without news for so long nobody is let in.
+    pub stale_after: Duration,
+    /// Whom a user calls: shown on error pages.
+    pub help_contact: Text,
+}
+
+/// Where the auditor's internal interface is.
+#[derive(Debug, Clone)]
+pub enum InternalAddress {
+    /// A Unix socket: on one machine, guarded by its file's rights.
+    Unix(PathBuf),
+    /// Over mutual TLS.
+    Tls {
+        /// Host name and port.
+        authority: String,
+        /// The host name in the auditor's certificate.
+        host: String,
+        /// The authority of the auditor's certificate, PEM.
+        ca: PathBuf,
+        /// This gateway's certificate, PEM.
+        certificate: PathBuf,
+        /// Its key, PEM.
+        key: PathBuf,
+    },
+}
+
+/// Pseudonyms, sealing, assertions.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// File of the pseudonym key.
+    pub pseudonym_key: PathBuf,
+    /// File of the auditor's public key.
+    pub auditor_public_key: PathBuf,
+    /// `iss` of assertions.
+    pub assertion_issuer: Text,
+}
+
+/// Where records go.
+#[derive(Debug, Clone)]
+pub struct ClickHouse {
+    /// ClickHouse's HTTP interface.
+    pub url: String,
+    /// The database.
+    pub database: String,
+    /// The user.
+    pub user: String,
+    /// File of the user's key.
+    pub key_file: PathBuf,
+    /// Rows in one batch at the most.
+    pub batch_rows_max: usize,
+    /// How long a row may wait for company.
+    pub batch_wait: Duration,
+}
+
+impl Config {
+    /// Reads and checks the settings, the environment's overrides laid over the file.
+    pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Problems> {
+        read::load(path, environment)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! From the settings file to [`Config`].
+
+use super::{Auditor, ClickHouse, Config, Identity, InternalAddress, Limits, Listen, Node, Tls};
+use crate::journal;
+use crate::route::Routes;
+use contract::Text;
+use contract::settings::{Document, Problems, Section, overrides};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+pub(super) fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Config, Problems> {
+    let document = Document::read(path, overrides("GATEWAY", environment));
+    let root = document.root();
+    let node = node(&root.section("node"));
+    let listen = listen(&root.section("listen"));
+    let tls = tls(&root.section("tls"));
+    let limits = limits(&root.section("limits"));
+    let auditor = auditor(&root.section("auditor"));
+    let identity = identity(&root.section("identity"));
+    let journal = journal(&root.section("journal"), node.as_ref());
+    let clickhouse = clickhouse(&root.section("clickhouse"));
+    let geo = root.section("geo");
+    let geo_database = geo.path_optional("database");
+    geo.finish();
+    let routes_section = root.section("routes");
+    let routes_file = routes_section.path_required("file");
+    routes_section.finish();
+    root.finish();
+
+    let mut problems = document.finish().err().map(|problems| problems.0).unwrap_or_default();
+    let mut routes = None;
+    if let Some(file) = routes_file {
+        let document = Document::read(&file, []);
+        routes = Routes::read(&document);
+        problems.extend(document.finish().err().map(|problems| problems.0).unwrap_or_default());
+    }
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let whole = || {
+        Some(Config {
+            node: node?,
+            listen: listen?,
+            tls: tls?,
+            limits: limits?,
+            auditor: auditor?,
+            identity: identity?,
+            journal: journal?,
+            clickhouse: clickhouse?,
+            geo_database: geo_database?,
+            routes: routes?,
+        })
+    };
+    // Every reader that gives nothing has noted why: no problem means a whole config.
+    whole().ok_or_else(|| Problems(Vec::new()))
+}
+
+fn millis(section: &Section<'_>, key: &str, default: u64, low: u64, high: u64) -> Option<Duration> {
+    section.within(key, default, low, high).map(Duration::from_millis)
+}
+
+fn seconds(section: &Section<'_>, key: &str, default: u64, low: u64, high: u64) -> Option<Duration> {
+    section.within(key, default, low, high).map(Duration::from_secs)
+}
+
+fn node(section: &Section<'_>) -> Option<Node> {
+    let name = section.parsed("name");
+    let tenant = section.parsed("tenant");
+    let state_dir = section.path_required("state_dir");
+    let threads = section.within("threads", 0_usize, 0, 1024);
+    section.finish();
+    let threads = threads?;
+    Some(Node { name: name?, tenant: tenant?, state_dir: state_dir?, threads: (threads > 0).then_some(threads) })
+}
+
+fn listen(section: &Section<'_>) -> Option<Listen> {
+    let https: Option<Vec<SocketAddr>> = section.parsed_list("https");
+    if https.as_ref().is_some_and(Vec::is_empty) {
+        section.reject("https", "must name at least one address to listen on");
+    }
+    let ops = section.parsed("ops");
+    let hosts: Option<Vec<String>> = section.required("hosts");
+    if hosts.as_ref().is_some_and(Vec::is_empty) {
+        section.reject("hosts", "must name at least one host that is served");
+    }
+    section.finish();
+    let hosts = hosts?.into_iter().map(|host| Text::from(host.to_ascii_lowercase())).collect();
+    Some(Listen { https: https?, ops: ops?, hosts })
+}
+
+fn tls(section: &Section<'_>) -> Option<Tls> {
+    let certificate = section.path_required("certificate");
+    let key = section.path_required("key");
+    let client_ca = section.paths("client_ca");
+    if client_ca.as_ref().is_some_and(Vec::is_empty) {
+        section.reject("client_ca", "must name at least one authority: without one no device can connect");
+    }
+    let handshake_timeout = millis(section, "handshake_timeout_ms", 10_000, 100, 60_000);
+    section.finish();
+    Some(Tls { certificate: certificate?, key: key?, client_ca: client_ca?, handshake_timeout: handshake_timeout? })
+}
+
+fn limits(section: &Section<'_>) -> Option<Limits> {
+    let connections_max = section.within("connections_max", 20_000, 1, 1_000_000);
+    let connections_per_address = section.within("connections_per_address", 2_000, 1, 1_000_000);
+    let handshakes = section.within("handshakes_per_address_per_s", 200, 1, 100_000);
+    let requests = section.within("requests_per_device_per_s", 5_000, 1, 1_000_000);
+    let head_bytes_max = section.within("head_bytes_max", 32_768, 1_024, 262_144);
+    let head_timeout = millis(section, "head_timeout_ms", 10_000, 100, 120_000);
+    let idle_timeout = seconds(section, "idle_timeout_s", 75, 1, 3_600);
+    let body_bytes_max = section.within("body_bytes_max", 64 << 20, 0, 1 << 40);
+    let drain_timeout = seconds(section, "drain_timeout_s", 30, 0, 3_600);
+    section.finish();
+    Some(Limits {
+        connections_max: connections_max?,
+        connections_per_address: connections_per_address?,
+        handshakes_per_address_per_s: handshakes?,
+        requests_per_device_per_s: requests?,
+        head_bytes_max: head_bytes_max?,
+        head_timeout: head_timeout?,
+        idle_timeout: idle_timeout?,
+        body_bytes_max: body_bytes_max?,
+        drain_timeout: drain_timeout?,
+    })
+}
+
+fn auditor(section: &Section<'_>) -> Option<Auditor> {
+    let directory = internal_address(section);
+    let registry = section.parsed("registry");
+    let stale_after = seconds(section, "stale_after_s", 900, 5, 86_400);
+    let help_contact: Option<String> = section.required("help_contact");
+    section.finish();
+    Some(Auditor {
+        directory: directory?,
+        registry: registry?,
+        stale_after: stale_after?,
+        help_contact: help_contact?.into(),
+    })
+}
+
+fn internal_address(section: &Section<'_>) -> Option<InternalAddress> {
+    let text: String = section.required("directory")?;
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Some(InternalAddress::Unix(section.resolve(path)));
+    }
+    let Some(authority) = text.strip_prefix("https://").map(|rest| rest.trim_end_matches('/')) else {
+        section.reject("directory", format!("is {text:?}, and must be unix:PATH or https://HOST:PORT"));
+        return None;
+    };
+    let (ca, certificate, key) =
+        (section.path_required("ca"), section.path_required("certificate"), section.path_required("key"));
+    let Some((host, port)) = authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) else {
+        section.reject("directory", format!("is {text:?}, and must name a port: https://HOST:PORT"));
+        return None;
+    };
+    Some(InternalAddress::Tls {
+        authority: format!("{host}:{port}"),
+        host: host.to_owned(),
+        ca: ca?,
+        certificate: certificate?,
+        key: key?,
+    })
+}
+
+fn identity(section: &Section<'_>) -> Option<Identity> {
+    let pseudonym_key = section.path_required("pseudonym_key");
+    let auditor_public_key = section.path_required("auditor_public_key");
+    let issuer: Option<String> = section.or("assertion_issuer", "grindvakt".to_owned());
+    section.finish();
+    Some(Identity {
+        pseudonym_key: pseudonym_key?,
+        auditor_public_key: auditor_public_key?,
+        assertion_issuer: issuer?.into(),
+    })
+}
+
+fn journal(section: &Section<'_>, node: Option<&Node>) -> Option<journal::Config> {
+    let dir = section.path_required("dir");
+    let segment_bytes = section.within("segment_bytes", 64 << 20, 64 << 10, 1 << 30);
+    let budget_bytes = section.within("budget_bytes", 10 << 30, 1 << 18, 1 << 44);
+    let commit_timeout_ms = section.within("commit_timeout_ms", 2_000, 10, 60_000);
+    let grace_s = section.within("grace_s", 3_600, 0, 30 * 86_400);
+    section.finish();
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(blake3::hash(node?.name.as_str().as_bytes()).as_bytes()) {
+        *to = *from;
+    }
+    let mut config = journal::Config::new(dir?, id);
+    config.segment_bytes = segment_bytes?;
+    config.budget_bytes = budget_bytes?;
+    // Requests under way must be able to record how they end: the last tenth is theirs.
+    config.high_water_bytes = config.budget_bytes / 10 * 9;
+    config.commit_timeout_ms = commit_timeout_ms?;
+    config.grace_s = grace_s?;
+    for (key, reason) in config.mistakes() {
+        section.reject(key, reason);
+    }
+    Some(config)
+}
+
+fn clickhouse(section: &Section<'_>) -> Option<ClickHouse> {
+    let url: Option<String> = section.required("url");
+    if url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+        section.reject("url", "must begin with http:// or https://");
+    }
+    let database: Option<String> = section.or("database", "grindvakt".to_owned());
+    let user: Option<String> = section.or("user", "gateway".to_owned());
+    let key_file = section.path_required("key_file");
+    let batch_rows_max = section.within("batch_rows_max", 100_000_usize, 1, 1_000_000);
+    let batch_wait = millis(section, "batch_wait_ms", 1_000, 10, 60_000);
+    section.finish();
+    Some(ClickHouse {
+        url: url?,
+        database: database?,
+        user: user?,
+        key_file: key_file?,
+        batch_rows_max: batch_rows_max?,
+        batch_wait: batch_wait?,
+    })
+}

@@ -1,0 +1,21 @@
+//! What the commands print: the one place that writes to standard output and error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that prints")]
+
+use std::fmt::Arguments;
+use std::io::Write;
+
+/// A line to standard output.
+pub fn line(text: Arguments<'_>) {
+    println!("{text}");
+}
+
+/// A line to standard error.
+pub fn error(text: Arguments<'_>) {
+    eprintln!("{text}");
+}
+
+/// Bytes to standard output.
+pub fn raw(bytes: &[u8]) {
+    // A reader that has gone wants no more.
+    let _gone = std::io::stdout().write_all(bytes);
+}

@@ -1,0 +1,420 @@
+//! `gateway journal status|fsck|dump`: looks at a journal on disk, with or without a gateway running on it.
+//!
+//! Nothing is changed and no lock is taken. While a gateway writes, the end of the log may look torn; that is said.
+//! What is shown of a record names no patient: pseudonyms and kinds only. Sealed identities stay out altogether.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Subcommand, ValueEnum};
+use contract::identity::IdentityKind;
+use contract::record::{AuthEvent, Intent, Marker, Outcome};
+use contract::wire::{Wire, WireError};
+use serde_json::{Value, json};
+
+use crate::journal::ledger::LedgerError;
+use crate::journal::storage::{Disk, Storage};
+use crate::journal::{self, Frame, FrameKind, Item, OpenError, Position, ReadError, Recovery};
+use crate::shipper::{BookSeen, peek_book};
+
+/// Looks at the journal.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// What to show.
+    #[command(subcommand)]
+    pub action: Action,
+    /// How to show it.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// What to show.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Action {
+    /// How much is there, and how much of it is shipped
+    Status,
+    /// Reads everything, names what is damaged, and says what to do
+    Fsck,
+    /// Shows frames, without patient identities
+    Dump {
+        /// The first frame to show; without it, the oldest that is kept
+        #[arg(long)]
+        from: Option<u64>,
+        /// The most frames to show
+        #[arg(long, default_value_t = 1000)]
+        limit: u64,
+    },
+}
+
+/// How to show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs: one object, or for frames one object a line.
+    Json,
+}
+
+/// Where the journal is.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The journal's directory.
+    pub dir: PathBuf,
+    /// The shipper's book.
+    pub ledger: PathBuf,
+}
+
+/// Whether something needs a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing is wrong: exit code 0.
+    Sound,
+    /// Damage was found and named: exit code 1.
+    Damaged,
+}
+
+/// Why nothing could be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The journal could not be looked at.
+    #[error("the journal cannot be looked at")]
+    Open(#[from] OpenError),
+    /// A segment could not be read.
+    #[error("the journal cannot be read to its end")]
+    Read(#[from] ReadError),
+    /// The answer could not be written.
+    #[error("the answer cannot be written")]
+    Write(#[from] io::Error),
+}
+
+/// Does what the arguments ask for, and writes the answer to `out`.
+pub fn run(args: &Args, places: &Places, out: &mut dyn Write) -> Result<Health, CliError> {
+    let storage = Disk::storage();
+    match args.action {
+        Action::Status => {
+            let recovery = journal::inspect(&storage, &places.dir)?;
+            status(&recovery, peek_book(&storage, &places.ledger), args.output, out)
+        }
+        Action::Fsck => fsck(&storage, places, args.output, out),
+        Action::Dump { from, limit } => {
+            let from = from.map_or(Position::OLDEST, Position::new);
+            dump(&storage, &places.dir, from, limit, args.output, out)
+        }
+    }
+}
+
+type Book = Result<Option<BookSeen>, LedgerError>;
+
+fn status(recovery: &Recovery, book: Book, output: Output, out: &mut dyn Write) -> Result<Health, CliError> {
+    let (book, book_error) = match book {
+        Ok(book) => (book, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let shipped_below = book.as_ref().map_or(recovery.acked, |book| book.shipped_below.max(recovery.acked));
+    let backlog = recovery.next.saturating_sub(shipped_below);
+    let lost: u64 = recovery.gaps.iter().map(journal::Gap::frames).sum();
+    let damaged = lost > 0 || book_error.is_some();
+    if output == Output::Json {
+        let value = json!({
+            "segments": recovery.segments, "bytes": recovery.bytes, "next": recovery.next, "acked": recovery.acked,
+            "shipped_below": shipped_below, "backlog_frames": backlog, "lost_frames": lost,
+            "torn_bytes": recovery.torn_bytes, "ledger": book, "ledger_error": book_error,
+        });
+        writeln!(out, "{value}")?;
+    } else {
+        let mut line = |name: &str, value: &dyn std::fmt::Display| writeln!(out, "{name:<28}{value}");
+        line("segments", &recovery.segments)?;
+        line("bytes", &recovery.bytes)?;
+        line("next frame", &recovery.next)?;
+        line("acknowledged below", &recovery.acked)?;
+        line("shipped below", &shipped_below)?;
+        line("backlog, frames", &backlog)?;
+        line("lost frames", &lost)?;
+        match (&book, &book_error) {
+            (Some(book), _) => {
+                line("ledger of node", &book.node)?;
+                line("access_log rows, batches", &format!("{}, {}", book.access_rows, book.access_batches))?;
+                line("auth_event rows, batches", &format!("{}, {}", book.auth_rows, book.auth_batches))?;
+                line("rows in the open batch", &book.open_batch_rows.unwrap_or(0))?;
+            }
+            (None, Some(error)) => line("ledger", error)?,
+            (None, None) => line("ledger", &"none: nothing was ever shipped")?,
+        }
+        if damaged {
+            writeln!(out, "There is damage: run `gateway journal fsck`.")?;
+        }
+    }
+    Ok(if damaged { Health::Damaged } else { Health::Sound })
+}
+
+/// Something that fsck has to say.
+struct Finding {
+    damage: bool,
+    what: String,
+    meaning: &'static str,
+    todo: &'static str,
+}
+
+fn fsck(storage: &Arc<dyn Storage>, places: &Places, output: Output, out: &mut dyn Write) -> Result<Health, CliError> {
+    let mut findings = Vec::new();
+    let mut frames = 0_u64;
+    match journal::inspect(storage, &places.dir) {
+        Ok(recovery) => {
+            frames = read_all(storage, &places.dir, &recovery, &mut findings)?;
+            check_book(&recovery, peek_book(storage, &places.ledger), &mut findings);
+        }
+        Err(error) => findings.push(unusable(&error)?),
+    }
+    let kept = storage.list(&places.dir).unwrap_or_default();
+    for name in kept.iter().filter(|name| name.ends_with(".quarantined")) {
+        findings.push(Finding {
+            damage: false,
+            what: format!("{name} is kept"),
+            meaning: "a gateway found damage in this segment and kept a copy that is never deleted",
+            todo: "hand it to whoever looks into the loss; delete it when that is closed",
+        });
+    }
+    let damaged = findings.iter().any(|finding| finding.damage);
+    if output == Output::Json {
+        let findings: Vec<Value> = findings
+            .iter()
+            .map(|f| json!({ "damage": f.damage, "what": f.what, "meaning": f.meaning, "todo": f.todo }))
+            .collect();
+        writeln!(out, "{}", json!({ "sound": !damaged, "frames": frames, "findings": findings }))?;
+    } else {
+        for finding in &findings {
+            writeln!(out, "{}: {}", if finding.damage { "DAMAGE" } else { "note" }, finding.what)?;
+            writeln!(out, "  what it means: {}", finding.meaning)?;
+            writeln!(out, "  what to do:    {}", finding.todo)?;
+        }
+        let verdict = if damaged { "there is damage" } else { "the journal is sound" };
+        writeln!(out, "{frames} frames read: {verdict}")?;
+    }
+    Ok(if damaged { Health::Damaged } else { Health::Sound })
+}
+
+/// Decodes every frame that is kept. Returns how many there are.
+fn read_all(
+    storage: &Arc<dyn Storage>,
+    dir: &Path,
+    recovery: &Recovery,
+    findings: &mut Vec<Finding>,
+) -> Result<u64, CliError> {
+    let mut frames = 0;
+    let mut undecodable: Option<(u64, u64, u64)> = None;
+    let mut reader = journal::offline_reader(storage, dir, Position::OLDEST)?;
+    while let Some(item) = reader.next()? {
+        match item {
+            Item::Frame(frame) => {
+                frames += 1;
+                if Record::decode(&frame).is_err() {
+                    let sequence = frame.position.sequence();
+                    let (first, _, count) = undecodable.unwrap_or((sequence, sequence, 0));
+                    undecodable = Some((first, sequence, count + 1));
+                }
+            }
+            Item::Gap(gap) => findings.push(gap_finding(&gap, recovery.acked)),
+        }
+    }
+    if let Some((first, last, count)) = undecodable {
+        findings.push(Finding {
+            damage: last >= recovery.acked,
+            what: format!("{count} frames between {first} and {last} are whole, but cannot be decoded"),
+            meaning: "they were written by a later version; this one ships everything else and leaves them out",
+            todo: "stop the gateway and start the later version before the frames are acknowledged and deleted",
+        });
+    }
+    if recovery.torn_bytes > 0 {
+        findings.push(Finding {
+            damage: false,
+            what: format!("{} bytes at the end are torn", recovery.torn_bytes),
+            meaning: "they were being written when the gateway ended, or are being written now; nobody had a receipt for \
+                      them, so nothing left the gateway that depends on them",
+            todo: "nothing: the next start cuts them off",
+        });
+    }
+    Ok(frames)
+}
+
+fn gap_finding(gap: &journal::Gap, acked: u64) -> Finding {
+    let what = format!("frames {} to {} ({}) cannot be read", gap.first, gap.last, gap.frames());
+    if gap.last.sequence() < acked {
+        return Finding {
+            damage: false,
+            what,
+            meaning: "they were shipped and acknowledged before; ClickHouse has their rows",
+            todo: "check the disk: it has lost data that had been written",
+        };
+    }
+    Finding {
+        damage: true,
+        what,
+        meaning: "they had been committed and not all of them were shipped: accesses to patient data may be without a row",
+        todo: "copy the whole directory before anything else, the *.quarantined files too; check the disk and replace \
+               it; report the loss to the data protection officer. The gateway starts all the same, ships what follows, \
+               and counts the loss in audit_journal_lost_frames_total",
+    }
+}
+
+fn check_book(recovery: &Recovery, book: Book, findings: &mut Vec<Finding>) {
+    let finding = |what: String, meaning, todo| Finding { damage: true, what, meaning, todo };
+    match book {
+        Err(error) => findings.push(finding(
+            error.to_string(),
+            "the shipper does not know which row and batch numbers come next, so the gateway does not start",
+            "put the file back from a copy of the same journal; without one, keep the directory, give the node a new \
+             name and a new directory, and ask for help with what was not shipped",
+        )),
+        Ok(None) if recovery.acked > 1 => findings.push(finding(
+            "the shipper's ledger is missing, or of a later version, though frames were shipped".to_owned(),
+            "row numbers would be given twice, so the gateway does not start",
+            "put the file back, or start the later version",
+        )),
+        Ok(Some(book)) if book.resume < recovery.acked => findings.push(finding(
+            format!("the shipper's ledger ends at frame {}, the ack mark is at {}", book.resume, recovery.acked),
+            "ledger and journal are not of the same time: one of them was replaced, so the gateway does not start",
+            "put back the one that was replaced",
+        )),
+        Ok(_) => {}
+    }
+}
+
+/// Journals that cannot be read at all.
+fn unusable(error: &OpenError) -> Result<Finding, CliError> {
+    let (meaning, todo) = match error {
+        OpenError::Newer { .. } => ("a later version wrote it", "start that version"),
+        OpenError::Ledger(_) => (
+            "it is not known how far the journal was shipped, so the gateway does not start",
+            "put acked.ledger back from a copy of the same journal",
+        ),
+        OpenError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            ("there is no journal here", "check journal.dir in the settings, and that the disk is mounted")
+        }
+        _ => ("the disk or the rights of the files are at fault", "check both, then run this again"),
+    };
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Ok(Finding { damage: true, what: format!("{error}{cause}"), meaning, todo })
+}
+
+fn dump(
+    storage: &Arc<dyn Storage>,
+    dir: &Path,
+    from: Position,
+    limit: u64,
+    output: Output,
+    out: &mut dyn Write,
+) -> Result<Health, CliError> {
+    let mut reader = journal::offline_reader(storage, dir, from)?;
+    let mut health = Health::Sound;
+    for _ in 0..limit {
+        let value = match reader.next()? {
+            None => break,
+            Some(Item::Gap(gap)) => {
+                health = Health::Damaged;
+                json!({ "sequence": gap.first.sequence(), "kind": "gap", "last": gap.last.sequence() })
+            }
+            Some(Item::Frame(frame)) => {
+                let mut value = Record::decode(&frame).map_or_else(
+                    |error| json!({ "undecodable": error.to_string(), "bytes": frame.payload.len() }),
+                    |record| record.show(),
+                );
+                if let Value::Object(fields) = &mut value {
+                    fields.insert("sequence".into(), frame.position.sequence().into());
+                    fields.insert("kind".into(), frame.kind.name().into());
+                }
+                value
+            }
+        };
+        if output == Output::Json {
+            writeln!(out, "{value}")?;
+        } else {
+            writeln!(out, "{}", as_line(&value))?;
+        }
+    }
+    Ok(health)
+}
+
+/// `12  intent  at=… request=…`
+fn as_line(value: &Value) -> String {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let field = |name: &str| value.get(name).map(plain).unwrap_or_default();
+    let mut line = format!("{:>12}  {:<10}", field("sequence"), field("kind"));
+    for (name, value) in value.as_object().into_iter().flatten() {
+        if name != "sequence" && name != "kind" {
+            line.push_str(&format!(" {name}={}", plain(value)));
+        }
+    }
+    line
+}
+
+/// A frame's payload, decoded.
+enum Record {
+    Intent(Box<Intent>),
+    Outcome(Outcome),
+    AuthEvent(Box<AuthEvent>),
+    Marker(Marker),
+}
+
+impl Record {
+    fn decode(frame: &Frame) -> Result<Self, WireError> {
+        let bytes = &frame.payload;
+        match frame.kind {
+            FrameKind::Intent => Intent::from_bytes(bytes).map(|intent| Self::Intent(Box::new(intent))),
+            FrameKind::Outcome => Outcome::from_bytes(bytes).map(Self::Outcome),
+            FrameKind::AuthEvent => AuthEvent::from_bytes(bytes).map(|event| Self::AuthEvent(Box::new(event))),
+            FrameKind::Marker => Marker::from_bytes(bytes).map(Self::Marker),
+            FrameKind::Disclosure => Err(WireError::Tag(FrameKind::Disclosure as u8)),
+        }
+    }
+
+    /// What may be shown: no name, no identity, sealed or not, no address.
+    fn show(&self) -> Value {
+        match self {
+            Self::Intent(intent) => {
+                let asked = &intent.asked;
+                let patients: Vec<Value> = intent
+                    .patients
+                    .iter()
+                    .map(|patient| {
+                        let kind = IdentityKind::from_tag(patient.kind).map_or("unidentified", IdentityKind::as_str);
+                        json!({
+                            "ref": hex::encode(patient.reference.0), "kind": kind,
+                            "source": patient.source.as_str(), "problem": patient.problem.as_str(),
+                        })
+                    })
+                    .collect();
+                json!({
+                    "at": time_text(asked.at), "request": asked.request.to_string(), "registry": asked.registry.as_ref(),
+                    "route": asked.route.as_ref(), "method": asked.method.as_ref(),
+                    "activity": asked.activity.as_str(), "decision": asked.decision.as_str(),
+                    "reason": asked.reason.as_str(), "account": intent.actor.account.to_string(),
+                    "device": intent.actor.device.to_string(), "key": intent.key.to_string(), "patients": patients,
+                    "terms": intent.terms.len(), "answered": intent.answered.map(|outcome| outcome.status),
+                })
+            }
+            Self::Outcome(outcome) => json!({
+                "at": time_text(outcome.at), "request": outcome.request.to_string(), "status": outcome.status,
+                "bytes": outcome.bytes, "duration_us": outcome.duration_us, "outcome": outcome.kind.as_str(),
+            }),
+            Self::AuthEvent(event) => json!({
+                "at": time_text(event.at), "id": event.id.to_string(), "event": event.kind.as_str(),
+                "reason": event.reason.as_str(), "account": event.account.to_string(), "by": event.by.to_string(),
+                "device": event.device.to_string(), "method": event.auth_method.as_str(), "count": event.count,
+            }),
+            Self::Marker(Marker::Started { at }) => json!({ "at": time_text(*at), "marker": "started" }),
+            Self::Marker(Marker::DataKey { at, key }) => {
+                json!({ "at": time_text(*at), "marker": "data_key", "key": key.id.to_string() })
+            }
+            Self::Marker(Marker::Gap { at, first, last }) => {
+                json!({ "at": time_text(*at), "marker": "gap", "first": first, "last": last })
+            }
+        }
+    }
+}
+
+fn time_text(at: contract::Micros) -> String {
+    let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1000).ok();
+    let text = time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok());
+    text.unwrap_or_else(|| at.to_string())
+}

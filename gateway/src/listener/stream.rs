@@ -1,0 +1,166 @@
+//! A connection's bytes: TLS over a small write buffer over TCP, in the shape that pingora wants.
+//!
+//! The buffer joins what TLS writes for a head and a small body into one system call. Reads tell the [`Client`] when a
+//! head begins to arrive, so that one that never ends can be cut.
+
+use crate::client::Client;
+use async_trait::async_trait;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
+    UniqueIDType,
+};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// Bytes that are gathered before a write: a head and a small body in their TLS records.
+const WRITE_BUFFER_BYTES: usize = 4096;
+
+/// TCP with a write buffer.
+#[derive(Debug)]
+pub struct Buffered(BufWriter<TcpStream>);
+
+impl Buffered {
+    /// Wraps a socket.
+    pub fn new(stream: TcpStream) -> Self {
+        Self(BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream))
+    }
+}
+
+impl AsyncRead for Buffered {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.0.get_mut()).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Buffered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// A connection after its handshake.
+#[derive(Debug)]
+pub struct Stream {
+    tls: TlsStream<Buffered>,
+    client: Arc<Client>,
+    digest: Arc<SocketDigest>,
+    /// The status of an answer that was written before any request was understood.
+    refusal: Option<u16>,
+}
+
+impl Stream {
+    pub(super) fn new(tls: TlsStream<Buffered>, client: Arc<Client>) -> Self {
+        let fd = tls.get_ref().0.0.get_ref().as_raw_fd();
+        Self { tls, client, digest: Arc::new(SocketDigest::from_raw_fd(fd)), refusal: None }
+    }
+
+    /// Notes pingora's own answer to a head that it could not read: such a request reaches no hook.
+    fn sniff(&mut self, buf: &[u8]) {
+        if self.refusal.is_none()
+            && !self.client.http2
+            && self.client.is_idle()
+            && let Some(status) = buf.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3))
+        {
+            let status = status.iter().fold(0, |n, b| n * 10 + u16::from(b.wrapping_sub(b'0')));
+            self.refusal = Some(status);
+            super::serve::Unread::note(status);
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.tls).poll_read(cx, buf);
+        if buf.filled().len() > before && self.client.is_idle() && !self.client.http2 {
+            self.client.head_bytes_came();
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.sniff(buf);
+        Pin::new(&mut self.tls).poll_write(cx, buf)
+    }
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(first) = bufs.first() {
+            self.sniff(first);
+        }
+        Pin::new(&mut self.tls).poll_write_vectored(cx, bufs)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.tls.is_write_vectored()
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Stream {
+    async fn shutdown(&mut self) {
+        // The peer may be gone already; there is nobody to tell.
+        let _gone = AsyncWriteExt::shutdown(self).await;
+    }
+}
+
+impl UniqueID for Stream {
+    fn id(&self) -> UniqueIDType {
+        self.tls.get_ref().0.0.get_ref().as_raw_fd()
+    }
+}
+
+impl Ssl for Stream {}
+
+#[async_trait]
+impl Peek for Stream {}
+
+impl GetTimingDigest for Stream {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Stream {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Stream {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(Arc::clone(&self.digest))
+    }
+}

@@ -1,0 +1,115 @@
+//! From the text of a field to patients.
+//!
+//! Understood: an identity; FHIR's token `system|value`; FHIR's reference `Patient/identity`; `urn:oid:…:identity`
+//! and HL7's `identity^^^…`; several of these with `,` between.
+
+use super::{Extraction, Reading};
+use contract::identity::{IdentityError, IdentityKind, parse_with};
+use contract::record::{Reason, Source};
+use zeroize::Zeroizing;
+
+/// Reads a field's text. `system` is what a sibling field says of its number series. An empty text names nobody.
+pub(super) fn read(bytes: &[u8], system: Option<&[u8]>, source: Source, reading: Reading, out: &mut Extraction) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        out.note(Reason::PatientForm, source);
+        return;
+    };
+    let system = system.and_then(|system| std::str::from_utf8(system).ok());
+    let text = text.trim();
+    if text.is_empty() {
+        return;
+    }
+    if !text.contains([',', ';', '|', '/', ':', '^', '"', '\\']) {
+        one(text, text, system, source, reading, out);
+        return;
+    }
+    for part in text.split([',', ';']).map(str::trim).filter(|part| !part.is_empty()) {
+        let (named, value) = match part.rsplit_once('|') {
+            Some((named, value)) => (Some(named.trim_end_matches('\\')).filter(|named| !named.is_empty()), value),
+            None => (None, part),
+        };
+        one(part, value, named.or(system), source, reading, out);
+    }
+}
+
+fn one(whole: &str, value: &str, system: Option<&str>, source: Source, reading: Reading, out: &mut Extraction) {
+    let value = value.trim().trim_matches('"').trim();
+    if value.is_empty() {
+        // `system|` asks for all who have a number of that series: nobody in particular.
+        if whole.contains('|') {
+            out.note(Reason::PatientForm, source);
+        }
+        return;
+    }
+    let error = match parse_with(value, reading.year, reading.series) {
+        Ok(id) => return out.add(id, source),
+        Err(error) => error,
+    };
+    if let Some(reference) = reference(value) {
+        return match reference {
+            Reference::Patient(id) => match parse_with(id, reading.year, reading.series) {
+                Ok(id) => out.add(id, source),
+                Err(error) => out.note(reason(error), source),
+            },
+            // A practitioner, a location: no patient, and so no problem.
+            Reference::Other => {}
+        };
+    }
+    if let Some(id) = value
+        .rsplit([':', '^'])
+        .chain(value.split([':', '^']))
+        .find_map(|part| parse_with(part, reading.year, reading.series).ok())
+    {
+        return out.add(id, source);
+    }
+    // A number of another series (a local record number) is not a patient's identity gone wrong.
+    if system.is_none_or(is_identity_system) {
+        out.note(reason(error), source);
+    }
+}
+
+/// Keeps a search term. Bytes that are not UTF-8 are what older applications send, Latin-1.
+pub(super) fn term(bytes: &[u8], out: &mut Extraction) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return out.add_term(text);
+    }
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
+    text.extend(bytes.iter().copied().map(char::from));
+    out.add_term(&text);
+}
+
+enum Reference<'a> {
+    Patient(&'a str),
+    Other,
+}
+
+/// FHIR's reference: `Patient/id`, also absolute or with a version.
+fn reference(text: &str) -> Option<Reference<'_>> {
+    let path = text.split(['?', '#']).next().unwrap_or(text);
+    if !path.contains('/') {
+        return None;
+    }
+    let mut segments = path.split('/');
+    while let Some(segment) = segments.next() {
+        if segment.eq_ignore_ascii_case("Patient") {
+            return Some(segments.next().map_or(Reference::Other, Reference::Patient));
+        }
+    }
+    Some(Reference::Other)
+}
+
+/// Whether an identifier system names one of the series of patients' identities: `urn:oid:…` or the bare OID.
+fn is_identity_system(system: &str) -> bool {
+    let system = system.trim();
+    let oid =
+        system.get(..8).filter(|head| head.eq_ignore_ascii_case("urn:oid:")).and(system.get(8..)).unwrap_or(system);
+    oid.is_empty() || IdentityKind::from_oid(oid).is_some() || oid.to_ascii_lowercase().contains("personnummer")
+}
+
+fn reason(error: IdentityError) -> Reason {
+    match error {
+        IdentityError::Form => Reason::PatientForm,
+        IdentityError::Date => Reason::PatientDate,
+        IdentityError::CheckDigit => Reason::PatientCheckDigit,
+    }
+}

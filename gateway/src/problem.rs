@@ -1,0 +1,254 @@
+//! Error answers: what a person or a program is told when the gateway answers itself.
+//!
+//! # Invariants
+//! 1. An answer says what to do and names the request, so that who is called for help finds its record. It says
+//!    nothing of the inside, and holds no byte of the request: no path, no patient. The one exception is the way back
+//!    after login, see [`way_back`].
+//! 2. No answer may be stored by a cache.
+//! 3. Pages need no script and nothing from elsewhere; their policy allows their own style only.
+
+mod page;
+mod words;
+
+use crate::route::{Methods, Route};
+use bytes::Bytes;
+use contract::id::RequestId;
+use contract::record::Reason;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// Where people log in, on every host.
+pub const LOGIN_PATH: &str = "/auth/login";
+
+/// In which language a person is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Swedish.
+    Swedish,
+    /// English.
+    English,
+}
+
+/// How a client wants its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preferences {
+    /// A page rather than JSON.
+    pub html: bool,
+    /// The language.
+    pub language: Language,
+}
+
+impl Preferences {
+    /// Reads `Accept` and `Accept-Language`. Only who asks for HTML gets HTML.
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self { html: wants_html(headers), language: language(headers) }
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Copy)]
+pub struct Problem<'a> {
+    /// Why.
+    pub reason: Reason,
+    /// The answer's status: see [`status`].
+    pub status: StatusCode,
+    /// The request.
+    pub request: RequestId,
+    /// How the client wants it.
+    pub preferences: Preferences,
+    /// Whom to call, as the settings have it: a telephone number.
+    pub contact: Option<&'a str>,
+    /// For 405: which methods the path has.
+    pub allow: Option<Methods>,
+}
+
+/// An answer, ready to send. For HEAD it is sent without the body.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// All headers, `Content-Length` among them.
+    pub headers: SmallVec<[(HeaderName, HeaderValue); 10]>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// The status that goes with a reason, where nothing else is known.
+pub fn status(reason: Reason) -> StatusCode {
+    match reason {
+        Reason::NoRoute => StatusCode::NOT_FOUND,
+        Reason::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Reason::BodyTooLarge | Reason::PatientsTooMany => StatusCode::PAYLOAD_TOO_LARGE,
+        Reason::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+        Reason::Method => StatusCode::METHOD_NOT_ALLOWED,
+        Reason::NoSession | Reason::SessionElsewhere => StatusCode::UNAUTHORIZED,
+        Reason::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Reason::Slow => StatusCode::REQUEST_TIMEOUT,
+        Reason::DirectoryStale | Reason::JournalUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::UpstreamUnavailable => StatusCode::BAD_GATEWAY,
+        Reason::Malformed
+        | Reason::PatientAbsent
+        | Reason::PatientForm
+        | Reason::PatientDate
+        | Reason::PatientCheckDigit
+        | Reason::PatientBody => StatusCode::BAD_REQUEST,
+        _ => StatusCode::FORBIDDEN,
+    }
+}
+
+/// The answer to a problem.
+pub fn answer(problem: &Problem<'_>) -> Answer {
+    let mut headers = SmallVec::new();
+    let (kind, body) = if problem.preferences.html {
+        headers.push((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY)));
+        headers.push((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")));
+        ("text/html; charset=utf-8", page::write(problem))
+    } else {
+        ("application/problem+json", json(problem))
+    };
+    let language = words::code(problem.preferences.language);
+    headers.push((header::CONTENT_LANGUAGE, HeaderValue::from_static(language)));
+    if problem.status == StatusCode::UNAUTHORIZED {
+        headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    }
+    if let Some(allow) = problem.allow.and_then(|allow| HeaderValue::try_from(allow.to_string()).ok()) {
+        headers.push((header::ALLOW, allow));
+    }
+    if matches!(problem.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        headers.push((header::RETRY_AFTER, HeaderValue::from_static("5")));
+    }
+    finish(problem.status, headers, kind, body)
+}
+
+/// Sends a person to the login page. `back` from [`way_back`].
+pub fn login(back: Option<&str>, language: Language) -> Answer {
+    let location = match back {
+        Some(back) => {
+            let escaped = percent_encoding::utf8_percent_encode(back, BACK);
+            Cow::Owned(format!("{LOGIN_PATH}?to={escaped}"))
+        }
+        None => Cow::Borrowed(LOGIN_PATH),
+    };
+    // What is escaped is visible ASCII.
+    let location = HeaderValue::try_from(location.as_ref()).unwrap_or(HeaderValue::from_static(LOGIN_PATH));
+    let mut headers = SmallVec::new();
+    headers.push((header::LOCATION, location));
+    headers.push((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")));
+    let body = words::to_login(language).to_owned();
+    finish(StatusCode::FOUND, headers, "text/plain; charset=utf-8", body)
+}
+
+/// Whether who is not logged in is sent to the login page, rather than told 401.
+pub fn sends_to_login(route: &Route, method: &Method, preferences: Preferences) -> bool {
+    route.anonymous_redirect && preferences.html && matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// The path and query to come back to after login. Only for GET: nothing else can be asked again by a link. Without
+/// the query where it may name a patient, so that the login page's address does not.
+pub fn way_back<'a>(route: &Route, method: &Method, path: &'a [u8], query: Option<&'a [u8]>) -> Option<Cow<'a, str>> {
+    if *method != Method::GET {
+        return None;
+    }
+    let path = std::str::from_utf8(path).ok().filter(|path| path.starts_with('/') && !path.starts_with("//"))?;
+    let query = query.filter(|query| !query.is_empty() && !route.query_names_patient());
+    match query.map(std::str::from_utf8) {
+        None => Some(Cow::Borrowed(path)),
+        Some(Ok(query)) => Some(Cow::Owned(format!("{path}?{query}"))),
+        Some(Err(_)) => None,
+    }
+}
+
+fn finish(
+    status: StatusCode,
+    mut headers: SmallVec<[(HeaderName, HeaderValue); 10]>,
+    kind: &'static str,
+    body: String,
+) -> Answer {
+    headers.push((header::CONTENT_TYPE, HeaderValue::from_static(kind)));
+    headers.push((header::CONTENT_LENGTH, HeaderValue::from(body.len())));
+    headers.push((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    headers.push((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+    headers.push((header::VARY, HeaderValue::from_static("Accept, Accept-Language")));
+    Answer { status, headers, body: body.into() }
+}
+
+/// RFC 9457.
+fn json(problem: &Problem<'_>) -> String {
+    let words = words::of(problem.reason, problem.preferences.language);
+    serde_json::json!({
+        "type": format!("urn:grindvakt:problem:{}", problem.reason),
+        "title": words.title,
+        "status": problem.status.as_u16(),
+        "detail": words.detail,
+        "instance": format!("urn:uuid:{}", problem.request),
+        "request_id": problem.request,
+    })
+    .to_string()
+}
+
+fn wants_html(headers: &HeaderMap) -> bool {
+    let mut html = None;
+    let mut other = None;
+    for (kind, weight) in weighted(headers, &header::ACCEPT) {
+        let best = match kind {
+            _ if kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml") => {
+                &mut html
+            }
+            _ if kind.eq_ignore_ascii_case("application/json")
+                || kind.eq_ignore_ascii_case("application/problem+json") =>
+            {
+                &mut other
+            }
+            _ => continue,
+        };
+        *best = (*best).max(Some(weight));
+    }
+    html.is_some_and(|weight| weight > 0) && html >= other
+}
+
+/// Swedish, unless English is asked for more.
+fn language(headers: &HeaderMap) -> Language {
+    let mut best = (0, Language::Swedish);
+    for (range, weight) in weighted(headers, &header::ACCEPT_LANGUAGE) {
+        let primary = range.split('-').next().unwrap_or_default();
+        let language = match () {
+            () if primary.eq_ignore_ascii_case("sv") => Language::Swedish,
+            () if primary.eq_ignore_ascii_case("en") => Language::English,
+            () => continue,
+        };
+        if weight > best.0 {
+            best = (weight, language);
+        }
+    }
+    best.1
+}
+
+/// The items of a header like `Accept`, with their weight in thousandths.
+fn weighted<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = (&'h str, u16)> {
+    let texts = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).take(WEIGHTED_MAX).map(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let value = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        (value, weight.map_or(1000, thousandths))
+    })
+}
+
+fn thousandths(text: &str) -> u16 {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if whole == "1" {
+        return 1000;
+    }
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
+    digits.fold(0, |sum, digit| sum * 10 + u16::from(digit.saturating_sub(b'0').min(9)))
+}
+
+const WEIGHTED_MAX: usize = 32;
+
+/// All but unreserved characters and `/`, which reads better and is allowed in a query.
+const BACK: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! The error page: small, readable without style, by keyboard and by screen readers; no script, nothing from elsewhere.
+
+use super::{LOGIN_PATH, Problem, words};
+use contract::record::Reason;
+
+/// The page's only style. [`POLICY`] names its digest.
+pub(super) const STYLE: &str = "body{font:1.125rem/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;margin:0}main{max-width:40rem;margin:4rem auto;padding:0 1rem}h1{font-size:1.75rem;line-height:1.2}a{color:#004b87}code{overflow-wrap:anywhere}";
+
+/// The page's security policy: its own style, and nothing else.
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'sha256-9QvbrqvqsO4nlinj7oYX8IeCSywLDJh5sXgl4focAeM='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+pub(super) fn write(problem: &Problem<'_>) -> String {
+    let language = problem.preferences.language;
+    let (code, labels) = (words::code(language), words::labels(language));
+    let words = words::of(problem.reason, language);
+    let login = if matches!(problem.reason, Reason::NoSession | Reason::SessionElsewhere) {
+        format!("<p><a href=\"{LOGIN_PATH}\">{}</a></p>\n", labels.login)
+    } else {
+        String::new()
+    };
+    let contact = problem
+        .contact
+        .filter(|contact| !contact.is_empty())
+        .map(|contact| format!("<p>{} {}</p>\n", labels.contact, escape(contact)))
+        .unwrap_or_default();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"{code}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>{title}</h1>\n<p>{detail}</p>\n{login}\
+         <p>{request}: <code>{id}</code><br>{keep}</p>\n{contact}</main>\n</body>\n</html>\n",
+        title = words.title,
+        detail = words.detail,
+        request = labels.request,
+        id = problem.request,
+        keep = labels.keep,
+    )
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(character),
+        }
+    }
+    out
+}

@@ -1,0 +1,153 @@
+//! Tests of error answers.
+
+use super::*;
+use crate::route::{Routes, Verb};
+use base64::Engine;
+use contract::settings::Document;
+use std::fmt::Write;
+use std::sync::Arc;
+use uuid::Uuid;
+
+const REQUEST: RequestId = RequestId::new(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_dead_beef));
+
+fn problem(reason: Reason, html: bool, language: Language) -> Problem<'static> {
+    let preferences = Preferences { html, language };
+    Problem { reason, status: status(reason), request: REQUEST, preferences, contact: None, allow: None }
+}
+
+fn show(answer: &Answer) -> String {
+    let mut text = format!("{}\n", answer.status);
+    for (name, value) in &answer.headers {
+        writeln!(text, "{name}: {}", value.to_str().expect("text")).expect("writes");
+    }
+    text.push('\n');
+    text.push_str(std::str::from_utf8(&answer.body).expect("UTF-8"));
+    text
+}
+
+#[test]
+fn a_page() {
+    let problem =
+        Problem { contact: Some("08-123 45 67 <växeln>"), ..problem(Reason::NoGrant, true, Language::Swedish) };
+    insta::assert_snapshot!(show(&answer(&problem)));
+}
+
+#[test]
+fn a_page_for_who_is_not_logged_in() {
+    insta::assert_snapshot!(show(&answer(&problem(Reason::NoSession, true, Language::English))));
+}
+
+#[test]
+fn problem_json() {
+    insta::assert_snapshot!(show(&answer(&problem(Reason::NoSession, false, Language::English))));
+}
+
+#[test]
+fn problem_json_for_a_method() {
+    let allow = Some([Verb::Get, Verb::Head].into_iter().collect());
+    insta::assert_snapshot!(show(&answer(&Problem { allow, ..problem(Reason::Method, false, Language::Swedish) })));
+}
+
+#[test]
+fn closed_for_want_of_a_journal() {
+    insta::assert_snapshot!(show(&answer(&problem(Reason::JournalUnavailable, false, Language::Swedish))));
+}
+
+#[test]
+fn every_reason_has_an_answer() {
+    for reason in Reason::ALL {
+        for language in [Language::Swedish, Language::English] {
+            let page = answer(&problem(*reason, true, language));
+            let json = answer(&problem(*reason, false, language));
+            assert!(page.status.is_client_error() || page.status.is_server_error(), "{reason}");
+            assert!(String::from_utf8_lossy(&page.body).contains("0190"));
+            let read: serde_json::Value = serde_json::from_slice(&json.body).expect("JSON");
+            assert_eq!(read.get("status").and_then(serde_json::Value::as_u64), Some(u64::from(json.status.as_u16())));
+            for answer in [&page, &json] {
+                let header =
+                    |name| answer.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_bytes());
+                assert_eq!(header(&header::CACHE_CONTROL), Some(b"no-store".as_slice()));
+                assert_eq!(header(&header::CONTENT_LENGTH), Some(answer.body.len().to_string().as_bytes()));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_policy_allows_the_style_and_nothing_else() {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, page::STYLE.as_bytes());
+    let digest = base64::engine::general_purpose::STANDARD.encode(digest);
+    assert!(page::POLICY.contains(&format!("'sha256-{digest}'")), "the digest is {digest}");
+}
+
+#[test]
+fn preferences() {
+    let of = |accept: &str, language: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, accept.parse().expect("a value"));
+        headers.insert(header::ACCEPT_LANGUAGE, language.parse().expect("a value"));
+        let preferences = Preferences::of(&headers);
+        (preferences.html, words::code(preferences.language))
+    };
+    assert_eq!(
+        of("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "sv-SE,sv;q=0.9,en;q=0.8"),
+        (true, "sv")
+    );
+    assert_eq!(of("*/*", "en-GB,en;q=0.9,sv;q=0.8"), (false, "en"));
+    assert_eq!(of("application/json, text/html;q=0.5", "de"), (false, "sv"));
+    assert_eq!(of("text/html;q=0.9, application/json;q=0.1", "en;q=0.1, sv;q=0.2"), (true, "sv"));
+    assert_eq!(of("text/html;q=0", "en;q=0"), (false, "sv"));
+    assert_eq!(of("TEXT/HTML", "EN"), (true, "en"));
+    assert_eq!(of(";;;q=,=", "q=;;,"), (false, "sv"));
+    assert_eq!(Preferences::of(&HeaderMap::new()), Preferences { html: false, language: Language::Swedish });
+}
+
+fn route(patient: &str) -> Arc<Route> {
+    let text = format!(
+        "[[registry]]\nname = \"r\"\nhosts = [\"h\"]\npeers = [\"a:1\"]\n\
+         [[route]]\nname = \"a\"\nregistry = \"r\"\nmethods = [\"GET\", \"POST\"]\npath = \"/a\"\nresource = \"x\"\n{patient}\n"
+    );
+    let routes = Routes::read(&Document::parse("routes.toml", &text, [])).expect("a good file");
+    Arc::clone(routes.routes().first().expect("a route"))
+}
+
+#[test]
+fn the_way_back() {
+    let plain = route("patient = { in = \"none\" }");
+    let query = route("patient = { in = \"query\", name = \"p\" }");
+    let terms = route("patient = { in = \"none\" }\nsearch_terms = [\"name\"]");
+    let back =
+        |route: &Route, method, query: Option<&[u8]>| way_back(route, &method, b"/a/b%20c", query).map(Cow::into_owned);
+    assert_eq!(back(&plain, Method::GET, Some(b"x=1&y=%C3%A5")).as_deref(), Some("/a/b%20c?x=1&y=%C3%A5"));
+    assert_eq!(back(&plain, Method::GET, None).as_deref(), Some("/a/b%20c"));
+    assert_eq!(back(&query, Method::GET, Some(b"p=191212121212")).as_deref(), Some("/a/b%20c"));
+    assert_eq!(back(&terms, Method::GET, Some(b"name=x")).as_deref(), Some("/a/b%20c"));
+    assert_eq!(back(&plain, Method::POST, None), None);
+    assert_eq!(back(&plain, Method::HEAD, None), None);
+    assert_eq!(way_back(&plain, &Method::GET, b"//evil.example", None), None);
+    assert_eq!(way_back(&plain, &Method::GET, b"https://evil.example", None), None);
+
+    let location = |back: Option<&str>| {
+        let answer = login(back, Language::English);
+        let (_, value) = answer.headers.first().cloned().expect("a header");
+        (answer.status.as_u16(), value.to_str().expect("text").to_owned())
+    };
+    assert_eq!(
+        location(Some("/a/b%20c?x=1&y=%C3%A5")),
+        (302, "/auth/login?to=/a/b%2520c%3Fx%3D1%26y%3D%25C3%25A5".to_owned())
+    );
+    assert_eq!(location(Some("/a\r\nset-cookie: x")), (302, "/auth/login?to=/a%0D%0Aset-cookie%3A%20x".to_owned()));
+    assert_eq!(location(None), (302, "/auth/login".to_owned()));
+    insta::assert_snapshot!(show(&login(Some("/patients"), Language::Swedish)));
+}
+
+#[test]
+fn who_is_sent_to_the_login_page() {
+    let page = Preferences { html: true, language: Language::Swedish };
+    let json = Preferences { html: false, ..page };
+    let plain = route("patient = { in = \"none\" }");
+    assert!(sends_to_login(&plain, &Method::GET, page));
+    assert!(!sends_to_login(&plain, &Method::POST, page));
+    assert!(!sends_to_login(&plain, &Method::GET, json));
+    assert!(!sends_to_login(&route("patient = { in = \"none\" }\nanonymous_redirect = false"), &Method::GET, page));
+}

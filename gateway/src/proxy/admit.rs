@@ -1,0 +1,465 @@
+//! From a request's head to its admission: hygiene, device, route, session, policy, patients, intent.
+//!
+//! The steps go from the outside in, and the first that says no ends it. What is refused is recorded with as much as
+//! is known by then: who, from where, which route, and which patient was asked for.
+
+use super::Proxy;
+use super::context::{Admitted, Context, Stage};
+use super::forward;
+use super::hold::Hold;
+use crate::client::{Allowed, Client};
+use crate::directory::{Directory, KnownDevice, KnownSession};
+use crate::hygiene::{self, BodyLength, CleanRequest, Head};
+use crate::patient::{self, Extraction, Reading};
+use crate::policy::{self, Unit};
+use crate::recorder::RecordError;
+use crate::route::{Matched, NoMatch, Params, Patients, Registry, Route, Verb};
+use contract::Micros;
+use contract::directory::Account;
+use contract::id::{CertFingerprint, SessionKey};
+use contract::identity::Series;
+use contract::record::{Actor, Asked, Decision, Initiator, Intent, PatientEntry, Reason, Source};
+use http::{HeaderMap, Method, StatusCode, Version, header};
+use pingora::proxy::Session;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// What follows on a request that is not refused.
+pub(super) enum Next {
+    /// It goes to its registry.
+    Forward(Box<Admitted>),
+    /// It asks for the gateway's public keys.
+    KeySet,
+}
+
+/// A refused request, with what is known of it.
+pub(super) struct Refusal {
+    /// Why.
+    pub(super) reason: Reason,
+    /// The answer's status.
+    pub(super) status: StatusCode,
+    /// Its route and registry, if it has them.
+    pub(super) route: Option<(Arc<Route>, Arc<Registry>)>,
+    /// Who asks, as far as known.
+    pub(super) actor: Option<Arc<Actor>>,
+    /// The patients asked for.
+    pub(super) patients: SmallVec<[PatientEntry; 1]>,
+    /// The methods that the path has.
+    pub(super) allow: Option<crate::route::Methods>,
+    /// Logging in may help.
+    pub(super) login_helps: bool,
+    /// The device itself was refused: an authentication event.
+    pub(super) of_device: bool,
+}
+
+impl Refusal {
+    fn new(reason: Reason, status: StatusCode) -> Self {
+        Self {
+            reason,
+            status,
+            route: None,
+            actor: None,
+            patients: SmallVec::new(),
+            allow: None,
+            login_helps: false,
+            of_device: false,
+        }
+    }
+}
+
+/// What the policy is asked again with, while a long exchange goes on.
+#[derive(Clone)]
+pub(super) struct Again {
+    fingerprint: CertFingerprint,
+    session: Option<SessionKey>,
+    unit: Unit,
+    method: Method,
+}
+
+/// Who asks, by the directory.
+struct Asker {
+    device: Arc<KnownDevice>,
+    session: Option<Arc<KnownSession>>,
+    account: Option<Arc<Account>>,
+}
+
+impl Asker {
+    /// The actor for the record: the session's if it was made on this device.
+    fn actor(&self) -> Arc<Actor> {
+        match &self.session {
+            Some(session) if session.session.device == self.device.device.id => Arc::clone(&session.actor),
+            _ => Arc::clone(&self.device.actor),
+        }
+    }
+}
+
+/// The facts of a clean head that outlive the look at it.
+struct Facts {
+    verb: Verb,
+    method: Method,
+    route: Arc<Route>,
+    registry: Arc<Registry>,
+    params: Params,
+    websocket: bool,
+    has_body: bool,
+}
+
+impl Proxy {
+    /// Takes a request through all steps.
+    pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<Next, Box<Refusal>> {
+        // Without its connection a request has no device. Cannot be; and if, nothing passes.
+        let client = context.client.clone().ok_or_else(|| refusal(Reason::DeviceUnknown))?;
+        let (facts, asker) = {
+            let head = session.req_header();
+            let clean = self.clean(head, &client)?;
+            if clean.path() == b"/.well-known/jwks.json" && clean.verb() == Verb::Get {
+                return Ok(Next::KeySet);
+            }
+            let asker = self.asker(&head.headers, &client, context.at).await?;
+            (self.facts(&clean, &head.method, &asker)?, asker)
+        };
+        let mut admission = self.authorise(session, context, &client, &facts, &asker)?;
+        let body = self.body(session, &facts, &asker).await?;
+        let extraction = self.extraction(session, &facts, body.as_ref().map(|body| body.as_slice()), context.at);
+        if extraction.too_many() {
+            return Err(self.with(refusal(Reason::PatientsTooMany), &facts, &asker));
+        }
+        let place = self.parts.upstreams.pool(facts.registry.id).and_then(|pool| pool.place());
+        let Some(place) = place else {
+            return Err(self.with(busy(), &facts, &asker));
+        };
+        let hold = if facts.route.patients == Patients::None {
+            Hold::unrecorded()
+        } else {
+            let intent = self.intent(context, &client, &facts, &asker, extraction);
+            let intent = intent.map_err(|()| self.with(refusal(Reason::JournalUnavailable), &facts, &asker))?;
+            self.hold(&intent, &admission.permit, facts.websocket)
+                .await
+                .map_err(|_| self.with(refusal(Reason::JournalUnavailable), &facts, &asker))?
+        };
+        let assertion = admission.assertion.take().ok_or_else(|| refusal(Reason::JournalUnavailable))?;
+        Ok(Next::Forward(Box::new(Admitted {
+            permit: admission.permit,
+            hold,
+            assertion,
+            again: Again {
+                fingerprint: client.fingerprint,
+                session: asker.session.as_ref().map(|known| known.session.key),
+                unit: admission.unit,
+                method: facts.method,
+            },
+            websocket: facts.websocket,
+            body_read: body.is_some(),
+            body_bytes: 0,
+            connects: 0,
+            failure: None,
+            _place: place,
+            long: None,
+            route: facts.route,
+            registry: facts.registry,
+        })))
+    }
+
+    fn clean<'h>(&self, head: &'h pingora::http::RequestHeader, client: &Client) -> Result<CleanRequest<'h>, Box<Refusal>> {
+        let http2 = head.version == Version::HTTP_2;
+        let authority = head.uri.authority().map(http::uri::Authority::as_str);
+        if !http2 && authority.is_some() {
+            // Absolute-form: a second place that says which host is meant.
+            return Err(refusal(Reason::Malformed));
+        }
+        let seen = Head {
+            method: &head.method,
+            target: head.raw_path(),
+            authority: authority.filter(|_| http2),
+            version: head.version,
+            headers: &head.headers,
+        };
+        let clean = hygiene::check(&seen, &self.head_limits).map_err(|r| Box::new(Refusal::new(r.reason, r.status)))?;
+        let served = self.parts.hosts.iter().any(|host| host.eq_ignore_ascii_case(clean.host()));
+        let same = client.server_name.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(clean.host()));
+        if served && same { Ok(clean) } else { Err(refusal(Reason::Misdirected)) }
+    }
+
+    async fn asker(&self, headers: &HeaderMap, client: &Client, now: Micros) -> Result<Asker, Box<Refusal>> {
+        let directory = &self.parts.directory;
+        let device = directory.device(&client.fingerprint).ok_or_else(|| {
+            let actor = Actor { device_cert: client.fingerprint, ..Actor::nobody() };
+            Box::new(Refusal { actor: Some(Arc::new(actor)), of_device: true, ..*refusal(Reason::DeviceUnknown) })
+        })?;
+        if self.per_device.check_key(&device.device.id).is_err() {
+            let actor = Some(Arc::clone(&device.actor));
+            return Err(Box::new(Refusal { actor, of_device: true, ..*refusal(Reason::RateLimited) }));
+        }
+        let mut session = None;
+        if let Some(token) = forward::token(headers) {
+            let key = SessionKey::of_token(token);
+            session = directory.session(&key);
+            if session.is_none() && directory.fresh(now) && self.parts.auditor.ask(key).await {
+                session = directory.session(&key);
+            }
+        }
+        let account = session.as_ref().and_then(|known| directory.account(known.session.account));
+        Ok(Asker { device, session, account })
+    }
+
+    fn facts(&self, clean: &CleanRequest<'_>, method: &Method, asker: &Asker) -> Result<Facts, Box<Refusal>> {
+        let found = self.parts.routes.find(clean.host(), method, clean.path());
+        let Matched { route, registry, params } = found.map_err(|no| {
+            let actor = Some(asker.actor());
+            Box::new(match no {
+                NoMatch::UnknownHost => Refusal { actor, ..*refusal(Reason::Misdirected) },
+                NoMatch::NoRoute => Refusal { actor, ..*refusal(Reason::NoRoute) },
+                NoMatch::MethodNotAllowed { allow } => {
+                    Refusal { actor, allow: Some(allow), ..*refusal(Reason::Method) }
+                }
+            })
+        })?;
+        let facts = Facts {
+            verb: clean.verb(),
+            method: method.clone(),
+            route: Arc::clone(route),
+            registry: Arc::clone(registry),
+            params,
+            websocket: clean.websocket(),
+            has_body: clean.body() != BodyLength::None,
+        };
+        match clean.fits(route) {
+            Ok(()) => Ok(facts),
+            Err(unfit) => Err(self.with(Box::new(Refusal::new(unfit.reason, unfit.status)), &facts, asker)),
+        }
+    }
+
+    fn authorise(
+        &self,
+        session: &Session,
+        context: &Context,
+        client: &Client,
+        facts: &Facts,
+        asker: &Asker,
+    ) -> Result<Admission, Box<Refusal>> {
+        let input = self.patient_input(session, facts, None);
+        let unit = patient::unit(&facts.route, &input);
+        let decided = authorize(
+            &self.parts.directory,
+            &Question {
+                route: &facts.route,
+                registry: &facts.registry,
+                method: &facts.method,
+                fingerprint: &client.fingerprint,
+                unit: &unit,
+                asker,
+            },
+            context.at,
+        );
+        let permit = decided.map_err(|denial| {
+            let mut refusal = self.with(Box::new(Refusal::new(denial.reason, denial.status)), facts, asker);
+            refusal.login_helps = denial.login_helps();
+            refusal.of_device = denial.of_device();
+            // What was asked for in vain is part of the record; a body is not read for it.
+            let extraction = self.extraction(session, facts, None, context.at);
+            refusal.patients =
+                extraction.into_entries(self.parts.sealer.pseudonyms(), &self.parts.sealer.key()).unwrap_or_default();
+            refusal
+        })?;
+        let counted = asker.session.as_deref().zip(asker.account.as_deref());
+        if let Some((known, _)) = counted
+            && permit.session().is_some()
+        {
+            known.used(context.at);
+        }
+        let assertion =
+            self.parts.asserter.assertion(&permit, &facts.registry.name, &asker.device, counted, context.at);
+        Ok(Admission { permit, unit, assertion })
+    }
+
+    /// Reads the body where the route says that patients stand in it.
+    async fn body(
+        &self,
+        session: &mut Session,
+        facts: &Facts,
+        asker: &Asker,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Box<Refusal>> {
+        if !facts.has_body || facts.websocket || !facts.route.reads_body(&facts.method) {
+            return Ok(None);
+        }
+        let limit = usize::try_from(facts.route.body_bytes_max).unwrap_or(usize::MAX).min(patient::BODY_BYTES_MAX);
+        session.enable_retry_buffering();
+        if session.req_header().headers.contains_key(header::EXPECT) {
+            // Who waits for leave to send gets it from us, for the backend is not asked yet.
+            session.write_continue_response().await.map_err(|_| self.with(refusal(Reason::Slow), facts, asker))?;
+        }
+        let mut body = Zeroizing::new(Vec::new());
+        loop {
+            match session.read_request_body().await {
+                Ok(Some(piece)) if body.len() + piece.len() > limit => {
+                    return Err(self.with(refusal(Reason::BodyTooLarge), facts, asker));
+                }
+                Ok(Some(piece)) => body.extend_from_slice(&piece),
+                Ok(None) => return Ok(Some(body)),
+                Err(error) => {
+                    let slow = matches!(error.etype(), pingora::ErrorType::ReadTimedout);
+                    let reason = if slow { Reason::Slow } else { Reason::Malformed };
+                    return Err(self.with(refusal(reason), facts, asker));
+                }
+            }
+        }
+    }
+
+    fn patient_input<'s>(&self, session: &'s Session, facts: &'s Facts, body: Option<&'s [u8]>) -> patient::Input<'s> {
+        let head = session.req_header();
+        let target = head.raw_path();
+        let mut parts = target.splitn(2, |b| *b == b'?');
+        patient::Input {
+            params: &facts.params,
+            path: parts.next().unwrap_or_default(),
+            query: parts.next(),
+            headers: &head.headers,
+            body,
+        }
+    }
+
+    fn extraction(&self, session: &Session, facts: &Facts, body: Option<&[u8]>, at: Micros) -> Extraction {
+        let reading = Reading { year: crate::clock::year_of(at), series: Series::default() };
+        patient::extract(&facts.route, &self.patient_input(session, facts, body), reading)
+    }
+
+    fn intent(
+        &self,
+        context: &Context,
+        client: &Client,
+        facts: &Facts,
+        asker: &Asker,
+        extraction: Extraction,
+    ) -> Result<Intent, ()> {
+        let key = self.parts.sealer.key();
+        let terms = extraction.term_refs(self.parts.sealer.pseudonyms());
+        let patients = extraction.into_entries(self.parts.sealer.pseudonyms(), &key).map_err(|_| ())?;
+        Ok(Intent {
+            asked: self.asked(context, Some((&facts.route, &facts.registry)), &facts.method, Reason::None),
+            actor: asker.actor(),
+            origin: client.origin.clone(),
+            key: key.id(),
+            patients,
+            terms,
+            answered: None,
+        })
+    }
+
+    async fn hold(&self, intent: &Intent, permit: &policy::Permit, websocket: bool) -> Result<Hold, RecordError> {
+        // The record is the journal's own before anything is awaited: should this future be dropped, it stands.
+        let pending = self.parts.recorder.intend(intent)?;
+        Hold::of(permit, pending, websocket).await
+    }
+
+    /// What a record says of the request itself.
+    pub(super) fn asked(
+        &self,
+        context: &Context,
+        route: Option<(&Arc<Route>, &Arc<Registry>)>,
+        method: &Method,
+        reason: Reason,
+    ) -> Asked {
+        let empty = self.parts.empty.clone();
+        let refused = reason != Reason::None;
+        Asked {
+            at: context.at,
+            request: context.request,
+            registry: route.map_or_else(|| empty.clone(), |(_, registry)| registry.name.text()),
+            system_hsa: route
+                .and_then(|(_, registry)| registry.system_hsa.as_ref())
+                .map_or_else(|| empty.clone(), contract::id::HsaId::text),
+            route: route.map_or_else(|| empty.clone(), |(route, _)| route.template.text()),
+            method: Verb::of(method).map_or("OTHER", Verb::as_str).into(),
+            activity: route.map_or(contract::record::Activity::Read, |(route, _)| route.activity(method)),
+            purpose: route.map_or(contract::record::Purpose::Care, |(route, _)| route.purpose),
+            initiator: Initiator::User,
+            resource_type: route.map_or(empty, |(route, _)| contract::Text::clone(&route.resource)),
+            sensitivity: route.map_or(contract::record::Sensitivity::Normal, |(route, _)| route.sensitivity),
+            decision: if refused { Decision::Deny } else { Decision::Permit },
+            reason,
+            policy_epoch: self.parts.directory.epoch().0,
+        }
+    }
+
+    fn with(&self, refusal: Box<Refusal>, facts: &Facts, asker: &Asker) -> Box<Refusal> {
+        let mut refusal = refusal;
+        refusal.route = Some((Arc::clone(&facts.route), Arc::clone(&facts.registry)));
+        refusal.actor = Some(asker.actor());
+        if refusal.patients.is_empty() && facts.route.patients != Patients::None {
+            refusal.patients.push(PatientEntry::unidentified(Source::None, Reason::None));
+        }
+        refusal
+    }
+
+    /// The question to the policy, to be asked again while a long exchange goes on.
+    pub(super) fn still_allowed(&self, context: &Context) -> Option<Allowed> {
+        let Stage::Admitted(admitted) = &context.stage else { return None };
+        let (route, registry, again) =
+            (Arc::clone(&admitted.route), Arc::clone(&admitted.registry), admitted.again.clone());
+        let directory = Arc::clone(&self.parts.directory);
+        Some(Allowed(Arc::new(move |now| {
+            let Some(device) = directory.device(&again.fingerprint) else { return false };
+            let session = again.session.and_then(|key| directory.session(&key));
+            if let Some(known) = &session {
+                // An open exchange is a use of the session.
+                known.used(now);
+            }
+            let account = session.as_ref().and_then(|known| directory.account(known.session.account));
+            let asker = Asker { device, session, account };
+            let question = Question {
+                route: &route,
+                registry: &registry,
+                method: &again.method,
+                fingerprint: &again.fingerprint,
+                unit: &again.unit,
+                asker: &asker,
+            };
+            authorize(&directory, &question, now).is_ok()
+        })))
+    }
+}
+
+struct Admission {
+    permit: policy::Permit,
+    unit: Unit,
+    assertion: Option<http::HeaderValue>,
+}
+
+struct Question<'q> {
+    route: &'q Route,
+    registry: &'q Registry,
+    method: &'q Method,
+    fingerprint: &'q CertFingerprint,
+    unit: &'q Unit,
+    asker: &'q Asker,
+}
+
+fn authorize(directory: &Directory, question: &Question<'_>, now: Micros) -> Result<policy::Permit, policy::Denial> {
+    let asker = question.asker;
+    let input = policy::Input {
+        route: question.route,
+        registry: question.registry,
+        method: question.method,
+        certificate: question.fingerprint,
+        device: Some(&asker.device.device),
+        session: asker.session.as_ref().map(|known| &known.session),
+        account: asker.account.as_deref(),
+        last_used: asker.session.as_ref().map_or(0, |known| known.last_used()),
+        unit: question.unit,
+        directory: policy::Directory {
+            epoch: directory.epoch(),
+            heard: directory.heard(),
+            age_max_us: directory.stale_after(),
+        },
+    };
+    policy::authorize(&input, now)
+}
+
+fn refusal(reason: Reason) -> Box<Refusal> {
+    Box::new(Refusal::new(reason, crate::problem::status(reason)))
+}
+
+fn busy() -> Box<Refusal> {
+    Box::new(Refusal::new(Reason::UpstreamUnavailable, StatusCode::SERVICE_UNAVAILABLE))
+}

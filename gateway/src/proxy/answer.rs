@@ -1,0 +1,141 @@
+//! Answers of the gateway's own: refusals, recorded and told.
+
+use super::Proxy;
+use super::admit::Refusal;
+use super::context::{Context, Stage};
+use crate::clock;
+use crate::problem::{self, Answer, Preferences, Problem};
+use crate::recorder::sealer::Sealer;
+use crate::route::Methods;
+use contract::id::DataKeyId;
+use contract::pseudonym::PatientRef;
+use contract::record::{
+    Actor, AuthEvent, AuthEventKind, Intent, Outcome, OutcomeKind, PatientEntry, Reason, Source,
+};
+use http::{HeaderName, Method, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+impl Proxy {
+    /// Records a refused request and answers it.
+    pub(super) async fn refuse(&self, session: &mut Session, context: &mut Context, refusal: Refusal) -> pingora::Result<()> {
+        context.stage = Stage::Refused;
+        self.parts.metrics.refused.with_label_values(&[refusal.reason.as_str()]).inc();
+        let Refusal { reason, status, login_helps, allow, .. } = refusal;
+        let way = refusal.route.as_ref().and_then(|(route, _)| {
+            let head = session.req_header();
+            let preferences = Preferences::of(&head.headers);
+            let sends = login_helps && problem::sends_to_login(route, &head.method, preferences);
+            sends.then(|| {
+                let mut target = head.raw_path().splitn(2, |b| *b == b'?');
+                let path = target.next().unwrap_or_default();
+                let back = problem::way_back(route, &head.method, path, target.next());
+                problem::login(back.as_deref(), preferences.language)
+            })
+        });
+        let told = way.as_ref().map_or(status, |answer| answer.status);
+        self.record_refusal(session, context, refusal, told);
+        match way {
+            Some(answer) => self.send(session, context, answer).await,
+            None => self.problem(session, context, reason, status, allow).await,
+        }
+    }
+
+    /// Answers with a problem: a page for people, JSON for programs.
+    pub(super) async fn problem(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        reason: Reason,
+        status: StatusCode,
+        allow: Option<Methods>,
+    ) -> pingora::Result<()> {
+        let preferences = Preferences::of(&session.req_header().headers);
+        let contact = Some(self.parts.help_contact.as_ref()).filter(|contact| !contact.is_empty());
+        let answer = problem::answer(&Problem { reason, status, request: context.request, preferences, contact, allow });
+        self.send(session, context, answer).await
+    }
+
+    async fn send(&self, session: &mut Session, context: &mut Context, answer: Answer) -> pingora::Result<()> {
+        let head_only = session.req_header().method == Method::HEAD;
+        let mut response = ResponseHeader::build(answer.status, Some(answer.headers.len() + 2))?;
+        for (name, value) in answer.headers {
+            response.insert_header(name, value)?;
+        }
+        response.insert_header(HeaderName::from_static("x-request-id"), context.request.to_string())?;
+        if !session.is_body_done() {
+            // A body that was not read must not be taken for the next request.
+            session.set_keepalive(None);
+        }
+        context.status = answer.status.as_u16();
+        context.bytes = if head_only { 0 } else { answer.body.len() as u64 };
+        session.write_response_header(Box::new(response), head_only).await?;
+        if !head_only {
+            session.write_response_body(Some(answer.body), true).await?;
+        }
+        Ok(())
+    }
+
+    fn record_refusal(&self, session: &Session, context: &Context, refusal: Refusal, status: StatusCode) {
+        let actor = refusal.actor.unwrap_or_else(|| {
+            let cert = context.client.as_ref().map(|client| client.fingerprint);
+            Arc::new(Actor { device_cert: cert.unwrap_or(Actor::nobody().device_cert), ..Actor::nobody() })
+        });
+        let origin = context.client.as_ref().map_or(crate::geo::NOWHERE, |client| client.origin.clone());
+        let now = clock::now();
+        if refusal.of_device {
+            // Of devices that do not belong, and of floods, anybody can send as many as they like: they are counted.
+            self.parts.floods.event(AuthEvent {
+                at: now,
+                id: context.request,
+                kind: if refusal.reason == Reason::RateLimited {
+                    AuthEventKind::RequestRefused
+                } else {
+                    AuthEventKind::DeviceRefused
+                },
+                reason: refusal.reason,
+                account: actor.account,
+                by: actor.account,
+                user_name: PatientRef::NONE,
+                device: actor.device,
+                device_cert: actor.device_cert,
+                device_org: actor.device_org.clone(),
+                origin,
+                auth_method: actor.auth_method,
+                session: actor.session,
+                count: 1,
+                detail: actor.acr.clone(),
+            });
+            return;
+        }
+        let mut patients = refusal.patients;
+        if patients.is_empty() {
+            patients.push(PatientEntry::unidentified(Source::None, Reason::None));
+        }
+        let route = refusal.route.as_ref().map(|(route, registry)| (route, registry));
+        let duration_us = u64::try_from(now.saturating_sub(context.at)).unwrap_or(0);
+        let intent = Intent {
+            asked: self.asked(context, route, &session.req_header().method, refusal.reason),
+            actor,
+            origin,
+            key: key_of(&self.parts.sealer, &patients),
+            patients,
+            terms: SmallVec::new(),
+            answered: Some(Outcome {
+                request: context.request,
+                at: now,
+                status: status.as_u16(),
+                bytes: 0,
+                duration_us,
+                kind: OutcomeKind::Refused,
+            }),
+        };
+        self.parts.recorder.refuse(&intent);
+    }
+}
+
+fn key_of(sealer: &Sealer, patients: &[PatientEntry]) -> DataKeyId {
+    if patients.iter().any(|patient| patient.kind != 0) { sealer.key().id() } else { DataKeyId::NONE }
+}

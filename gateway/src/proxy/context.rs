@@ -1,0 +1,152 @@
+//! What one request carries through pingora's hooks, and the outcome at its end, whichever end that is.
+
+use super::hold::Hold;
+use super::metrics::Metrics;
+use crate::client::{Allowed, Client, Clients, Long, Watched};
+use crate::clock;
+use crate::policy::Permit;
+use crate::recorder::Recorder;
+use crate::route::{Registry, Route};
+use contract::Micros;
+use contract::id::RequestId;
+use contract::record::{OutcomeKind, Reason};
+use http::{HeaderValue, StatusCode};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+/// An exchange that has gone on for so long gets its first rows before it ends.
+const LONG: Micros = 60_000_000;
+
+/// A request's context.
+pub struct Context {
+    /// The connection it came on.
+    pub(super) client: Option<Arc<Client>>,
+    /// Its id: in the record, to the backend, and in the answer.
+    pub(super) request: RequestId,
+    /// When its head had arrived.
+    pub(super) at: Micros,
+    /// Where it is in its life.
+    pub(super) stage: Stage,
+    /// The status sent, 0 if none was yet.
+    pub(super) status: u16,
+    /// Bytes of response body released.
+    pub(super) bytes: u64,
+    ended: bool,
+    recorder: Recorder,
+    metrics: Metrics,
+}
+
+/// Where a request is in its life.
+pub(super) enum Stage {
+    /// Nothing is decided.
+    Received,
+    /// Refused and recorded as such.
+    Refused,
+    /// Answered by the gateway itself, without patient data.
+    Answered,
+    /// Allowed, recorded, on its way.
+    Admitted(Box<Admitted>),
+}
+
+/// An admitted request: the only kind that reaches a backend.
+pub(super) struct Admitted {
+    /// Policy's proof.
+    pub(super) permit: Permit,
+    /// Its record.
+    pub(super) hold: Hold,
+    /// Its route.
+    pub(super) route: Arc<Route>,
+    /// Its registry.
+    pub(super) registry: Arc<Registry>,
+    /// Who acts, for the backend.
+    pub(super) assertion: HeaderValue,
+    /// The name of the certificate it came with, and its unit: to ask the policy again.
+    pub(super) again: super::admit::Again,
+    /// It asks to become a WebSocket.
+    pub(super) websocket: bool,
+    /// Its body was read before it was forwarded.
+    pub(super) body_read: bool,
+    /// Bytes of its body that went through.
+    pub(super) body_bytes: u64,
+    /// Connections to peers that failed.
+    pub(super) connects: usize,
+    /// Why the gateway answers itself after all.
+    pub(super) failure: Option<(Reason, StatusCode)>,
+    /// A place among the registry's requests under way.
+    pub(super) _place: OwnedSemaphorePermit,
+    /// Watched since it is long.
+    pub(super) long: Option<Watched>,
+}
+
+impl Context {
+    pub(super) fn new(at: Micros, recorder: Recorder, metrics: Metrics) -> Self {
+        let client = Client::here();
+        if let Some(client) = &client {
+            client.request_began();
+        }
+        metrics.received.inc();
+        Self {
+            client,
+            request: RequestId::new(Uuid::now_v7()),
+            at,
+            stage: Stage::Received,
+            status: 0,
+            bytes: 0,
+            ended: false,
+            recorder,
+            metrics,
+        }
+    }
+
+    /// Whether the response has begun to leave.
+    pub(super) fn disclosing(&self) -> bool {
+        self.status != 0
+    }
+
+    /// Whether the exchange has just become a long one.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(&self.stage, Stage::Admitted(admitted) if admitted.long.is_none())
+            && clock::now().saturating_sub(self.at) > LONG
+    }
+
+    /// Begins its rows, and watches its right.
+    pub(super) fn begin_long(&mut self, now: Micros, allowed: Option<Allowed>, clients: &Arc<Clients>) {
+        let (Stage::Admitted(admitted), Some(client), Some(allowed)) = (&mut self.stage, &self.client, allowed) else {
+            return;
+        };
+        if admitted.hold.is_recorded() {
+            self.recorder.end(self.request, now, self.at, self.status, self.bytes, OutcomeKind::Open);
+        }
+        admitted.long =
+            Some(clients.watch(Long { client: Arc::clone(client), session: admitted.permit.session(), allowed }));
+    }
+
+    /// Records the outcome. Only the first call counts.
+    pub(super) fn end(&mut self, now: Micros, kind: OutcomeKind) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let Stage::Admitted(admitted) = &mut self.stage else { return };
+        admitted.long = None;
+        if admitted.hold.is_recorded() {
+            self.recorder.end(self.request, now, self.at, self.status, self.bytes, kind);
+        }
+        self.metrics.ended(&admitted.registry, &admitted.route, kind, now.saturating_sub(self.at));
+    }
+}
+
+impl Drop for Context {
+    /// A connection that breaks, or is cut, drops the request wherever it is.
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(clock::now(), OutcomeKind::Aborted);
+        }
+        if matches!(self.stage, Stage::Received) {
+            self.metrics.abandoned.inc();
+        }
+        if let Some(client) = &self.client {
+            client.request_ended();
+        }
+    }
+}

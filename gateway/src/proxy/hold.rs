@@ -1,0 +1,60 @@
+//! The hold: nothing is forwarded, and nothing leaves, before its record is durable.
+//!
+//! The types keep the order. A [`Hold`] comes from [`Hold::of`] only, which for a request that changes data waits for
+//! the receipt before there is a hold at all, and so before there is an admitted request that could be forwarded. For
+//! a read it keeps the pending record, and [`Hold::release`] waits for it before the response's first byte.
+
+use crate::policy::Permit;
+use crate::recorder::{Durable, Pending, RecordError};
+
+/// What the record of an admitted request stands at.
+pub struct Hold(State);
+
+enum State {
+    /// No patient data: there is no record.
+    Unrecorded,
+    /// Written, and not yet known to be durable: the response waits.
+    Pending(Pending),
+    /// Durable: the response may leave.
+    Durable { _proof: Durable },
+    /// It could not be made durable: nothing may leave.
+    Failed(RecordError),
+}
+
+impl Hold {
+    /// The hold of a request on a route without patient data.
+    pub fn unrecorded() -> Self {
+        Self(State::Unrecorded)
+    }
+
+    /// The hold of a recorded request. One that changes data, or that opens a stream which may, waits here.
+    pub async fn of(permit: &Permit, pending: Pending, opens_stream: bool) -> Result<Self, RecordError> {
+        if permit.changes() || opens_stream {
+            return Ok(Self(State::Durable { _proof: pending.durable().await? }));
+        }
+        Ok(Self(State::Pending(pending)))
+    }
+
+    /// Waits until the response may leave.
+    pub async fn release(&mut self) -> Result<(), RecordError> {
+        match std::mem::replace(&mut self.0, State::Unrecorded) {
+            State::Pending(pending) => {
+                // Should this future be dropped while it waits, the exchange is over and nothing has left.
+                self.0 = match pending.durable().await {
+                    Ok(proof) => State::Durable { _proof: proof },
+                    Err(error) => State::Failed(error),
+                };
+            }
+            other => self.0 = other,
+        }
+        match &self.0 {
+            State::Failed(error) => Err(*error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is a record, which then needs an outcome.
+    pub fn is_recorded(&self) -> bool {
+        !matches!(self.0, State::Unrecorded)
+    }
+}

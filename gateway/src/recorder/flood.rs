@@ -1,0 +1,67 @@
+//! Floods: equal events are listed once and then counted, so that nobody fills the journal from outside.
+//!
+//! The first event of a kind, reason and address in a second is written at once; what follows is counted and written
+//! as one event with its count when the second is over. At most [`ADDRESSES_MAX`] addresses are told apart; beyond
+//! that, events are counted under no address. Nothing is dropped uncounted.
+
+use super::Recorder;
+use contract::Micros;
+use contract::id::RequestId;
+use contract::record::{AuthEvent, AuthEventKind, Origin, Reason};
+use dashmap::DashMap;
+use std::net::Ipv6Addr;
+use uuid::Uuid;
+
+/// Addresses that are told apart within one second.
+pub const ADDRESSES_MAX: usize = 4_096;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    kind: AuthEventKind,
+    reason: Reason,
+    address: Ipv6Addr,
+}
+
+/// Counts events that may come in floods.
+pub struct Floods {
+    recorder: Recorder,
+    counts: DashMap<Key, (u32, AuthEvent)>,
+}
+
+impl Floods {
+    /// Writes through this recorder.
+    pub fn new(recorder: Recorder) -> Self {
+        Self { recorder, counts: DashMap::new() }
+    }
+
+    /// Takes an event.
+    pub fn event(&self, mut event: AuthEvent) {
+        if self.counts.len() >= ADDRESSES_MAX {
+            event.origin = Origin { address: Ipv6Addr::UNSPECIFIED, country: *b"--", asn: 0 };
+        }
+        let key = Key { kind: event.kind, reason: event.reason, address: event.origin.address };
+        let mut entry = self.counts.entry(key).or_insert_with(|| (0, event.clone()));
+        let (count, last) = entry.value_mut();
+        *count = count.saturating_add(event.count);
+        *last = event.clone();
+        let first = *count == event.count;
+        drop(entry);
+        if first {
+            self.recorder.event(&event);
+        }
+    }
+
+    /// Writes what was counted beyond the first of each, and starts anew. To be called each second.
+    pub fn flush(&self, now: Micros) {
+        let keys: Vec<Key> = self.counts.iter().map(|entry| *entry.key()).collect();
+        for key in keys {
+            let Some((_, (count, mut event))) = self.counts.remove(&key) else { continue };
+            if count > 1 {
+                event.count = count - 1;
+                event.at = now;
+                event.id = RequestId::new(Uuid::now_v7());
+                self.recorder.event(&event);
+            }
+        }
+    }
+}

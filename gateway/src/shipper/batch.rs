@@ -1,0 +1,156 @@
+//! A batch: rows with their numbers, and the seals over them. A pure function of rows, mark, time and key.
+
+use contract::Micros;
+use contract::id::NodeName;
+use contract::seal::{Root, SealKey, Stream, statement};
+use contract::wire::Wire;
+
+use super::book::{Mark, Opened, Portion, Progress};
+use super::collect::Rows;
+use super::columns::SealRow;
+use super::sink::{Load, Question};
+
+/// What is sent one after the other, in this order: keys before rows under them, seals after the rows they cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Keys,
+    Rows(Stream),
+    Seal(Stream),
+}
+
+/// A batch, ready to be sent.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) rows: Rows,
+    pub(super) opened: Opened,
+    seals: Vec<SealRow>,
+    mark: Mark,
+}
+
+impl Batch {
+    /// Numbers the rows from the mark on and seals them. `end` is the frame that the batch stops before.
+    pub(super) fn new(node: &NodeName, mark: &Mark, mut rows: Rows, end: u64, at: Micros, key: &SealKey) -> Self {
+        number(&mut rows, mark);
+        let mut seals = Vec::new();
+        let access = rows.access.iter().map(|row| (row.as_ref(), row.ts));
+        let access = seal(node, Stream::Access, &mark.access, access, at, key, &mut seals);
+        let auth = rows.auth.iter().map(|row| (row.as_ref(), row.ts));
+        let auth = seal(node, Stream::Auth, &mark.auth, auth, at, key, &mut seals);
+        Self { rows, opened: Opened { end, at, access, auth }, seals, mark: *mark }
+    }
+
+    /// The parts that hold anything.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let streams = || [Stream::Access, Stream::Auth].into_iter().filter(|stream| self.opened.of(*stream).rows > 0);
+        let keys = (!self.rows.keys.is_empty()).then_some(Part::Keys);
+        keys.into_iter().chain(streams().map(Part::Rows)).chain(streams().map(Part::Seal)).collect()
+    }
+
+    /// What to send for a part.
+    pub(super) fn load(&self, part: Part) -> Option<Load<'_>> {
+        match part {
+            Part::Keys => Some(Load::Keys(&self.rows.keys)),
+            Part::Rows(Stream::Access) => Some(Load::Access(&self.rows.access)),
+            Part::Rows(Stream::Auth) => Some(Load::Auth(&self.rows.auth)),
+            Part::Seal(stream) => self.seals.iter().find(|seal| seal.stream == stream).map(Load::Seal),
+        }
+    }
+
+    /// What to ask before a part is sent again. Keys are sent without asking: each has its id, and the table keeps one.
+    pub(super) fn question(&self, part: Part) -> Option<Question> {
+        question(&self.mark, &self.opened, part)
+    }
+
+    /// The mark when all of it has arrived.
+    pub(super) fn settled(&self, resume: u64) -> Mark {
+        settled(&self.mark, &self.opened, resume)
+    }
+
+    /// When the oldest of its rows came to be.
+    pub(super) fn oldest(&self) -> Option<Micros> {
+        oldest(&self.rows)
+    }
+}
+
+/// When the oldest row came to be: an access when it had ended, an event when it happened.
+pub(super) fn oldest(rows: &Rows) -> Option<Micros> {
+    let ended = |duration_us: u64| i64::try_from(duration_us).unwrap_or(i64::MAX);
+    let access = rows.access.iter().map(|row| row.ts.saturating_add(ended(row.duration_us)));
+    access.chain(rows.auth.iter().map(|row| row.ts)).min()
+}
+
+/// What to ask about a part of a batch, of which only the book's word may be left.
+pub(super) fn question(mark: &Mark, opened: &Opened, part: Part) -> Option<Question> {
+    match part {
+        Part::Keys => None,
+        Part::Rows(stream) => {
+            let (progress, portion) = (mark.of(stream), opened.of(stream));
+            Some(Question::Rows {
+                stream,
+                batch: progress.batch,
+                first: progress.seq,
+                last: (progress.seq + portion.rows).saturating_sub(1),
+                from: portion.from,
+                to: portion.to,
+            })
+        }
+        Part::Seal(stream) => Some(Question::Seal { stream, batch: mark.of(stream).batch, at: opened.at }),
+    }
+}
+
+/// The mark after an open batch whose rows and seals are there.
+pub(super) fn settled(mark: &Mark, opened: &Opened, resume: u64) -> Mark {
+    let after = |stream| {
+        let (progress, portion): (&Progress, &Portion) = (mark.of(stream), opened.of(stream));
+        if portion.rows == 0 {
+            return *progress;
+        }
+        Progress { seq: progress.seq + portion.rows, batch: progress.batch + 1, previous: portion.chain }
+    };
+    Mark { acked: mark.acked, resume, end: opened.end, access: after(Stream::Access), auth: after(Stream::Auth) }
+}
+
+/// The mark after an open batch that is given up: its numbers are not used again, and the chain goes past it.
+pub(super) fn given_up(mark: &Mark, opened: &Opened) -> Mark {
+    let after = |stream| Progress { previous: mark.of(stream).previous, ..*settled(mark, opened, mark.resume).of(stream) };
+    Mark { access: after(Stream::Access), auth: after(Stream::Auth), ..*mark }
+}
+
+fn number(rows: &mut Rows, mark: &Mark) {
+    for (row, seq) in rows.access.iter_mut().zip(mark.access.seq..) {
+        (row.seq, row.batch) = (seq, mark.access.batch);
+    }
+    for (row, seq) in rows.auth.iter_mut().zip(mark.auth.seq..) {
+        (row.seq, row.batch) = (seq, mark.auth.batch);
+    }
+}
+
+fn seal<'a, R: Wire + 'a>(
+    node: &NodeName,
+    stream: Stream,
+    progress: &Progress,
+    rows: impl Iterator<Item = (&'a R, Micros)>,
+    at: Micros,
+    key: &SealKey,
+    seals: &mut Vec<SealRow>,
+) -> Portion {
+    let mut root = Root::default();
+    let mut portion = Portion { rows: 0, chain: progress.previous, from: Micros::MAX, to: Micros::MIN };
+    // One buffer for all rows; the hash is that of `contract::seal::row_hash`.
+    let mut bytes = Vec::with_capacity(1024);
+    for (row, ts) in rows {
+        bytes.clear();
+        row.encode(&mut bytes);
+        root.add(blake3::hash(&bytes).as_bytes());
+        portion.rows += 1;
+        portion.from = portion.from.min(ts);
+        portion.to = portion.to.max(ts);
+    }
+    if portion.rows == 0 {
+        return Portion { from: 0, to: 0, ..portion };
+    }
+    let statement = statement(node, stream, progress.batch, progress.seq, root, progress.previous, at);
+    portion.chain = statement.chain();
+    seals.push(SealRow::new(&statement, key));
+    portion
+}

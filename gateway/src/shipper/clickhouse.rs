@@ -1,0 +1,169 @@
+//! Rows to ClickHouse, by its official client, with the client's check of names and types on.
+//!
+//! Of an answer that is an error only ClickHouse's number is kept: its text may quote the row that it is about.
+
+use std::time::Duration;
+
+use clickhouse::error::Error;
+use clickhouse::{Client, Compression, Row, RowWrite};
+use contract::Text;
+use contract::id::NodeName;
+use contract::seal::Stream;
+
+use super::columns::{AccessInsert, AuthInsert, KeyInsert, SealInsert};
+use super::sink::{Load, Question, Sink, SinkError};
+
+/// The tables of one database.
+pub(super) struct ClickHouseSink {
+    client: Client,
+    node: Text,
+}
+
+impl ClickHouseSink {
+    pub(super) fn new(config: &super::ClickHouse, node: &NodeName) -> Self {
+        let compression = if is_loopback(&config.url) { Compression::None } else { Compression::Lz4 };
+        let client = Client::default()
+            .with_url(config.url.as_str())
+            .with_database(config.database.as_str())
+            .with_user(config.user.as_str())
+            .with_password(config.key.as_str())
+            .with_compression(compression)
+            .with_validation(true)
+            // OK must mean stored, and a block must not be dropped because an equal one was seen before.
+            .with_setting("async_insert", "0")
+            .with_setting("insert_deduplicate", "0");
+        Self { client, node: node.text() }
+    }
+
+    async fn insert_all<'a, R: RowWrite>(
+        &mut self,
+        table: &'static str,
+        rows: impl Iterator<Item = <R as Row>::Value<'a>>,
+    ) -> Result<(), SinkError> {
+        let result = async {
+            let insert = self.client.insert::<R>(table).await?;
+            let mut insert = insert.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
+            for row in rows {
+                insert.write(&row).await?;
+            }
+            insert.end().await
+        };
+        let result = result.await;
+        if result.is_err() {
+            // The columns may have changed since they were asked for.
+            self.client.clear_cached_metadata().await;
+        }
+        result.map_err(|error| of_error(&error, table, END_TIMEOUT))
+    }
+
+    fn query(&self, question: Question) -> clickhouse::query::Query {
+        match question {
+            Question::Rows { stream, batch, first, last, from, to } => {
+                let (table, id) = match stream {
+                    Stream::Access => ("access_log", "record_id"),
+                    Stream::Auth => ("auth_event", "event_id"),
+                };
+                let text = format!(
+                    "SELECT uniqExact({id}) FROM {table} WHERE node = ? AND batch = ? AND seq BETWEEN ? AND ? \
+                     AND ts BETWEEN fromUnixTimestamp64Micro(toInt64(?), 'UTC') \
+                     AND fromUnixTimestamp64Micro(toInt64(?), 'UTC')"
+                );
+                let query = self.client.query(&text).bind(self.node.as_ref()).bind(batch);
+                query.bind(first).bind(last).bind(from).bind(to)
+            }
+            Question::Seal { stream, batch, at } => self
+                .client
+                .query(
+                    "SELECT uniqExact(batch) FROM access_seal WHERE node = ? AND stream = ? AND batch = ? \
+                     AND ts = fromUnixTimestamp64Micro(toInt64(?), 'UTC')",
+                )
+                .bind(self.node.as_ref())
+                .bind(stream.as_str())
+                .bind(batch)
+                .bind(at),
+        }
+    }
+}
+
+impl Sink for ClickHouseSink {
+    async fn insert(&mut self, load: Load<'_>) -> Result<(), SinkError> {
+        match load {
+            Load::Keys(rows) => {
+                self.insert_all::<KeyInsert<'_>>("data_key", rows.iter().map(KeyInsert)).await
+            }
+            Load::Access(rows) => {
+                let rows = rows.iter().map(|row| AccessInsert(row));
+                self.insert_all::<AccessInsert<'_>>("access_log", rows).await
+            }
+            Load::Auth(rows) => {
+                let rows = rows.iter().map(|row| AuthInsert(row));
+                self.insert_all::<AuthInsert<'_>>("auth_event", rows).await
+            }
+            Load::Seal(row) => {
+                self.insert_all::<SealInsert<'_>>("access_seal", std::iter::once(SealInsert(row))).await
+            }
+        }
+    }
+
+    async fn stored(&mut self, question: Question) -> Result<u64, SinkError> {
+        let answer = tokio::time::timeout(ASK_TIMEOUT, self.query(question).fetch_one::<u64>()).await;
+        let answer = answer.map_err(|_| SinkError::Timeout(ASK_TIMEOUT))?;
+        answer.map_err(|error| of_error(&error, "access_log", ASK_TIMEOUT))
+    }
+}
+
+fn of_error(error: &Error, table: &'static str, limit: Duration) -> SinkError {
+    match error {
+        Error::BadResponse(text) => SinkError::Exception { code: exception_code(text).unwrap_or(0) },
+        Error::SchemaMismatch(_) => SinkError::Schema { table },
+        Error::TimedOut => SinkError::Timeout(limit),
+        Error::Network(_) => SinkError::Unreachable("no connection, or it was cut"),
+        _ => SinkError::Unreachable("the answer makes no sense"),
+    }
+}
+
+/// The number in `Code: 252. DB::Exception: …`.
+fn exception_code(text: &str) -> Option<u32> {
+    let rest = text.strip_prefix("Code: ")?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest.get(..end)?.parse().ok()
+}
+
+/// Whether packing is not worth its time: on one machine, the copy is cheaper.
+fn is_loopback(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let address = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    url.scheme_str() == Some("http") && (address || host == "localhost")
+}
+
+/// For one part of a batch's bytes to be taken.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// For a batch to be stored, once all of it was sent.
+const END_TIMEOUT: Duration = Duration::from_secs(120);
+/// For a batch to be counted.
+const ASK_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_plain_http_on_this_machine() {
+        for url in ["http://127.0.0.1:8123", "http://[::1]:8123/", "http://localhost:1"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://127.0.0.1:8443", "http://10.0.0.1:8123", "http://localhost.example:1", "nonsense", ""] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn only_the_number_of_an_exception_is_kept() {
+        assert_eq!(exception_code("Code: 252. DB::Exception: Too many parts"), Some(252));
+        assert_eq!(exception_code("502 Bad Gateway"), None);
+        let error = Error::BadResponse("Code: 27. DB::Exception: Cannot parse 19121212-1212".into());
+        let text = of_error(&error, "access_log", ASK_TIMEOUT).to_string();
+        assert_eq!(text, "ClickHouse answered with exception 27");
+    }
+}

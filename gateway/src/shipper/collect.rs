@@ -1,0 +1,133 @@
+//! From the journal to rows: reads frames in order and keeps the rows of those that have not been shipped.
+
+use contract::Text;
+use contract::id::NodeName;
+use contract::row::{AccessRow, AuthRow, Fold, KeyRow, Row};
+
+use super::metrics::Metrics;
+use crate::journal::{Item, Journal, Position, ReadError, Reader};
+
+/// Rows in the order of the frames that gave them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Rows {
+    pub(super) keys: Vec<KeyRow>,
+    pub(super) access: Vec<Box<AccessRow>>,
+    pub(super) auth: Vec<Box<AuthRow>>,
+}
+
+impl Rows {
+    pub(super) fn len(&self) -> usize {
+        self.keys.len() + self.access.len() + self.auth.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn push(&mut self, row: Row) {
+        match row {
+            Row::Key(row) => self.keys.push(row),
+            Row::Access(row) => self.access.push(row),
+            Row::Auth(row) => self.auth.push(row),
+        }
+    }
+}
+
+/// Reads and folds. It begins at the oldest frame that may still matter, so that the open exchanges are known, and
+/// throws away the rows of frames that were shipped before.
+pub(super) struct Collector {
+    reader: Reader,
+    fold: Fold,
+    /// Rows of frames below were shipped.
+    skip_below: u64,
+    rows: Rows,
+    scratch: Vec<Row>,
+}
+
+impl Collector {
+    /// Begins at `resume`; the rows of frames from `skip_below` on are wanted.
+    pub(super) fn new(journal: &Journal, node: &NodeName, tenant: &Text, resume: u64, skip_below: u64) -> Self {
+        Self {
+            reader: journal.reader(Position::new(resume)),
+            fold: Fold::new(node, tenant),
+            skip_below,
+            rows: Rows::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Reads until there are so many rows, or no more durable frames. An error loses nothing: call again.
+    pub(super) fn collect(&mut self, rows_max: usize, metrics: &Metrics) -> Result<(), ReadError> {
+        while self.rows.len() < rows_max && self.next(metrics)? {}
+        Ok(())
+    }
+
+    /// Reads up to this frame, exclusive. False: the journal does not give it out yet.
+    pub(super) fn collect_to(&mut self, end: u64, metrics: &Metrics) -> Result<bool, ReadError> {
+        while self.position() < end {
+            if !self.next(metrics)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn next(&mut self, metrics: &Metrics) -> Result<bool, ReadError> {
+        let frame = match self.reader.next()? {
+            None => return Ok(false),
+            Some(Item::Gap(gap)) => {
+                metrics.gap_frames.inc_by(gap.frames());
+                let (first, last) = (gap.first.sequence(), gap.last.sequence());
+                tracing::error!(first, last, "frames of the journal are lost and give no rows; run `gateway journal fsck`");
+                return Ok(true);
+            }
+            Some(Item::Frame(frame)) => frame,
+        };
+        let sequence = frame.position.sequence();
+        if let Err(error) = self.fold.apply(sequence, frame.kind as u8, &frame.payload, &mut self.scratch) {
+            metrics.undecodable_frames.inc();
+            let kind = frame.kind.name();
+            tracing::error!(sequence, kind, %error, "a frame of the journal gives no rows: this version cannot decode it");
+        }
+        let wanted = sequence >= self.skip_below;
+        for row in self.scratch.drain(..).filter(|_| wanted) {
+            self.rows.push(row);
+        }
+        Ok(true)
+    }
+
+    /// The next frame to be read.
+    pub(super) fn position(&self) -> u64 {
+        self.reader.position().sequence()
+    }
+
+    /// The rows collected so far.
+    pub(super) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// Hands out the rows collected so far.
+    pub(super) fn take(&mut self) -> Rows {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Takes rows back that were handed out last.
+    pub(super) fn put_back(&mut self, rows: Rows) {
+        self.rows = rows;
+    }
+
+    /// Where reading would have to begin for rows from `end` on, given that everything below has been read.
+    pub(super) fn resume_from(&self, end: u64) -> u64 {
+        self.fold.resume_from(end)
+    }
+
+    /// How many exchanges are open.
+    pub(super) fn open(&self) -> usize {
+        self.fold.open()
+    }
+
+    /// Waits for a frame that was not read; false if none will come.
+    pub(super) async fn wait_for_new(&self) -> bool {
+        self.reader.wait_for_new().await
+    }
+}

@@ -1,0 +1,341 @@
+//! A ClickHouse that fails: it loses inserts, answers, and parts of inserts, stores them late, refuses them, and dies
+//! with the gateway in the middle of one. What was stored stays stored.
+//!
+//! It also watches: that nothing is sent that it had said it has, that keys come before rows and rows before seals.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use contract::row::{AccessRow, AuthRow, KeyRow};
+use contract::seal::{Root, Statement, Stream, row_hash, verify};
+use contract::wire::Wire;
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::super::columns::SealRow;
+use super::super::sink::{Load, Question, Sink, SinkError};
+use crate::journal::sim::{Faults, SimStorage};
+
+/// What goes wrong with an insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It never arrives.
+    Lose,
+    /// It is stored, the answer is lost.
+    Answer,
+    /// Some of it is stored, the answer is lost.
+    Part,
+    /// It is stored some time later, after the connection was given up.
+    Late,
+    /// It is refused.
+    Refuse,
+    /// The gateway dies while it is under way, in one of the ways above.
+    Crash,
+}
+
+/// The database. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Database(Arc<Mutex<Tables>>);
+
+#[derive(Default)]
+struct Tables {
+    /// In the order in which they were stored, doubles included.
+    access: Vec<AccessRow>,
+    auth: Vec<AuthRow>,
+    keys: Vec<KeyRow>,
+    seals: Vec<SealRow>,
+    late: Vec<Stored>,
+    /// 1/1000 of inserts and of questions.
+    odds: u64,
+    pass: u64,
+    planned: Vec<Fault>,
+    questions: u64,
+}
+
+/// A load of its own.
+#[derive(Clone)]
+enum Stored {
+    Keys(Vec<KeyRow>),
+    Access(Vec<AccessRow>),
+    Auth(Vec<AuthRow>),
+    Seal(Box<SealRow>),
+}
+
+impl Database {
+    /// From now on, so many inserts in a thousand go wrong.
+    pub(super) fn set_odds(&self, odds: u64) {
+        self.0.lock().odds = odds;
+    }
+
+    /// The next inserts go wrong in this way.
+    pub(super) fn fail_next(&self, fault: Fault, times: usize) {
+        self.0.lock().planned.extend(std::iter::repeat_n(fault, times));
+    }
+
+    /// Nothing that was planned goes wrong.
+    pub(super) fn forgive(&self) {
+        self.0.lock().planned.clear();
+    }
+
+    /// Before planned faults, so many inserts go well.
+    pub(super) fn pass_next(&self, times: u64) {
+        self.0.lock().pass = times;
+    }
+
+    /// Stores what was on its way, or some of it.
+    pub(super) fn land(&self, sim: &SimStorage, all: bool) {
+        let mut tables = self.0.lock();
+        for late in std::mem::take(&mut tables.late) {
+            if all || sim.below(2) == 0 { tables.store(late) } else { tables.late.push(late) }
+        }
+    }
+
+    /// What `FINAL` shows, in the order of the rows' numbers. Doubles must be equal to the byte.
+    pub(super) fn access(&self) -> Vec<AccessRow> {
+        let tables = self.0.lock();
+        let mut rows: Vec<_> = last_of_each(&tables.access, |row| row.record_id).into_values().collect();
+        rows.sort_by_key(|row| row.seq);
+        rows
+    }
+
+    pub(super) fn auth(&self) -> Vec<AuthRow> {
+        let tables = self.0.lock();
+        let mut rows: Vec<_> = last_of_each(&tables.auth, |row| row.event_id).into_values().collect();
+        rows.sort_by_key(|row| row.seq);
+        rows
+    }
+
+    pub(super) fn keys(&self) -> BTreeSet<Uuid> {
+        self.0.lock().keys.iter().map(|key| key.key_id).collect()
+    }
+
+    pub(super) fn seals(&self) -> Vec<SealRow> {
+        last_of_each(&self.0.lock().seals, |seal| (seal.stream.tag(), seal.batch)).into_values().collect()
+    }
+
+    /// Whatever is stored twice is the same, to the byte.
+    pub(super) fn check_doubles(&self) {
+        let tables = self.0.lock();
+        all_equal(&tables.access, |row| row.record_id);
+        all_equal(&tables.auth, |row| row.event_id);
+        all_equal(&tables.keys, |row| row.key_id);
+        all_equal(&tables.seals, |seal| (seal.stream.tag(), seal.batch));
+    }
+
+    /// Each seal covers the rows of its batch, is signed, and chains to the one before.
+    pub(super) fn check_seals(&self) {
+        let (access, auth) = (self.access(), self.auth());
+        let mut previous = BTreeMap::new();
+        for seal in self.seals() {
+            let mut root = Root::default();
+            let numbers: Vec<u64> = match seal.stream {
+                Stream::Access => {
+                    let rows = access.iter().filter(|row| row.batch == seal.batch);
+                    rows.inspect(|row| root.add(&row_hash(*row))).map(|row| row.seq).collect()
+                }
+                Stream::Auth => {
+                    let rows = auth.iter().filter(|row| row.batch == seal.batch);
+                    rows.inspect(|row| root.add(&row_hash(*row))).map(|row| row.seq).collect()
+                }
+            };
+            if numbers.len() as u64 == seal.last - seal.first + 1 {
+                assert!(numbers.iter().copied().eq(seal.first..=seal.last), "{numbers:?}");
+                let (root, leaves) = root.finish();
+                assert_eq!((root, &leaves), (seal.root, &seal.leaves), "batch {}", seal.batch);
+            } else {
+                panic!("seal of batch {} covers {}..={}, there are {numbers:?}", seal.batch, seal.first, seal.last);
+            }
+            let statement = Statement {
+                node: seal.node.clone(),
+                stream: seal.stream,
+                batch: seal.batch,
+                first: seal.first,
+                last: seal.last,
+                root: seal.root,
+                leaves: seal.leaves.clone(),
+                previous: seal.previous,
+                at: seal.ts,
+            };
+            assert!(verify(&statement, &seal.key, &seal.signature));
+            let before = previous.insert(seal.stream.tag(), statement.chain()).unwrap_or([0; 32]);
+            assert_eq!(seal.previous, before, "batch {} does not chain", seal.batch);
+        }
+    }
+}
+
+fn last_of_each<R: Clone, K: Ord>(rows: &[R], key: impl Fn(&R) -> K) -> BTreeMap<K, R> {
+    rows.iter().map(|row| (key(row), row.clone())).collect()
+}
+
+fn all_equal<R: PartialEq + std::fmt::Debug, K: Ord>(rows: &[R], key: impl Fn(&R) -> K) {
+    let mut seen: BTreeMap<K, &R> = BTreeMap::new();
+    for row in rows {
+        let first = *seen.entry(key(row)).or_insert(row);
+        assert!(first == row, "stored twice, and not the same:\n{first:?}\n{row:?}");
+    }
+}
+
+impl Tables {
+    fn store(&mut self, rows: Stored) {
+        match rows {
+            Stored::Keys(rows) => self.keys.extend(rows),
+            Stored::Access(rows) => self.access.extend(rows),
+            Stored::Auth(rows) => self.auth.extend(rows),
+            Stored::Seal(row) => self.seals.push(*row),
+        }
+    }
+
+    /// What must hold for everything that is sent.
+    fn watch(&self, load: &Stored) {
+        match load {
+            Stored::Keys(_) => {}
+            Stored::Access(rows) => {
+                assert!(!rows.iter().all(|row| self.access.contains(row)), "sent again without need");
+                for row in rows.iter().filter(|row| !row.patient_key.is_nil()) {
+                    assert!(self.keys.iter().any(|key| key.key_id == row.patient_key), "a row came before its key");
+                }
+            }
+            Stored::Auth(rows) => {
+                assert!(!rows.iter().all(|row| self.auth.contains(row)), "sent again without need");
+            }
+            Stored::Seal(seal) => {
+                assert!(!self.seals.contains(seal), "sent again without need");
+                let there = match seal.stream {
+                    Stream::Access => self.access.iter().filter(|row| row.batch == seal.batch).map(|row| row.seq).collect(),
+                    Stream::Auth => self.auth.iter().filter(|row| row.batch == seal.batch).map(|row| row.seq).collect(),
+                };
+                let there: BTreeSet<u64> = there;
+                assert!((seal.first..=seal.last).all(|seq| there.contains(&seq)), "a seal came before its rows");
+            }
+        }
+    }
+}
+
+impl Stored {
+    fn of(load: Load<'_>) -> Self {
+        match load {
+            Load::Keys(rows) => Self::Keys(rows.to_vec()),
+            Load::Access(rows) => Self::Access(rows.iter().map(|row| row.as_ref().clone()).collect()),
+            Load::Auth(rows) => Self::Auth(rows.iter().map(|row| row.as_ref().clone()).collect()),
+            Load::Seal(row) => Self::Seal(Box::new(row.clone())),
+        }
+    }
+
+    /// Any part of it, at least one row less where there are several.
+    fn part(mut self, sim: &SimStorage) -> Self {
+        fn thin<R>(rows: &mut Vec<R>, sim: &SimStorage) {
+            rows.retain(|_| sim.below(2) == 0);
+        }
+        match &mut self {
+            Self::Keys(rows) => thin(rows, sim),
+            Self::Access(rows) => thin(rows, sim),
+            Self::Auth(rows) => thin(rows, sim),
+            Self::Seal(_) => {}
+        }
+        self
+    }
+}
+
+/// A connection to the database. It is dead when the machine is.
+pub(super) struct Fake {
+    database: Database,
+    sim: SimStorage,
+}
+
+impl Fake {
+    pub(super) fn new(database: &Database, sim: &SimStorage) -> Self {
+        Self { database: database.clone(), sim: sim.clone() }
+    }
+
+    fn fault(&self, tables: &mut Tables) -> Option<Fault> {
+        if tables.pass > 0 {
+            tables.pass -= 1;
+            return None;
+        }
+        if !tables.planned.is_empty() {
+            return Some(tables.planned.remove(0));
+        }
+        let odds = tables.odds;
+        (self.sim.below(1000) < odds).then(|| match self.sim.below(9) {
+            0 => Fault::Lose,
+            1 | 2 => Fault::Answer,
+            3 => Fault::Part,
+            4 => Fault::Late,
+            5 => Fault::Refuse,
+            _ => Fault::Crash,
+        })
+    }
+}
+
+impl Sink for Fake {
+    async fn insert(&mut self, load: Load<'_>) -> Result<(), SinkError> {
+        if self.sim.crashed() {
+            return Err(CUT);
+        }
+        let mut tables = self.database.0.lock();
+        let rows = Stored::of(load);
+        tables.watch(&rows);
+        let Some(mut fault) = self.fault(&mut tables) else {
+            tables.store(rows);
+            return Ok(());
+        };
+        if fault == Fault::Crash {
+            self.sim.set_faults(Faults { crash_after: Some(0), ..Faults::NONE });
+            // The first operation is still allowed: take it away as well.
+            let _down = self.sim.storage().list(std::path::Path::new(super::DIR));
+            fault = match self.sim.below(4) {
+                0 => Fault::Lose,
+                1 => Fault::Answer,
+                2 => Fault::Part,
+                _ => Fault::Late,
+            };
+        }
+        match fault {
+            Fault::Answer => tables.store(rows),
+            Fault::Part => tables.store(rows.part(&self.sim)),
+            Fault::Late => tables.late.push(rows),
+            Fault::Refuse => return Err(SinkError::Exception { code: 16 }),
+            Fault::Lose | Fault::Crash => {}
+        }
+        Err(CUT)
+    }
+
+    async fn stored(&mut self, question: Question) -> Result<u64, SinkError> {
+        if self.sim.crashed() {
+            return Err(CUT);
+        }
+        self.database.land(&self.sim, false);
+        let mut tables = self.database.0.lock();
+        tables.questions += 1;
+        let odds = tables.odds;
+        if self.sim.below(1000) < odds / 2 {
+            return Err(CUT);
+        }
+        let ids: BTreeSet<Uuid> = match question {
+            Question::Rows { stream: Stream::Access, batch, first, last, from, to } => tables
+                .access
+                .iter()
+                .filter(|row| row.batch == batch && (first..=last).contains(&row.seq) && (from..=to).contains(&row.ts))
+                .map(|row| row.record_id)
+                .collect(),
+            Question::Rows { stream: Stream::Auth, batch, first, last, from, to } => tables
+                .auth
+                .iter()
+                .filter(|row| row.batch == batch && (first..=last).contains(&row.seq) && (from..=to).contains(&row.ts))
+                .map(|row| row.event_id)
+                .collect(),
+            Question::Seal { stream, batch, at } => {
+                let seal = |seal: &&SealRow| seal.stream == stream && seal.batch == batch && seal.ts == at;
+                return Ok(u64::from(tables.seals.iter().any(|row| seal(&row))));
+            }
+        };
+        Ok(ids.len() as u64)
+    }
+}
+
+const CUT: SinkError = SinkError::Unreachable("the simulated connection was cut");
+
+/// The bytes of a row without the numbers that the shipper gives.
+pub(super) fn unnumbered(row: &AccessRow) -> Vec<u8> {
+    AccessRow { seq: 0, batch: 0, ..row.clone() }.to_bytes()
+}

@@ -1,0 +1,303 @@
+//! The shipper's steps. Each call of [`Worker::step`] does the next thing that is to be done, and may be repeated after
+//! an error. It never sleeps, reads no clock and knows no ClickHouse: tests drive it through every failure.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use contract::id::NodeName;
+use contract::seal::{SealKey, Stream};
+use contract::{Micros, Text};
+
+use super::batch::{self, Batch, Part};
+use super::book::{Book, Mark, Opened};
+use super::collect::Collector;
+use super::metrics::{FailureKind, Metrics};
+use super::sink::{Sink, SinkError};
+use crate::journal::ledger::LedgerError;
+use crate::journal::{AckError, Journal, Position, ReadError};
+
+/// What a worker is made of.
+pub(super) struct Parts<S> {
+    pub(super) journal: Journal,
+    pub(super) book: Book,
+    pub(super) sink: S,
+    pub(super) seal_key: SealKey,
+    pub(super) metrics: Metrics,
+    pub(super) node: NodeName,
+    pub(super) tenant: Text,
+    pub(super) rows_max: usize,
+}
+
+/// What a step has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A batch was shipped, and there may be another whole one.
+    Full,
+    /// A batch was shipped, and most likely little is left: let rows gather.
+    Partial,
+    /// There was nothing to ship.
+    Idle,
+}
+
+/// Why a step could not be done. It stays to be done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("rows could not be put into ClickHouse")]
+    Sink(#[from] SinkError),
+    #[error("the journal could not be read")]
+    Read(#[from] ReadError),
+    #[error("the journal could not be acknowledged")]
+    Ack(#[from] AckError),
+    #[error("the shipper's book could not be written")]
+    Book(#[from] LedgerError),
+    #[error("frames below {end} belong to a batch that was sent, and the journal gives out only those below {durable}")]
+    NotYetDurable { end: u64, durable: Position },
+}
+
+impl Failure {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Sink(SinkError::Exception { .. }) => FailureKind::Refused,
+            Self::Sink(SinkError::Schema { .. }) => FailureKind::Schema,
+            Self::Sink(SinkError::Unreachable(_) | SinkError::Timeout(_)) => FailureKind::Unreachable,
+            Self::Read(_) | Self::Ack(_) | Self::NotYetDurable { .. } => FailureKind::Journal,
+            Self::Book(_) => FailureKind::Book,
+        }
+    }
+}
+
+/// The shipper without its thread.
+pub(super) struct Worker<S> {
+    parts: Parts<S>,
+    collector: Collector,
+    /// A batch that is being sent.
+    flight: Option<Flight>,
+}
+
+/// A batch on its way.
+struct Flight {
+    batch: Batch,
+    /// The book has it. Nothing is sent before.
+    opened: bool,
+    /// What has not arrived, as far as is known.
+    left: VecDeque<Leg>,
+    resume: u64,
+    /// It was open when this run began.
+    sent_before: bool,
+    begun: Option<Duration>,
+}
+
+struct Leg {
+    part: Part,
+    /// It was sent, or may have been: ask before it is sent again.
+    ask_first: bool,
+}
+
+impl<S: Sink> Worker<S> {
+    pub(super) fn new(parts: Parts<S>) -> Self {
+        let mark = parts.book.mark();
+        let collector = Collector::new(&parts.journal, &parts.node, &parts.tenant, mark.resume, mark.end);
+        Self { parts, collector, flight: None }
+    }
+
+    /// Does the next thing. `now` is the time that a new batch is sealed with.
+    pub(super) async fn step(&mut self, now: Micros) -> Result<Step, Failure> {
+        self.acknowledge()?;
+        let mut step = Step::Full;
+        if self.flight.is_none() {
+            if let Some(opened) = self.parts.book.opened().copied() {
+                self.form_again(opened, now).await?;
+            } else if !self.form(now)? {
+                self.measure(now);
+                return Ok(Step::Idle);
+            }
+        }
+        if self.flight.as_ref().is_some_and(|flight| !flight.sent_before && flight.batch.rows.len() < self.parts.rows_max) {
+            step = Step::Partial;
+        }
+        self.deliver().await?;
+        self.measure(now);
+        Ok(step)
+    }
+
+    /// Brings the journal's ack mark to where the book allows it. The book was written before.
+    fn acknowledge(&mut self) -> Result<(), Failure> {
+        let resume = Position::new(self.parts.book.mark().resume);
+        if self.parts.journal.acked() < resume {
+            self.parts.journal.ack(resume)?;
+        }
+        self.parts.book.acknowledged();
+        Ok(())
+    }
+
+    /// Forms the next batch. False if there is nothing to ship.
+    fn form(&mut self, now: Micros) -> Result<bool, Failure> {
+        match self.collector.collect(self.parts.rows_max, &self.parts.metrics) {
+            // What can be read is shipped first; the error will be back.
+            Err(error) if self.collector.rows().is_empty() => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+        let mark = *self.parts.book.mark();
+        let end = self.collector.position();
+        let resume = self.collector.resume_from(end);
+        if self.collector.rows().is_empty() {
+            if resume > mark.resume {
+                // Nothing to send, but frames that are not needed any more.
+                self.parts.book.settle(Mark { resume, end, ..mark })?;
+                self.acknowledge()?;
+            }
+            return Ok(false);
+        }
+        let rows = self.collector.take();
+        let batch = Batch::new(&self.parts.node, &mark, rows, end, now, &self.parts.seal_key);
+        self.flight = Some(Flight::new(batch, resume, false));
+        Ok(true)
+    }
+
+    /// Forms the batch that was open when the last run ended, out of the same frames.
+    async fn form_again(&mut self, opened: Opened, now: Micros) -> Result<(), Failure> {
+        if !self.collector.collect_to(opened.end, &self.parts.metrics)? {
+            let durable = self.parts.journal.durable_end();
+            return Err(Failure::NotYetDurable { end: opened.end, durable });
+        }
+        let mark = *self.parts.book.mark();
+        let resume = self.collector.resume_from(opened.end);
+        let rows = self.collector.rows();
+        // The rows stay with the collector until it is certain what becomes of them.
+        let same_counts = rows.access.len() as u64 == opened.access.rows && rows.auth.len() as u64 == opened.auth.rows;
+        if same_counts {
+            let rows = self.collector.take();
+            let batch = Batch::new(&self.parts.node, &mark, rows, opened.end, opened.at, &self.parts.seal_key);
+            if batch.opened == opened {
+                self.flight = Some(Flight::new(batch, resume, true));
+                return Ok(());
+            }
+            self.collector.put_back(batch.rows);
+        }
+        if self.all_there(&opened).await? {
+            self.collector.take();
+            self.parts.book.settle(batch::settled(&mark, &opened, resume))?;
+            return Ok(());
+        }
+        tracing::error!(
+            access_batch = mark.access.batch,
+            auth_batch = mark.auth.batch,
+            "the batch cannot be formed again as it was sent: the journal is damaged, or the program or its settings have \
+             changed; its rows go under the next number, and the old batch has no seal"
+        );
+        let rows = self.collector.take();
+        let mark = batch::given_up(&mark, &opened);
+        let batch = Batch::new(&self.parts.node, &mark, rows, opened.end, now, &self.parts.seal_key);
+        // Numbered anew: from here on this is the open batch.
+        if let Err(error) = self.parts.book.open_batch(mark, batch.opened) {
+            self.collector.put_back(batch.rows);
+            return Err(error.into());
+        }
+        self.parts.metrics.renumbered.inc();
+        self.flight = Some(Flight::new(batch, resume, true));
+        Ok(())
+    }
+
+    /// Whether the rows and seals of a batch that cannot be formed again are all in ClickHouse.
+    async fn all_there(&mut self, opened: &Opened) -> Result<bool, Failure> {
+        let mark = *self.parts.book.mark();
+        for stream in [Stream::Access, Stream::Auth] {
+            for part in [Part::Rows(stream), Part::Seal(stream)] {
+                if opened.of(stream).rows > 0
+                    && let Some(question) = batch::question(&mark, opened, part)
+                    && self.parts.sink.stored(question).await? != question.complete()
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends what is left of the batch and settles it.
+    async fn deliver(&mut self) -> Result<(), Failure> {
+        let Some(flight) = &mut self.flight else { return Ok(()) };
+        if !flight.opened {
+            let mark = *self.parts.book.mark();
+            self.parts.book.open_batch(mark, flight.batch.opened)?;
+            flight.opened = true;
+        }
+        let begun = *flight.begun.get_or_insert_with(|| self.parts.book.clock());
+        while let Some(leg) = flight.left.front_mut() {
+            let arrived = match flight.batch.question(leg.part).filter(|_| leg.ask_first) {
+                Some(question) => self.parts.sink.stored(question).await? == question.complete(),
+                None => false,
+            };
+            if arrived {
+                self.parts.metrics.found.inc();
+            } else if let Some(load) = flight.batch.load(leg.part) {
+                leg.ask_first = true;
+                self.parts.sink.insert(load).await?;
+            }
+            flight.left.pop_front();
+        }
+        self.parts.book.settle(flight.batch.settled(flight.resume))?;
+        for stream in [Stream::Access, Stream::Auth] {
+            self.parts.metrics.count_rows(stream, flight.batch.opened.of(stream).rows);
+        }
+        self.parts.metrics.batches.inc();
+        self.parts.metrics.ship_seconds.observe(self.parts.book.clock().saturating_sub(begun).as_secs_f64());
+        self.flight = None;
+        self.acknowledge()
+    }
+
+    /// Waits for a frame that was not read; false if none will come.
+    pub(super) async fn wait_for_new(&self) -> bool {
+        self.collector.wait_for_new().await
+    }
+
+    /// A number that nobody can guess.
+    pub(super) fn random(&self) -> u64 {
+        self.parts.book.random()
+    }
+
+    /// All rows of frames below have arrived.
+    #[cfg(test)]
+    pub(super) fn settled_end(&self) -> u64 {
+        self.parts.book.mark().end
+    }
+
+    /// Sets the gauges.
+    pub(super) fn measure(&self, now: Micros) {
+        let metrics = &self.parts.metrics;
+        let backlog = self.parts.journal.durable_end().sequence().saturating_sub(self.shipped_below());
+        metrics.backlog_frames.set(i64::try_from(backlog).unwrap_or(i64::MAX));
+        metrics.open_exchanges.set(i64::try_from(self.collector.open()).unwrap_or(i64::MAX));
+        let oldest = self.flight.as_ref().map_or_else(|| batch::oldest(self.collector.rows()), |flight| flight.batch.oldest());
+        let age_us = oldest.map_or(0, |oldest| now.saturating_sub(oldest).max(0));
+        #[expect(clippy::cast_precision_loss, reason = "an age, in a gauge")]
+        metrics.oldest_unshipped_seconds.set(age_us as f64 / 1e6);
+    }
+
+    /// Below this frame everything is shipped: rows that are there, and frames read that gave none.
+    fn shipped_below(&self) -> u64 {
+        let mark = self.parts.book.mark();
+        let nothing_held = self.flight.is_none() && self.parts.book.opened().is_none() && self.collector.rows().is_empty();
+        if nothing_held { self.collector.position().max(mark.end) } else { mark.end }
+    }
+
+    /// Counts and logs a failure.
+    pub(super) fn report(&self, failure: &Failure) {
+        self.parts.metrics.count_failure(failure.kind());
+        let reason = std::error::Error::source(failure).map(ToString::to_string).unwrap_or_default();
+        let batch = self.parts.book.mark().access.batch;
+        match failure.kind() {
+            FailureKind::Unreachable => {
+                tracing::warn!(batch, reason, "{failure}; nothing is lost, it is tried again");
+            }
+            _ => tracing::error!(batch, reason, "{failure}; nothing is lost, it is tried again, but it needs a person"),
+        }
+    }
+}
+
+impl Flight {
+    fn new(batch: Batch, resume: u64, sent_before: bool) -> Self {
+        let left = batch.parts().into_iter().map(|part| Leg { part, ask_first: sent_before }).collect();
+        Self { batch, opened: sent_before, left, resume, sent_before, begun: None }
+    }
+}

@@ -1,0 +1,225 @@
+//! Registries' servers: which one gets the next request, and how to reach it.
+//!
+//! Requests go round over the peers that are well. A peer with a health check is asked in its interval; any peer from
+//! which a connection fails is passed over by the retry of that request. Each registry has a bound on requests under
+//! way, so that one slow backend cannot take all of the gateway.
+//!
+//! Connections are pooled by pingora, per peer and TLS settings. TLS towards a backend is always verified.
+
+use crate::route::{Peer, Protocol, Registry, RegistryId, Routes};
+use parking_lot::Mutex;
+use pingora::lb::health_check::HttpHealthCheck;
+use pingora::lb::selection::RoundRobin;
+use pingora::lb::{Backend, Backends, LoadBalancer, discovery};
+use pingora::protocols::ALPN;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::BTreeSet;
+use std::net::ToSocketAddrs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// Why a registry cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The peer's name does not resolve, or its socket path is of no use.
+    #[error("registry {registry}: the peer {peer} cannot be resolved")]
+    Peer {
+        /// The registry.
+        registry: String,
+        /// The peer.
+        peer: String,
+    },
+    /// A certificate or key file cannot be read.
+    #[error("registry {registry}: {path} has no certificate or key that can be read")]
+    Pem {
+        /// The registry.
+        registry: String,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The servers of all registries, by the registry's number.
+pub struct Upstreams(Vec<Arc<Pool>>);
+
+/// The servers of one registry.
+pub struct Pool {
+    name: String,
+    balancer: LoadBalancer<RoundRobin>,
+    peers: Vec<HttpPeer>,
+    places: Arc<Semaphore>,
+    check_every: Option<Duration>,
+    /// Which peers were well at the last look, for the log.
+    known: Mutex<Vec<bool>>,
+}
+
+impl Upstreams {
+    /// Sets up every registry's servers: resolves names, reads certificates.
+    pub fn new(routes: &Routes) -> Result<Self, UpstreamError> {
+        routes.registries().iter().map(|registry| Pool::new(registry).map(Arc::new)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The servers of a registry.
+    pub fn pool(&self, registry: RegistryId) -> Option<&Arc<Pool>> {
+        self.0.get(registry.index())
+    }
+
+    /// Checks the peers' health until told to stop.
+    pub fn watch(&self, stop: &watch::Receiver<bool>) {
+        for pool in &self.0 {
+            let Some(every) = pool.check_every else { continue };
+            let (pool, mut stop) = (Arc::clone(pool), stop.clone());
+            crate::task::vital("health check", async move {
+                loop {
+                    pool.check().await;
+                    tokio::select! {
+                        () = tokio::time::sleep(every) => {}
+                        _ = stop.wait_for(|stop| *stop) => return,
+                    }
+                }
+            });
+        }
+    }
+
+    /// Peers that are well, and all, of each registry: for metrics.
+    pub fn health(&self) -> impl Iterator<Item = (&str, usize, usize)> {
+        self.0.iter().map(|pool| (pool.name.as_str(), pool.well(), pool.peers.len()))
+    }
+}
+
+impl Pool {
+    fn new(registry: &Registry) -> Result<Self, UpstreamError> {
+        let peers: Vec<HttpPeer> = registry.peers.iter().map(|peer| http_peer(registry, peer)).collect::<Result<_, _>>()?;
+        let backends: BTreeSet<Backend> = peers
+            .iter()
+            .map(|peer| Backend { addr: peer._address.clone(), weight: 1, ext: http::Extensions::new() })
+            .collect();
+        let balancer: LoadBalancer<RoundRobin> = LoadBalancer::from_backends(Backends::new(discovery::Static::new(backends)));
+        let mut balancer = balancer;
+        if let (Some(health), Some(first)) = (&registry.health, peers.first()) {
+            let host = registry.hosts.first().map_or("localhost", AsRef::as_ref);
+            let mut check = HttpHealthCheck::new(host, false);
+            check.peer_template = first.clone();
+            check.peer_template.options.connection_timeout = Some(health.timeout);
+            check.peer_template.options.total_connection_timeout = Some(health.timeout);
+            check.peer_template.options.read_timeout = Some(health.timeout);
+            if let Ok(path) = health.path.parse() {
+                check.req.set_uri(path);
+            }
+            check.consecutive_success = health.healthy_after as usize;
+            check.consecutive_failure = health.unhealthy_after as usize;
+            balancer.set_health_check(Box::new(check));
+        }
+        Ok(Self {
+            name: registry.name.to_string(),
+            places: Arc::new(Semaphore::new(registry.connections_max as usize)),
+            check_every: registry.health.as_ref().map(|health| health.interval),
+            known: Mutex::new(vec![true; peers.len()]),
+            balancer,
+            peers,
+        })
+    }
+
+    /// A place for one more request; `None`: the registry has as many under way as it may.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// The peer for the next request; `None`: none is well.
+    pub fn next(&self) -> Option<Box<HttpPeer>> {
+        let chosen = self.balancer.select(b"", 64)?;
+        self.peers.iter().find(|peer| peer._address == chosen.addr).map(|peer| Box::new(peer.clone()))
+    }
+
+    fn well(&self) -> usize {
+        let all = self.balancer.backends().get_backend();
+        all.iter().filter(|backend| self.balancer.backends().ready(backend)).count()
+    }
+
+    /// Puts the peers into the balancer; to be awaited once before the first request.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.balancer.update().await {
+            tracing::error!(registry = self.name, error = error.etype().as_str(), "the peers could not be set up");
+        }
+    }
+
+    async fn check(&self) {
+        self.balancer.backends().run_health_check(true).await;
+        let backends = self.balancer.backends().get_backend();
+        let mut known = self.known.lock();
+        for (peer, was) in self.peers.iter().zip(known.iter_mut()) {
+            let is = backends.iter().any(|b| b.addr == peer._address && self.balancer.backends().ready(b));
+            if is != *was {
+                let peer = peer._address.to_string();
+                if is {
+                    tracing::info!(registry = self.name, peer, "the peer is well again");
+                } else {
+                    tracing::warn!(registry = self.name, peer, "the peer is not well; it gets no requests");
+                }
+                *was = is;
+            }
+        }
+    }
+}
+
+impl Upstreams {
+    /// Puts the peers of all registries into their balancers.
+    pub async fn prepare(&self) {
+        for pool in &self.0 {
+            pool.prepare().await;
+        }
+    }
+}
+
+fn http_peer(registry: &Registry, peer: &Peer) -> Result<HttpPeer, UpstreamError> {
+    let unresolved = || UpstreamError::Peer { registry: registry.name.to_string(), peer: peer.to_string() };
+    let server_name = registry.tls.as_ref().map_or(String::new(), |tls| tls.server_name.to_string());
+    let secured = registry.tls.is_some();
+    let mut http_peer = match peer {
+        Peer::Tcp { host, port } => {
+            let address = (host.as_ref(), *port).to_socket_addrs().ok().and_then(|mut all| all.next());
+            HttpPeer::new(address.ok_or_else(unresolved)?, secured, server_name)
+        }
+        Peer::Unix(path) => {
+            HttpPeer::new_uds(&path.to_string_lossy(), secured, server_name).map_err(|_| unresolved())?
+        }
+    };
+    let options = &mut http_peer.options;
+    options.connection_timeout = Some(registry.connect_timeout);
+    options.total_connection_timeout = Some(registry.connect_timeout);
+    options.read_timeout = Some(registry.read_timeout);
+    options.write_timeout = Some(registry.write_timeout);
+    options.idle_timeout = Some(registry.idle_timeout);
+    options.verify_cert = true;
+    options.verify_hostname = true;
+    options.alpn = match registry.protocol {
+        Protocol::Http1 => ALPN::H1,
+        Protocol::Http2 => ALPN::H2,
+    };
+    options.max_h2_streams = 64;
+    if let Some(tls) = &registry.tls {
+        let pem = |path: &Path| UpstreamError::Pem { registry: registry.name.to_string(), path: path.into() };
+        let authorities: Vec<WrappedX509> =
+            certificates(&tls.ca).ok_or_else(|| pem(&tls.ca))?.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect();
+        http_peer.options.ca = Some(Arc::from(authorities));
+        if let Some(client) = &tls.client {
+            let chain = certificates(&client.certificate).ok_or_else(|| pem(&client.certificate))?;
+            let key = PrivateKeyDer::from_pem_file(&client.key).map_err(|_| pem(&client.key))?;
+            http_peer.client_cert_key = Some(Arc::new(CertKey::new(chain, key.secret_der().to_vec())));
+        }
+    }
+    Ok(http_peer)
+}
+
+/// The certificates of a PEM file, each one checked to be a certificate: pingora panics on others.
+fn certificates(path: &Path) -> Option<Vec<Vec<u8>>> {
+    let chain: Vec<Vec<u8>> =
+        CertificateDer::pem_file_iter(path).ok()?.map(|der| der.map(|der| der.to_vec())).collect::<Result<_, _>>().ok()?;
+    let sound = !chain.is_empty() && chain.iter().all(|der| x509_parser::parse_x509_certificate(der).is_ok());
+    sound.then_some(chain)
+}
