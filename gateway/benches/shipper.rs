@@ -201,7 +201,7 @@ fn ship(rows: u64, number: u64, target: &http::Uri, rows_max: usize) -> Duration
 fn shipped(registry: &prometheus::Registry) -> u64 {
     let families = registry.gather();
     let rows = families.iter().filter(|family| family.name() == "audit_rows_shipped_total");
-    rows.flat_map(|family| family.get_metric()).map(|metric| metric.get_counter().value() as u64).sum()
+    rows.flat_map(|family| family.get_metric()).map(|metric| metric.get_counter().get_value() as u64).sum()
 }
 
 fn whole(criterion: &mut Criterion) {

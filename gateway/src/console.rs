@@ -5,17 +5,17 @@ use std::fmt::Arguments;
 use std::io::Write;
 
 /// A line to standard output.
-pub fn line(text: Arguments<'_>) {
+pub(crate) fn line(text: Arguments<'_>) {
     println!("{text}");
 }
 
 /// A line to standard error.
-pub fn error(text: Arguments<'_>) {
+pub(crate) fn error(text: Arguments<'_>) {
     eprintln!("{text}");
 }
 
 /// Bytes to standard output.
-pub fn raw(bytes: &[u8]) {
+pub(crate) fn raw(bytes: &[u8]) {
     // A reader that has gone wants no more.
     let _gone = std::io::stdout().write_all(bytes);
 }

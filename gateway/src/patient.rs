@@ -187,8 +187,9 @@ pub fn extract(route: &Route, input: &Input<'_>, reading: Reading) -> Extraction
         }
     }
     if let Some(query) = input.query {
-        let fields = |place: &'_ Place| matches!(place, Place::Query(_));
-        form::fields(query, route, fields, Source::Query, reading, &mut out);
+        // Some frameworks have one list for query and form, and the query comes first in it.
+        let wanted = |place: &Place| matches!(place, Place::Query(_) | Place::Form(_));
+        form::fields(query, route, wanted, Source::Query, reading, &mut out);
     }
     body(route, input, reading, &mut out);
     if out.found.is_empty() && out.problems.is_empty() && !out.unconcerned {
@@ -218,18 +219,16 @@ fn body(route: &Route, input: &Input<'_>, reading: Reading, out: &mut Extraction
     }
     let kind = Kind::of(input.headers);
     // A body is read as what the route says it is, whatever its content type claims: some backends look at neither.
-    // Where the route allows both, or only has search terms, the content type decides.
-    let as_json = if form == json { kind == Kind::Json } else { json };
-    let readable = match kind {
-        Kind::Encoded | Kind::Multipart => false,
-        _ if as_json => json::fields(body, route, reading, out),
-        _ => {
-            let fields = |place: &Place| matches!(place, Place::Form(_));
-            form::fields(body, route, fields, Source::Form, reading, out);
-            true
-        }
+    // Where the route allows both, or only has search terms, the content type or the first byte decides.
+    let as_json = if form == json { kind == Kind::Json || matches!(body.first(), Some(b'{' | b'[')) } else { json };
+    let read = if as_json {
+        json::fields(body, route, reading, out)
+    } else {
+        let wanted = |place: &Place| matches!(place, Place::Form(_));
+        form::fields(body, route, wanted, Source::Form, reading, out);
+        true
     };
-    if !readable && (form || json) {
+    if (form || json) && (!read || matches!(kind, Kind::Encoded | Kind::Multipart)) {
         out.note(Reason::PatientBody, source);
     }
 }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use contract::id::RequestId;
 use contract::record::Reason;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::Serialize;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -176,15 +177,28 @@ fn finish(
 /// RFC 9457.
 fn json(problem: &Problem<'_>) -> String {
     let words = words::of(problem.reason, problem.preferences.language);
-    serde_json::json!({
-        "type": format!("urn:grindvakt:problem:{}", problem.reason),
-        "title": words.title,
-        "status": problem.status.as_u16(),
-        "detail": words.detail,
-        "instance": format!("urn:uuid:{}", problem.request),
-        "request_id": problem.request,
-    })
-    .to_string()
+    let details = Details {
+        kind: format!("urn:grindvakt:problem:{}", problem.reason),
+        title: words.title,
+        status: problem.status.as_u16(),
+        detail: words.detail,
+        instance: format!("urn:uuid:{}", problem.request),
+        request_id: problem.request,
+    };
+    // Texts and a number: nothing that JSON cannot hold.
+    serde_json::to_string(&details).unwrap_or_default()
+}
+
+/// RFC 9457's members, and the request's id by itself.
+#[derive(Serialize)]
+struct Details {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: &'static str,
+    instance: String,
+    request_id: RequestId,
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {

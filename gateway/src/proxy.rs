@@ -165,6 +165,10 @@ impl ProxyHttp for Proxy {
             && !admitted.websocket
         {
             admitted.body_bytes += body.len() as u64;
+            if admitted.bodyless && !body.is_empty() {
+                admitted.failure = Some((Reason::Malformed, StatusCode::BAD_REQUEST));
+                return Err(Error::explain(ErrorType::HTTPStatus(400), "a body that was not announced"));
+            }
             if admitted.body_bytes > admitted.route.body_bytes_max {
                 admitted.failure = Some((Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE));
                 return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large"));

@@ -183,7 +183,9 @@ fn journal(section: &Section<'_>, node: Option<&Node>) -> Option<journal::Config
     let grace_s = section.within("grace_s", 3_600, 0, 30 * 86_400);
     section.finish();
     let mut id = [0; 16];
-    for (to, from) in id.iter_mut().zip(blake3::hash(node?.name.as_str().as_bytes()).as_bytes()) {
+    // Without a name there is no config; the rest of the section is checked all the same.
+    let name = node.map_or("", |node| node.name.as_str());
+    for (to, from) in id.iter_mut().zip(blake3::hash(name.as_bytes()).as_bytes()) {
         *to = *from;
     }
     let mut config = journal::Config::new(dir?, id);

@@ -41,7 +41,7 @@ pub const STRIPPED_PREFIXES: &[&str] = &[
     "x-client-dn",
     "x-client-verify",
     "x-forwarded",
-    "x-auth-",
+    "x-auth-request-",
     "x-authenticated-",
     "x-remote-",
     "x-hsa-",

@@ -103,7 +103,13 @@ fn is_identity_system(system: &str) -> bool {
     let system = system.trim();
     let oid =
         system.get(..8).filter(|head| head.eq_ignore_ascii_case("urn:oid:")).and(system.get(8..)).unwrap_or(system);
-    oid.is_empty() || IdentityKind::from_oid(oid).is_some() || oid.to_ascii_lowercase().contains("personnummer")
+    oid.is_empty() || IdentityKind::from_oid(oid).is_some() || names_series(oid)
+}
+
+/// The Swedish FHIR profiles' systems: `http://electronichealth.se/identifier/personnummer` and the like.
+fn names_series(system: &str) -> bool {
+    let last = system.rsplit('/').next().unwrap_or(system);
+    ["personnummer", "samordningsnummer", "reservnummer"].iter().any(|name| last.eq_ignore_ascii_case(name))
 }
 
 fn reason(error: IdentityError) -> Reason {

@@ -322,9 +322,9 @@ const NARROWINGS: &[Change] = &[
             account.grants.iter_mut().for_each(|grant| {
                 // An empty list covers all: to narrow it is to name one.
                 if grant.units.is_empty() {
-                    grant.units.push(hsa("SE2321000016-UNIT2"))
+                    grant.units.push(hsa("SE2321000016-UNIT2"));
                 } else {
-                    grant.units.truncate(1)
+                    grant.units.truncate(1);
                 }
             });
         });

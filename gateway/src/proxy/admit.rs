@@ -96,7 +96,6 @@ impl Asker {
 
 /// The facts of a clean head that outlive the look at it.
 struct Facts {
-    verb: Verb,
     method: Method,
     route: Arc<Route>,
     registry: Arc<Registry>,
@@ -150,7 +149,8 @@ impl Proxy {
                 method: facts.method,
             },
             websocket: facts.websocket,
-            body_read: body.is_some(),
+            body_read: facts.has_body && body.is_some(),
+            bodyless: !facts.has_body && !facts.websocket,
             body_bytes: 0,
             connects: 0,
             failure: None,
@@ -216,7 +216,6 @@ impl Proxy {
             })
         })?;
         let facts = Facts {
-            verb: clean.verb(),
             method: method.clone(),
             route: Arc::clone(route),
             registry: Arc::clone(registry),
@@ -259,7 +258,10 @@ impl Proxy {
             // What was asked for in vain is part of the record; a body is not read for it.
             let extraction = self.extraction(session, facts, None, context.at);
             refusal.patients =
-                extraction.into_entries(self.parts.sealer.pseudonyms(), &self.parts.sealer.key()).unwrap_or_default();
+                extraction.into_entries(self.parts.sealer.pseudonyms(), &self.parts.sealer.key()).unwrap_or_else(|_| {
+                    // The data key is used up; the next one is minutes away. The refusal itself is recorded.
+                    SmallVec::from_elem(PatientEntry::unidentified(Source::None, Reason::JournalUnavailable), 1)
+                });
             refusal
         })?;
         let counted = asker.session.as_deref().zip(asker.account.as_deref());
@@ -280,8 +282,12 @@ impl Proxy {
         facts: &Facts,
         asker: &Asker,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Box<Refusal>> {
-        if !facts.has_body || facts.websocket || !facts.route.reads_body(&facts.method) {
+        if facts.websocket || !facts.route.reads_body(&facts.method) {
             return Ok(None);
+        }
+        if !facts.has_body {
+            // Read, and empty: a body that was not read would be a problem of its own.
+            return Ok(Some(Zeroizing::new(Vec::new())));
         }
         let limit = usize::try_from(facts.route.body_bytes_max).unwrap_or(usize::MAX).min(patient::BODY_BYTES_MAX);
         session.enable_retry_buffering();
@@ -289,7 +295,8 @@ impl Proxy {
             // Who waits for leave to send gets it from us, for the backend is not asked yet.
             session.write_continue_response().await.map_err(|_| self.with(refusal(Reason::Slow), facts, asker))?;
         }
-        let mut body = Zeroizing::new(Vec::new());
+        // Never grown: growing would leave copies behind that nobody wipes.
+        let mut body = Zeroizing::new(Vec::with_capacity(limit));
         loop {
             match session.read_request_body().await {
                 Ok(Some(piece)) if body.len() + piece.len() > limit => {

@@ -67,6 +67,8 @@ pub(super) struct Admitted {
     pub(super) websocket: bool,
     /// Its body was read before it was forwarded.
     pub(super) body_read: bool,
+    /// It announced no body, and so may have none: HTTP/2 lets one follow all the same.
+    pub(super) bodyless: bool,
     /// Bytes of its body that went through.
     pub(super) body_bytes: u64,
     /// Connections to peers that failed.

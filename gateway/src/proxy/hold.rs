@@ -8,7 +8,7 @@ use crate::policy::Permit;
 use crate::recorder::{Durable, Pending, RecordError};
 
 /// What the record of an admitted request stands at.
-pub struct Hold(State);
+pub(super) struct Hold(State);
 
 enum State {
     /// No patient data: there is no record.
@@ -23,12 +23,12 @@ enum State {
 
 impl Hold {
     /// The hold of a request on a route without patient data.
-    pub fn unrecorded() -> Self {
+    pub(super) fn unrecorded() -> Self {
         Self(State::Unrecorded)
     }
 
     /// The hold of a recorded request. One that changes data, or that opens a stream which may, waits here.
-    pub async fn of(permit: &Permit, pending: Pending, opens_stream: bool) -> Result<Self, RecordError> {
+    pub(super) async fn of(permit: &Permit, pending: Pending, opens_stream: bool) -> Result<Self, RecordError> {
         if permit.changes() || opens_stream {
             return Ok(Self(State::Durable { _proof: pending.durable().await? }));
         }
@@ -36,7 +36,7 @@ impl Hold {
     }
 
     /// Waits until the response may leave.
-    pub async fn release(&mut self) -> Result<(), RecordError> {
+    pub(super) async fn release(&mut self) -> Result<(), RecordError> {
         match std::mem::replace(&mut self.0, State::Unrecorded) {
             State::Pending(pending) => {
                 // Should this future be dropped while it waits, the exchange is over and nothing has left.
@@ -54,7 +54,7 @@ impl Hold {
     }
 
     /// Whether there is a record, which then needs an outcome.
-    pub fn is_recorded(&self) -> bool {
+    pub(super) fn is_recorded(&self) -> bool {
         !matches!(self.0, State::Unrecorded)
     }
 }

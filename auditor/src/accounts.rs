@@ -1,0 +1,413 @@
+//! Personal accounts: who may log in, in which state an account is, and which moves lead from one to another.
+//!
+//! Pure: time comes as an argument, nothing here reads or writes. An account that is closed stays closed; the
+//! person's next application makes a new account with a new id.
+
+pub mod login;
+pub mod password;
+pub mod totp;
+
+use contract::Micros;
+use contract::directory::{self, AccountStanding};
+use contract::id::{AccountId, HsaId, RegistryName};
+use contract::record::Right;
+use contract::wire_enum;
+use std::fmt;
+
+/// A move that the account's state does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an account that is {from} cannot {action}")]
+pub struct InvalidMove {
+    /// The state it is in.
+    pub from: &'static str,
+    /// What was to be done.
+    pub action: &'static str,
+}
+
+/// Where an account is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// SKAPAD: made, nobody can log in yet.
+    Created {
+        /// When.
+        at: Micros,
+    },
+    /// UTLÄMNAD: both halves of the credentials are handed out; the first login makes it active.
+    HandedOut {
+        /// When.
+        at: Micros,
+    },
+    /// AKTIV.
+    Active {
+        /// Since when.
+        since: Micros,
+    },
+    /// LÅST: too many wrong attempts.
+    Locked {
+        /// Since when.
+        since: Micros,
+        /// Until when; none: until an administrator unlocks it after a call-back.
+        until: Option<Micros>,
+        /// Nobody has logged in yet: unlocked, it is handed out again, not active.
+        unused: bool,
+    },
+    /// VILANDE: unused for long, or not confirmed in the yearly review.
+    Dormant {
+        /// Since when.
+        since: Micros,
+    },
+    /// SPÄRRAD: stopped after an incident.
+    Blocked {
+        /// Since when.
+        since: Micros,
+    },
+    /// AVREGISTRERAD: closed for good.
+    Deregistered {
+        /// When.
+        at: Micros,
+    },
+    /// FÖRFALLEN: handed out and never used; closed for good.
+    Lapsed {
+        /// When.
+        at: Micros,
+    },
+}
+
+impl State {
+    /// Both halves of the credentials were handed out.
+    pub fn hand_out(self, now: Micros) -> Result<Self, InvalidMove> {
+        match self {
+            Self::Created { .. } => Ok(Self::HandedOut { at: now }),
+            other => Err(other.cannot("be handed out")),
+        }
+    }
+
+    /// First login with both factors.
+    pub fn activate(self, now: Micros) -> Result<Self, InvalidMove> {
+        match self {
+            Self::HandedOut { .. } => Ok(Self::Active { since: now }),
+            other => Err(other.cannot("be activated")),
+        }
+    }
+
+    /// Nobody logged in within the time given.
+    pub fn lapse(self, now: Micros) -> Result<Self, InvalidMove> {
+        match self {
+            Self::Created { .. } | Self::HandedOut { .. } | Self::Locked { unused: true, .. } => Ok(Self::Lapsed { at: now }),
+            other => Err(other.cannot("lapse")),
+        }
+    }
+
+    /// Too many wrong attempts, or an administrator's wish.
+    pub fn lock(self, now: Micros, until: Option<Micros>) -> Result<Self, InvalidMove> {
+        match self {
+            Self::Active { .. } => Ok(Self::Locked { since: now, until, unused: false }),
+            Self::HandedOut { .. } => Ok(Self::Locked { since: now, until, unused: true }),
+            other => Err(other.cannot("be locked")),
+        }
+    }
+
+    /// The lock's time is over, or an administrator has called back.
+    pub fn unlock(self, now: Micros) -> Result<Self, InvalidMove> {
+        match self {
+            Self::Locked { unused: false, .. } => Ok(Self::Active { since: now }),
+            Self::Locked { unused: true, .. } => Ok(Self::HandedOut { at: now }),
+            other => Err(other.cannot("be unlocked")),
+        }
+    }
+
+    /// The state at `now`: a lock whose time is over is none.
+    #[must_use]
+    pub fn at(self, now: Micros) -> Self {
+        match self {
+            Self::Locked { until: Some(until), .. } if until <= now => self.unlock(until).unwrap_or(self),
+            other => other,
+        }
+    }
+
+    /// Unused for long.
+    pub fn go_dormant(self, now: Micros) -> Result<Self, InvalidMove> {
+        match self {
+            Self::Active { .. } | Self::Locked { unused: false, .. } => Ok(Self::Dormant { since: now }),
+            other => Err(other.cannot("go dormant")),
+        }
+    }
+
+    /// The region approved that it is used again.
+    pub fn reactivate(self, now: Micros) -> Result<Self, InvalidMove> {
+        match self {
+            Self::Dormant { .. } => Ok(Self::Active { since: now }),
+            other => Err(other.cannot("be reactivated")),
+        }
+    }
+
+    /// An incident.
+    pub fn block(self, now: Micros) -> Result<Self, InvalidMove> {
+        match self {
+            Self::HandedOut { .. } | Self::Active { .. } | Self::Locked { .. } | Self::Dormant { .. } => {
+                Ok(Self::Blocked { since: now })
+            }
+            other => Err(other.cannot("be blocked")),
+        }
+    }
+
+    /// Two people lifted the block.
+    pub fn lift_block(self, now: Micros) -> Result<Self, InvalidMove> {
+        match self {
+            Self::Blocked { .. } => Ok(Self::Active { since: now }),
+            other => Err(other.cannot("have a block lifted")),
+        }
+    }
+
+    /// Form 3, or the employment ended.
+    pub fn deregister(self, now: Micros) -> Result<Self, InvalidMove> {
+        match self {
+            Self::Deregistered { .. } | Self::Lapsed { .. } => Err(self.cannot("be closed")),
+            _ => Ok(Self::Deregistered { at: now }),
+        }
+    }
+
+    /// What a gateway needs to know.
+    pub fn standing(self) -> AccountStanding {
+        match self {
+            Self::Created { .. } | Self::HandedOut { .. } => AccountStanding::Pending,
+            Self::Active { .. } => AccountStanding::Active,
+            Self::Locked { .. } => AccountStanding::Locked,
+            Self::Dormant { .. } => AccountStanding::Dormant,
+            Self::Blocked { .. } => AccountStanding::Blocked,
+            Self::Deregistered { .. } | Self::Lapsed { .. } => AccountStanding::Closed,
+        }
+    }
+
+    /// Whether nothing leads out of this state.
+    pub fn is_final(self) -> bool {
+        self.standing() == AccountStanding::Closed
+    }
+
+    /// The state's name, since when it holds, and until when if that is known: how a table holds it.
+    pub fn parts(self) -> (&'static str, Micros, Option<Micros>) {
+        match self {
+            Self::Created { at } => ("created", at, None),
+            Self::HandedOut { at } => ("handed_out", at, None),
+            Self::Active { since } => ("active", since, None),
+            Self::Locked { since, until, unused: false } => ("locked", since, until),
+            Self::Locked { since, until, unused: true } => ("locked_unused", since, until),
+            Self::Dormant { since } => ("dormant", since, None),
+            Self::Blocked { since } => ("blocked", since, None),
+            Self::Deregistered { at } => ("deregistered", at, None),
+            Self::Lapsed { at } => ("lapsed", at, None),
+        }
+    }
+
+    /// The inverse of [`Self::parts`].
+    pub fn from_parts(name: &str, at: Micros, until: Option<Micros>) -> Option<Self> {
+        Some(match name {
+            "created" => Self::Created { at },
+            "handed_out" => Self::HandedOut { at },
+            "active" => Self::Active { since: at },
+            "locked" => Self::Locked { since: at, until, unused: false },
+            "locked_unused" => Self::Locked { since: at, until, unused: true },
+            "dormant" => Self::Dormant { since: at },
+            "blocked" => Self::Blocked { since: at },
+            "deregistered" => Self::Deregistered { at },
+            "lapsed" => Self::Lapsed { at },
+            _ => return None,
+        })
+    }
+
+    fn cannot(self, action: &'static str) -> InvalidMove {
+        InvalidMove { from: self.parts().0, action }
+    }
+}
+
+wire_enum! {
+    /// What an account may do in the auditor's own application.
+    pub enum Role {
+        /// KONTOADMIN: makes accounts and devices.
+        AccountAdmin = 1 => "account_admin",
+        /// GODKÄNNARE: approves applications of a region.
+        Approver = 2 => "approver",
+        /// REGISTERHÅLLARE.
+        RegistryHolder = 3 => "registry_holder",
+        /// Reviews the accesses of a unit.
+        Reviewer = 4 => "reviewer",
+        /// Reads reports and all reviews.
+        Supervisor = 5 => "supervisor",
+    }
+}
+
+/// The name that a user logs in with: 3 to 64 of `a-z`, `0-9`, `.`, `_`, `-`, `@`, in lower case.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct UserName(String);
+
+/// A text is not a user name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a user name is 3 to 64 letters a-z, digits, '.', '_', '-' or '@'")]
+pub struct UserNameError;
+
+impl UserName {
+    /// Reads a user name; upper case and white space around are forgiven.
+    pub fn parse(text: &str) -> Result<Self, UserNameError> {
+        let name = text.trim().to_ascii_lowercase();
+        let form = (3..=64).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-@".contains(&b));
+        if form { Ok(Self(name)) } else { Err(UserNameError) }
+    }
+
+    /// The name's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserName(hidden)")
+    }
+}
+
+impl std::str::FromStr for UserName {
+    type Err = UserNameError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+/// Wrong attempts so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tries {
+    /// Wrong attempts since the last right one, or since the last lock.
+    pub failures: u32,
+    /// Locks since the last right attempt.
+    pub locks: u32,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its id, never used again.
+    pub id: AccountId,
+    /// What the user logs in with.
+    pub user_name: UserName,
+    /// The user's HSA-id.
+    pub hsa: Option<HsaId>,
+    /// The user's name.
+    pub name: String,
+    /// The user's title or profession.
+    pub title: String,
+    /// Roles in the auditor's own application.
+    pub roles: Vec<Role>,
+    /// Where it is in its life.
+    pub state: State,
+    /// Wrong attempts.
+    pub tries: Tries,
+    /// Last login.
+    pub last_login: Option<Micros>,
+    /// When it was made.
+    pub created: Micros,
+}
+
+impl Account {
+    /// The account as gateways see it.
+    pub fn entry(&self, grants: Vec<directory::Grant>) -> directory::Account {
+        directory::Account {
+            id: self.id,
+            standing: self.state.standing(),
+            user_hsa: self.hsa.clone(),
+            name: self.name.clone(),
+            title: self.title.clone(),
+            grants,
+            roles: self.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+        }
+    }
+}
+
+/// A grant to be given: a right in a registry. Giving it again changes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewGrant {
+    /// Where.
+    pub registry: RegistryName,
+    /// What.
+    pub right: Right,
+    /// For which units; none named: all.
+    pub units: Vec<HsaId>,
+    /// From when.
+    pub valid_from: Micros,
+    /// Until when, if limited.
+    pub valid_to: Option<Micros>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> [State; 9] {
+        [
+            State::Created { at: 1 },
+            State::HandedOut { at: 1 },
+            State::Active { since: 1 },
+            State::Locked { since: 1, until: Some(9), unused: false },
+            State::Locked { since: 1, until: Some(9), unused: true },
+            State::Dormant { since: 1 },
+            State::Blocked { since: 1 },
+            State::Deregistered { at: 1 },
+            State::Lapsed { at: 1 },
+        ]
+    }
+
+    /// Which moves each state allows, as the table of the domain rules has it.
+    #[test]
+    fn moves_are_the_tables() {
+        type Move = fn(State) -> Result<State, InvalidMove>;
+        let moves: [(&str, Move, &[&str]); 10] = [
+            ("hand_out", |s| s.hand_out(5), &["created"]),
+            ("activate", |s| s.activate(5), &["handed_out"]),
+            ("lapse", |s| s.lapse(5), &["created", "handed_out", "locked_unused"]),
+            ("lock", |s| s.lock(5, None), &["active", "handed_out"]),
+            ("unlock", |s| s.unlock(5), &["locked", "locked_unused"]),
+            ("go_dormant", |s| s.go_dormant(5), &["active", "locked"]),
+            ("reactivate", |s| s.reactivate(5), &["dormant"]),
+            ("block", |s| s.block(5), &["handed_out", "active", "locked", "locked_unused", "dormant"]),
+            ("lift_block", |s| s.lift_block(5), &["blocked"]),
+            ("deregister", |s| s.deregister(5), &["created", "handed_out", "active", "locked", "locked_unused", "dormant", "blocked"]),
+        ];
+        for (name, make, allowed) in moves {
+            for state in all() {
+                let from = state.parts().0;
+                match make(state) {
+                    Ok(_) => assert!(allowed.contains(&from), "{name} from {from}"),
+                    Err(error) => {
+                        assert!(!allowed.contains(&from), "{name} from {from}");
+                        assert_eq!(error.from, from);
+                    }
+                }
+            }
+        }
+        let error = State::Created { at: 1 }.unlock(2).expect_err("not locked");
+        assert_eq!(error.to_string(), "an account that is created cannot be unlocked");
+    }
+
+    #[test]
+    fn a_lock_ends_by_itself_only_when_it_has_an_end() {
+        assert_eq!(State::Locked { since: 1, until: Some(9), unused: false }.at(8).standing(), AccountStanding::Locked);
+        assert_eq!(State::Locked { since: 1, until: Some(9), unused: false }.at(9), State::Active { since: 9 });
+        assert_eq!(State::Locked { since: 1, until: None, unused: false }.at(i64::MAX).standing(), AccountStanding::Locked);
+    }
+
+    #[test]
+    fn parts_come_back() {
+        for state in all() {
+            let (name, at, until) = state.parts();
+            assert_eq!(State::from_parts(name, at, until), Some(state));
+        }
+        assert_eq!(State::from_parts("gone", 1, None), None);
+    }
+
+    #[test]
+    fn user_names() {
+        assert_eq!(UserName::parse(" Anna.B@x ").map(|n| n.as_str().to_owned()), Ok("anna.b@x".to_owned()));
+        for bad in ["", "ab", "a b", "anna\n", "åsa1", &"a".repeat(65)] {
+            assert_eq!(UserName::parse(bad).is_err(), bad != "anna\n", "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What an attempt to log in leads to. Pure: facts in, decision and the account's new state out.
+//!
+//! The answer to the user is the same for every refusal; the reason is for the record only.
+
+use super::totp::CodeCheck;
+use super::{Account, State, Tries};
+use contract::Micros;
+use contract::record::Reason;
+
+/// When wrong attempts lock an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockRule {
+    /// So many wrong attempts in a row lock the account.
+    pub failures_max: u32,
+    /// For so long.
+    pub lock_us: Micros,
+    /// The lock with this number stays until an administrator unlocks the account.
+    pub locks_max: u32,
+}
+
+impl Default for LockRule {
+    fn default() -> Self {
+        Self { failures_max: 5, lock_us: 15 * 60 * 1_000_000, locks_max: 3 }
+    }
+}
+
+/// What was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Whether the password is right.
+    pub password: bool,
+    /// How the code compares.
+    pub code: CodeCheck,
+}
+
+/// The decision on one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Let in; the account is as given, and the step is used up.
+    In {
+        /// The account after it.
+        account: Account,
+        /// The code's step.
+        step: u64,
+        /// Whether a lock ran out or this was the first login: the state changed.
+        changed: bool,
+    },
+    /// Refused, and counted.
+    Refused {
+        /// The account after it.
+        account: Account,
+        /// Why, for the record.
+        reason: Reason,
+        /// Whether this attempt locked it.
+        locked: bool,
+        /// Whether the account's state changed.
+        changed: bool,
+    },
+}
+
+/// Decides on one attempt.
+pub fn judge(mut account: Account, shown: Shown, rule: LockRule, now: Micros) -> Verdict {
+    let before = account.state;
+    account.state = account.state.at(now);
+    let refused = |account: Account, reason, locked| {
+        let changed = account.state != before;
+        Verdict::Refused { account, reason, locked, changed }
+    };
+    let state = match account.state {
+        State::Locked { .. } => return refused(account, Reason::Locked, false),
+        state @ (State::Active { .. } | State::HandedOut { .. }) => state,
+        _ => return refused(account, Reason::AccountInactive, false),
+    };
+    let reason = match (shown.password, shown.code) {
+        (true, CodeCheck::Right { step }) => {
+            account.state = state.activate(now).unwrap_or(state);
+            account.tries = Tries::default();
+            account.last_login = Some(now);
+            let changed = account.state != before;
+            return Verdict::In { account, step, changed };
+        }
+        (true, CodeCheck::Replayed) => Reason::CodeReplayed,
+        (true, CodeCheck::Wrong) => Reason::BadSecondFactor,
+        (false, _) => Reason::BadCredentials,
+    };
+    account.tries.failures = account.tries.failures.saturating_add(1);
+    if account.tries.failures < rule.failures_max {
+        return refused(account, reason, false);
+    }
+    let locks = account.tries.locks.saturating_add(1);
+    account.tries = Tries { failures: 0, locks };
+    let until = (locks < rule.locks_max).then_some(now.saturating_add(rule.lock_us));
+    account.state = state.lock(now, until).unwrap_or(state);
+    refused(account, reason, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::UserName;
+    use super::*;
+    use contract::id::AccountId;
+
+    const RIGHT: Shown = Shown { password: true, code: CodeCheck::Right { step: 7 } };
+    const WRONG: Shown = Shown { password: false, code: CodeCheck::Right { step: 7 } };
+
+    fn account(state: State) -> Account {
+        Account {
+            id: AccountId::NONE,
+            user_name: UserName::parse("anna").expect("valid"),
+            hsa: None,
+            name: String::new(),
+            title: String::new(),
+            roles: Vec::new(),
+            state,
+            tries: Tries::default(),
+            last_login: None,
+            created: 0,
+        }
+    }
+
+    #[test]
+    fn an_account_that_nobody_used_yet_is_locked_and_comes_back_unused() {
+        let rule = LockRule { failures_max: 1, ..LockRule::default() };
+        let locked = after(judge(account(State::HandedOut { at: 0 }), WRONG, rule, 5));
+        assert_eq!(locked.state.at(5 + rule.lock_us), State::HandedOut { at: 5 + rule.lock_us });
+        let verdict = judge(locked, RIGHT, rule, 5 + rule.lock_us);
+        assert_eq!(after(verdict).state, State::Active { since: 5 + rule.lock_us });
+    }
+
+    fn after(verdict: Verdict) -> Account {
+        match verdict {
+            Verdict::In { account, .. } | Verdict::Refused { account, .. } => account,
+        }
+    }
+
+    #[test]
+    fn five_wrong_attempts_lock_and_the_third_lock_stays() {
+        let rule = LockRule::default();
+        let mut account = account(State::Active { since: 0 });
+        let mut now = 1;
+        for lock in 1..=3 {
+            for attempt in 1..=5 {
+                let Verdict::Refused { account: next, reason, locked, .. } = judge(account, WRONG, rule, now) else {
+                    unreachable!("a wrong password is refused")
+                };
+                assert_eq!((reason, locked), (Reason::BadCredentials, attempt == 5), "lock {lock}, attempt {attempt}");
+                account = next;
+            }
+            let Verdict::Refused { reason, .. } = judge(account.clone(), RIGHT, rule, now) else {
+                unreachable!("locked, even for the right password")
+            };
+            assert_eq!(reason, Reason::Locked);
+            now += rule.lock_us;
+        }
+        assert_eq!(account.state, State::Locked { since: now - rule.lock_us, until: None, unused: false });
+        assert!(matches!(judge(account, RIGHT, rule, i64::MAX), Verdict::Refused { reason: Reason::Locked, .. }));
+    }
+
+    #[test]
+    fn a_right_attempt_clears_the_count() {
+        let rule = LockRule::default();
+        let mut account = account(State::Active { since: 0 });
+        for _ in 0..4 {
+            account = after(judge(account, WRONG, rule, 1));
+        }
+        let Verdict::In { account, step, changed } = judge(account, RIGHT, rule, 2) else { unreachable!("right") };
+        assert_eq!((account.tries, step, changed, account.last_login), (Tries::default(), 7, false, Some(2)));
+    }
+
+    #[test]
+    fn the_first_login_activates_and_a_lock_that_ran_out_is_none() {
+        let rule = LockRule::default();
+        let verdict = judge(account(State::HandedOut { at: 0 }), RIGHT, rule, 5);
+        assert!(matches!(verdict, Verdict::In { changed: true, .. }));
+        assert_eq!(after(verdict).state, State::Active { since: 5 });
+        let verdict = judge(account(State::Locked { since: 1, until: Some(4), unused: false }), RIGHT, rule, 5);
+        assert!(matches!(verdict, Verdict::In { changed: true, .. }));
+        let verdict = judge(account(State::Locked { since: 1, until: Some(4), unused: false }), WRONG, rule, 5);
+        assert!(matches!(verdict, Verdict::Refused { changed: true, .. }));
+    }
+
+    #[test]
+    fn reasons_by_factor_and_state() {
+        let rule = LockRule::default();
+        let reason = |state, password, code| match judge(account(state), Shown { password, code }, rule, 5) {
+            Verdict::Refused { reason, .. } => reason,
+            Verdict::In { .. } => Reason::None,
+        };
+        let active = State::Active { since: 0 };
+        assert_eq!(reason(active, true, CodeCheck::Wrong), Reason::BadSecondFactor);
+        assert_eq!(reason(active, true, CodeCheck::Replayed), Reason::CodeReplayed);
+        assert_eq!(reason(active, false, CodeCheck::Wrong), Reason::BadCredentials);
+        for state in [State::Created { at: 0 }, State::Dormant { since: 0 }, State::Blocked { since: 0 }, State::Deregistered { at: 0 }] {
+            assert_eq!(reason(state, true, CodeCheck::Right { step: 1 }), Reason::AccountInactive);
+        }
+    }
+}

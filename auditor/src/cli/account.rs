@@ -1,0 +1,341 @@
+//! `auditor account`: accounts from the command line.
+
+use super::output::{Output, Table};
+use super::{CliError, output};
+use crate::accounts::totp::TotpSecret;
+use crate::accounts::{Account, NewGrant, Role, State, Tries, UserName, password};
+use crate::clock;
+use crate::config::Config;
+use crate::random;
+use crate::store::{By, Change, Store, StoreError};
+use clap::{Args, Subcommand};
+use contract::Micros;
+use contract::id::{AccountId, HsaId, RegistryName};
+use contract::record::{AuthEventKind, Reason, Right};
+use serde_json::json;
+use std::path::PathBuf;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use zeroize::Zeroizing;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AccountCommand {
+    /// Make an account. With a password and a second factor it is handed out: the first login makes it active.
+    Create(Create),
+    /// Give, change or take a right in a registry.
+    Grant(Grant),
+    /// Close an account for good.
+    Close(Which),
+    /// Lock an account until it is unlocked.
+    Lock(Which),
+    /// Unlock an account: after a call-back to the number on file.
+    Unlock(Which),
+    /// List accounts.
+    List {
+        /// At most so many, the newest first.
+        #[arg(long, default_value_t = 1000)]
+        limit: u32,
+    },
+    /// Set a new password.
+    Password(SetPassword),
+    /// Set a new second factor, and show it once.
+    Totp(Which),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// The account's id or user name.
+    account: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// The name that the user logs in with.
+    #[arg(long)]
+    user: UserName,
+    /// The user's name.
+    #[arg(long)]
+    name: String,
+    /// The user's HSA-id.
+    #[arg(long)]
+    hsa: Option<HsaId>,
+    /// The user's title or profession.
+    #[arg(long, default_value = "")]
+    title: String,
+    /// A role in the auditor's own application; several are allowed.
+    #[arg(long, value_parser = role)]
+    role: Vec<Role>,
+    /// A file whose first line is the password.
+    #[arg(long, value_name = "FILE", conflicts_with = "generate_password")]
+    password_file: Option<PathBuf>,
+    /// Make a password, and show it once.
+    #[arg(long)]
+    generate_password: bool,
+    /// Make a second factor, and show it once.
+    #[arg(long)]
+    totp: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Grant {
+    /// The account's id or user name.
+    account: String,
+    /// The registry, as routes name it.
+    #[arg(long)]
+    registry: RegistryName,
+    /// read or read_write.
+    #[arg(long, value_parser = right, required_unless_present = "remove")]
+    right: Option<Right>,
+    /// Only for this unit (HSA-id); several are allowed.
+    #[arg(long)]
+    unit: Vec<HsaId>,
+    /// From when, RFC 3339 [default: now].
+    #[arg(long, value_parser = moment)]
+    from: Option<Micros>,
+    /// Until when, RFC 3339.
+    #[arg(long, value_parser = moment)]
+    to: Option<Micros>,
+    /// Take the grant back.
+    #[arg(long, conflicts_with_all = ["right", "unit", "from", "to"])]
+    remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SetPassword {
+    /// The account's id or user name.
+    account: String,
+    /// A file whose first line is the password; without it one is made and shown once.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    let names = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+    Role::parse(text).ok_or_else(|| format!("a role is one of: {}", names()))
+}
+
+fn right(text: &str) -> Result<Right, String> {
+    Right::parse(text).ok_or_else(|| "a right is read or read_write".to_owned())
+}
+
+fn moment(text: &str) -> Result<Micros, String> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("{error}; write 2026-12-31T23:59:59Z"))?;
+    Micros::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| "out of range".to_owned())
+}
+
+pub(super) async fn run(command: AccountCommand, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
+    match command {
+        AccountCommand::Create(args) => create(args, config, store, output).await,
+        AccountCommand::Grant(args) => grant(args, store, output).await,
+        AccountCommand::Close(which) => {
+            let close = |state: State, now| state.deregister(now);
+            transition(store, output, &which, AuthEventKind::AccountClosed, close).await
+        }
+        AccountCommand::Lock(which) => {
+            let lock = |state: State, now| state.at(now).lock(now, None);
+            transition(store, output, &which, AuthEventKind::AccountLocked, lock).await
+        }
+        AccountCommand::Unlock(which) => {
+            let unlock = |state: State, now| state.unlock(now);
+            transition(store, output, &which, AuthEventKind::AccountUnlocked, unlock).await
+        }
+        AccountCommand::List { limit } => list(limit, store, output).await,
+        AccountCommand::Password(args) => {
+            let mut change = begin(store).await?;
+            let account = find(&mut change, &args.account).await?;
+            let (password, made) = password_of(args.password_file.as_ref())?;
+            set_password(&mut change, account.id, &password).await?;
+            let account = hand_out_if_ready(&mut change, account).await?;
+            change.commit().await?;
+            let shown = if made { password } else { Zeroizing::default() };
+            show(output, &account, &shown, None)
+        }
+        AccountCommand::Totp(which) => {
+            let mut change = begin(store).await?;
+            let account = find(&mut change, &which.account).await?;
+            let secret = set_totp(&mut change, config, account.id).await?;
+            let account = hand_out_if_ready(&mut change, account).await?;
+            change.commit().await?;
+            let url = secret.otpauth_url(&config.app.title, account.user_name.as_str())?;
+            show(output, &account, "", Some((&url, &secret.to_base32())))
+        }
+    }
+}
+
+async fn create(args: Create, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
+    let password = if args.generate_password || args.password_file.is_some() {
+        Some(password_of(args.password_file.as_ref())?)
+    } else {
+        None
+    };
+    let mut change = begin(store).await?;
+    let now = change.at();
+    let account = Account {
+        id: AccountId::new(random::uuid(now)),
+        user_name: args.user,
+        hsa: args.hsa,
+        name: args.name,
+        title: args.title,
+        roles: args.role,
+        state: State::Created { at: now },
+        tries: Tries::default(),
+        last_login: None,
+        created: now,
+    };
+    change.create_account(&account).await?;
+    if let Some((password, _)) = &password {
+        set_password(&mut change, account.id, password).await?;
+    }
+    let secret = if args.totp { Some(set_totp(&mut change, config, account.id).await?) } else { None };
+    let account = hand_out_if_ready(&mut change, account).await?;
+    change.commit().await?;
+    let shown = password.filter(|(_, made)| *made).map(|(password, _)| password).unwrap_or_default();
+    match secret {
+        Some(secret) => {
+            let url = secret.otpauth_url(&config.app.title, account.user_name.as_str())?;
+            show(output, &account, &shown, Some((&url, &secret.to_base32())))
+        }
+        None => show(output, &account, &shown, None),
+    }
+}
+
+async fn grant(args: Grant, store: &Store, output: Output) -> Result<(), CliError> {
+    let mut change = begin(store).await?;
+    let account = find(&mut change, &args.account).await?;
+    match args.right {
+        Some(right) => {
+            let valid_from = args.from.unwrap_or(change.at());
+            if args.to.is_some_and(|to| to <= valid_from) {
+                return Err(CliError::Wrong("the grant would end before it begins".to_owned()));
+            }
+            let grant = NewGrant { registry: args.registry, right, units: args.unit, valid_from, valid_to: args.to };
+            change.give_grant(account.id, &grant).await?;
+        }
+        None => change.take_grant(account.id, &args.registry).await?,
+    }
+    change.commit().await?;
+    let grants = store.grants(account.id).await?;
+    output.write(
+        &json!({ "account": account.id, "grants": grants }),
+        &Table::new(&["registry", "right", "units", "from", "to"], &grants, |grant| {
+            let units: Vec<_> = grant.units.iter().map(HsaId::as_str).collect();
+            let to = grant.valid_to.map(clock::rfc3339).unwrap_or_default();
+            vec![grant.registry.to_string(), grant.right.to_string(), units.join(","), clock::rfc3339(grant.valid_from), to]
+        }),
+    )
+}
+
+async fn transition(
+    store: &Store,
+    output: Output,
+    which: &Which,
+    kind: AuthEventKind,
+    make: impl Fn(State, Micros) -> Result<State, crate::accounts::InvalidMove>,
+) -> Result<(), CliError> {
+    let mut change = begin(store).await?;
+    let mut account = find(&mut change, &which.account).await?;
+    account.state = make(account.state, change.at()).map_err(StoreError::from)?;
+    if kind == AuthEventKind::AccountUnlocked {
+        account.tries = Tries::default();
+        change.move_account(&account, kind, Reason::None).await?;
+    } else {
+        change.stop_account(&account, kind).await?;
+    }
+    change.commit().await?;
+    show(output, &account, "", None)
+}
+
+async fn list(limit: u32, store: &Store, output: Output) -> Result<(), CliError> {
+    let accounts = store.accounts(limit).await?;
+    let values: Vec<_> = accounts
+        .iter()
+        .map(|account| {
+            json!({
+                "account": account.id, "user": account.user_name.as_str(), "name": account.name,
+                "hsa": account.hsa, "title": account.title, "roles": account.roles,
+                "state": account.state.parts().0, "since": clock::rfc3339(account.state.parts().1),
+                "last_login": account.last_login.map(clock::rfc3339),
+            })
+        })
+        .collect();
+    output.write(&values, &Table::new(&["account", "user", "name", "state", "last login"], &accounts, |account| {
+        vec![
+            account.id.to_string(),
+            account.user_name.as_str().to_owned(),
+            account.name.clone(),
+            account.state.parts().0.to_owned(),
+            account.last_login.map(clock::rfc3339).unwrap_or_default(),
+        ]
+    }))
+}
+
+async fn begin(store: &Store) -> Result<Change, StoreError> {
+    store.change(clock::now(), By::program("cli")).await
+}
+
+/// The account with this id or user name.
+async fn find(change: &mut Change, text: &str) -> Result<Account, CliError> {
+    if let Ok(id) = text.parse::<AccountId>() {
+        return Ok(change.account(id).await?);
+    }
+    let name = UserName::parse(text).map_err(|error| CliError::Wrong(format!("{text:?} is no account id, and {error}")))?;
+    Ok(change.account_by_name(&name).await?)
+}
+
+/// The password of a file, or a new one. Tells whether it was made.
+fn password_of(file: Option<&PathBuf>) -> Result<(Zeroizing<String>, bool), CliError> {
+    let Some(path) = file else { return Ok((random::pass_phrase(), true)) };
+    let failed = |source| CliError::File { path: path.clone(), source };
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
+    let password = Zeroizing::new(text.lines().next().unwrap_or_default().to_owned());
+    password::acceptable(&password)?;
+    Ok((password, false))
+}
+
+async fn set_password(change: &mut Change, id: AccountId, password: &str) -> Result<(), CliError> {
+    let hash = Zeroizing::new(password::hash(password, &random::secret())?);
+    Ok(change.set_password(id, &hash).await?)
+}
+
+async fn set_totp(change: &mut Change, config: &Config, id: AccountId) -> Result<TotpSecret, CliError> {
+    let secret = TotpSecret::new(random::secret());
+    let sealed = config.keys.totp.seal(id, &secret, &random::secret())?;
+    change.set_totp(id, &sealed).await?;
+    Ok(secret)
+}
+
+/// An account that has both halves of its credentials is handed out.
+async fn hand_out_if_ready(change: &mut Change, mut account: Account) -> Result<Account, CliError> {
+    let credential = change.credential(account.id).await?;
+    if credential.password.is_some()
+        && credential.totp.is_some()
+        && let Ok(state) = account.state.hand_out(change.at())
+    {
+        account.state = state;
+        change.move_account(&account, AuthEventKind::AccountChanged, Reason::None).await?;
+    }
+    Ok(account)
+}
+
+/// Shows an account, and secrets that were made: this once.
+fn show(output: Output, account: &Account, password: &str, totp: Option<(&str, &str)>) -> Result<(), CliError> {
+    let id = account.id.to_string();
+    let state = account.state.parts().0;
+    let mut value = json!({ "account": id, "user": account.user_name.as_str(), "state": state });
+    let mut pairs = vec![("account", id.as_str()), ("user", account.user_name.as_str()), ("state", state)];
+    let mut add = |name: &'static str, text| {
+        if let Some(object) = value.as_object_mut() {
+            object.insert(name.to_owned(), serde_json::Value::from(text));
+        }
+    };
+    if !password.is_empty() {
+        add("password", password);
+        pairs.push(("password", password));
+    }
+    if let Some((url, secret)) = totp {
+        add("otpauth", url);
+        add("totp_secret", secret);
+        pairs.push(("otpauth", url));
+    }
+    output::Output::write(output, &value, &Table::pairs(&pairs))
+}

@@ -1,0 +1,183 @@
+//! `auditor device`: organisations and devices from the command line.
+
+use super::CliError;
+use super::output::{Output, Table};
+use crate::clock;
+use crate::config::Config;
+use crate::devices::{Device, Organisation};
+use crate::init::write_new;
+use crate::pki::{self, Authority, DeviceSubject};
+use crate::random;
+use crate::store::{By, Store};
+use clap::{Args, Subcommand};
+use contract::id::{AccountId, CertFingerprint, DeviceId, HsaId};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeviceCommand {
+    /// Add an organisation that devices can be enrolled for.
+    OrgAdd {
+        /// Its HSA-id.
+        #[arg(long)]
+        hsa: HsaId,
+        /// Its name.
+        #[arg(long)]
+        name: String,
+    },
+    /// Enrol a device: a certificate, with a new key or for a request's.
+    Enrol(Enrol),
+    /// Revoke a device: it is shut out at once.
+    Revoke {
+        /// The device's id.
+        device: DeviceId,
+    },
+    /// List devices.
+    List {
+        /// At most so many, the newest first.
+        #[arg(long, default_value_t = 1000)]
+        limit: u32,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Enrol {
+    /// The organisation's HSA-id.
+    #[arg(long)]
+    org: HsaId,
+    /// What people call the device.
+    #[arg(long)]
+    name: String,
+    /// The folder for the files; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The files' name before the dot [default: the device's id].
+    #[arg(long, value_name = "NAME")]
+    file_name: Option<String>,
+    /// How many days the certificate holds [default: the settings'].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=825))]
+    days: Option<u32>,
+    /// A certificate request (PEM): its key is used, and no key or PKCS#12 file is written.
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// Write the PKCS#12 file's pass phrase to this file (mode 0600) instead of showing it.
+    #[arg(long, value_name = "FILE", conflicts_with = "csr")]
+    pass_phrase_file: Option<PathBuf>,
+}
+
+pub(super) async fn run(command: DeviceCommand, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
+    match command {
+        DeviceCommand::OrgAdd { hsa, name } => {
+            let now = clock::now();
+            let mut change = store.change(now, By::program("cli")).await?;
+            change.add_organisation(&Organisation { hsa: hsa.clone(), name: name.clone(), created: now }).await?;
+            change.commit().await?;
+            output.write(&json!({ "hsa": hsa, "name": name }), &Table::pairs(&[("hsa", hsa.as_str()), ("name", &name)]))
+        }
+        DeviceCommand::Enrol(args) => enrol(args, config, store, output).await,
+        DeviceCommand::Revoke { device } => {
+            let mut change = store.change(clock::now(), By::program("cli")).await?;
+            let device = change.revoke_device(device).await?;
+            change.commit().await?;
+            let (id, at) = (device.id.to_string(), device.revoked.map(clock::rfc3339).unwrap_or_default());
+            output.write(&json!({ "device": id, "revoked": at }), &Table::pairs(&[("device", &id), ("revoked", &at)]))
+        }
+        DeviceCommand::List { limit } => list(limit, store, output).await,
+    }
+}
+
+async fn enrol(args: Enrol, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
+    let authority = Authority::from_pem(&read(&config.devices.ca_cert)?, &read(&config.devices.ca_key)?)?;
+    let now = clock::now();
+    let days = args.days.unwrap_or(config.devices.days);
+    let serial = random::secret();
+    let subject = DeviceSubject { id: DeviceId::new(random::uuid(now)), name: args.name.clone(), organisation: args.org.clone() };
+    let stem = args.file_name.clone().unwrap_or_else(|| subject.id.to_string());
+    if stem.contains('/') || stem.starts_with('.') {
+        return Err(CliError::Wrong("--file-name is a name, not a path".to_owned()));
+    }
+    std::fs::create_dir_all(&args.out).map_err(|source| CliError::File { path: args.out.clone(), source })?;
+    let place = |suffix: &str| args.out.join(format!("{stem}.{suffix}"));
+
+    let mut files = Vec::new();
+    let mut shown = None;
+    let cert_der = if let Some(csr) = &args.csr {
+        let (pem, der) = authority.issue_device_for(&subject, &read(csr)?, &serial, now, days)?;
+        files.push((place("pem"), 0o644, Zeroizing::new(pem.into_bytes())));
+        der
+    } else {
+        let issued = authority.issue_device(&subject, &serial, now, days)?;
+        let phrase = random::pass_phrase();
+        let archive = pki::pkcs12(&issued, authority.cert_pem(), &subject.name, &phrase)?;
+        files.push((place("pem"), 0o644, Zeroizing::new(issued.cert_pem.into_bytes())));
+        files.push((place("key"), 0o600, Zeroizing::new(issued.key_pem.as_bytes().to_vec())));
+        files.push((place("p12"), 0o600, Zeroizing::new(archive)));
+        match &args.pass_phrase_file {
+            Some(path) => files.push((path.clone(), 0o600, Zeroizing::new(format!("{}\n", *phrase).into_bytes()))),
+            None => shown = Some(phrase),
+        }
+        issued.cert_der
+    };
+    let device = Device {
+        id: subject.id,
+        organisation: args.org,
+        name: args.name,
+        serial: hex::encode(pki::positive(&serial)),
+        fingerprint: CertFingerprint::of_der(&cert_der),
+        not_before: pki::not_before(now),
+        not_after: pki::not_after(now, days),
+        enrolled: now,
+        enrolled_by: AccountId::NONE,
+        revoked: None,
+    };
+    let mut change = store.change(now, By::program("cli")).await?;
+    change.enrol_device(&device).await?;
+    // Files first: a device that is enrolled and has no files would be of no use to anybody.
+    for (path, mode, bytes) in &files {
+        write_new(path, *mode, bytes).map_err(|source| CliError::File { path: path.clone(), source })?;
+    }
+    change.commit().await?;
+
+    let id = device.id.to_string();
+    let fingerprint = device.fingerprint.to_string();
+    let until = clock::rfc3339(device.not_after);
+    let names: Vec<String> = files.iter().map(|(path, ..)| path.display().to_string()).collect();
+    let phrase = shown.as_ref().map(|phrase| phrase.as_str());
+    let value = json!({
+        "device": id, "serial": device.serial, "fingerprint": fingerprint, "not_after": until,
+        "files": names, "pass_phrase": phrase,
+    });
+    let mut pairs = vec![("device", id.as_str()), ("fingerprint", &fingerprint), ("not after", &until)];
+    pairs.extend(names.iter().map(|name| ("file", name.as_str())));
+    pairs.extend(phrase.map(|phrase| ("pass phrase", phrase)));
+    output.write(&value, &Table::pairs(&pairs))
+}
+
+async fn list(limit: u32, store: &Store, output: Output) -> Result<(), CliError> {
+    let devices = store.devices(limit).await?;
+    let values: Vec<_> = devices
+        .iter()
+        .map(|device| {
+            json!({
+                "device": device.id, "organisation": device.organisation, "name": device.name,
+                "serial": device.serial, "fingerprint": device.fingerprint,
+                "enrolled": clock::rfc3339(device.enrolled), "not_after": clock::rfc3339(device.not_after),
+                "revoked": device.revoked.map(clock::rfc3339),
+            })
+        })
+        .collect();
+    output.write(&values, &Table::new(&["device", "organisation", "name", "not after", "revoked"], &devices, |device| {
+        vec![
+            device.id.to_string(),
+            device.organisation.to_string(),
+            device.name.clone(),
+            clock::rfc3339(device.not_after),
+            device.revoked.map(clock::rfc3339).unwrap_or_default(),
+        ]
+    }))
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, CliError> {
+    std::fs::read_to_string(path).map(Zeroizing::new).map_err(|source| CliError::File { path: path.to_owned(), source })
+}

@@ -1,0 +1,448 @@
+//! The auditor's settings: `auditor.toml`, with `AUDITOR__SECTION__KEY` in the environment laid over it.
+//!
+//! Everything is read and checked before any port is bound. A value of these types is valid.
+
+use crate::accounts::login::LockRule;
+use crate::accounts::totp::TotpKey;
+use crate::sessions;
+use contract::id::{HsaId, NodeName, RegistryName};
+use contract::pseudonym::{PseudonymKey, secret_from_hex};
+use contract::schema::Target;
+use contract::seal::SealKey;
+use contract::settings::{Document, Override, Problems, Section, overrides};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject as _;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The prefix of environment overrides.
+pub const ENV_PREFIX: &str = "AUDITOR";
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// An address and a port; port 0 takes any free one.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// All settings.
+#[derive(Debug)]
+pub struct Config {
+    /// This program's name in the audit log.
+    pub node: NodeName,
+    /// The installation's care provider, or empty.
+    pub tenant: contract::Text,
+    /// The login application.
+    pub app: App,
+    /// Where health and metrics are.
+    pub ops: SocketAddr,
+    /// Where gateways ask.
+    pub internal: Internal,
+    /// The database file.
+    pub database: PathBuf,
+    /// Keys.
+    pub keys: Keys,
+    /// Signs the seals of this program's rows.
+    pub seal: SealKey,
+    /// Login.
+    pub login: Login,
+    /// Sessions.
+    pub session: Session,
+    /// The device authority.
+    pub devices: Devices,
+    /// ClickHouse; none: events wait.
+    pub clickhouse: Option<ClickHouse>,
+    /// Logs.
+    pub log: Log,
+}
+
+/// The login application.
+#[derive(Debug)]
+pub struct App {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// This application's name as a registry: the audience of assertions to it.
+    pub registry: RegistryName,
+    /// Files with the public keys of gateways (JWK sets).
+    pub gateway_keys: Vec<PathBuf>,
+    /// Whom a user who cannot log in turns to: a line of text for the login page.
+    pub help: String,
+    /// What the page and authenticator applications call the installation.
+    pub title: String,
+    /// Connections at a time.
+    pub connections_max: usize,
+}
+
+/// The internal listener.
+#[derive(Debug)]
+pub struct Internal {
+    /// Where it listens.
+    pub listen: Listen,
+    /// Mutual TLS; always there for TCP.
+    pub tls: Option<InternalTls>,
+    /// Connections at a time.
+    pub connections_max: usize,
+}
+
+/// Files of the internal listener's mutual TLS.
+#[derive(Debug, Clone)]
+pub struct InternalTls {
+    /// The certificate chain, PEM.
+    pub cert: PathBuf,
+    /// The key, PEM.
+    pub key: PathBuf,
+    /// The authority of gateways' certificates, PEM.
+    pub client_ca: PathBuf,
+}
+
+/// Keys that the auditor holds.
+pub struct Keys {
+    /// Seals second factors at rest.
+    pub totp: Arc<TotpKey>,
+    /// Signs forms.
+    pub form: Zeroizing<[u8; 32]>,
+    /// Pseudonyms, the same as the gateways'.
+    pub pseudonym: PseudonymKey,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(hidden)")
+    }
+}
+
+/// Login.
+#[derive(Debug, Clone, Copy)]
+pub struct Login {
+    /// When wrong attempts lock an account.
+    pub lock: LockRule,
+    /// A refusal is answered no sooner than this after the attempt came in.
+    pub refusal: Duration,
+    /// Added for each refusal in a row, doubling.
+    pub delay: Duration,
+    /// The longest delay.
+    pub delay_max: Duration,
+    /// Password checks at a time.
+    pub checks_at_once: usize,
+}
+
+/// Sessions.
+#[derive(Debug, Clone, Copy)]
+pub struct Session {
+    /// How long they last.
+    pub limits: sessions::Limits,
+    /// Reports of use may come so late: the sweeper waits for them.
+    pub report_grace: Duration,
+    /// How often the sweeper looks.
+    pub sweep_every: Duration,
+}
+
+/// The device authority.
+#[derive(Debug)]
+pub struct Devices {
+    /// Its certificate, PEM.
+    pub ca_cert: PathBuf,
+    /// Its key, PEM.
+    pub ca_key: PathBuf,
+    /// How many days a device's certificate holds.
+    pub days: u32,
+}
+
+/// ClickHouse.
+#[derive(Clone)]
+pub struct ClickHouse {
+    /// `http://host:port`.
+    pub url: String,
+    /// The user.
+    pub user: String,
+    /// The user's password.
+    pub password: Zeroizing<String>,
+    /// Where tables are.
+    pub target: Target,
+}
+
+impl fmt::Debug for ClickHouse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClickHouse({} at {})", self.user, self.url)
+    }
+}
+
+/// Logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// The least important level that is written.
+    pub level: tracing::Level,
+}
+
+impl Config {
+    /// Reads the file and the environment.
+    pub fn read(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Problems> {
+        Self::from_document(&Document::read(path, overrides(ENV_PREFIX, environment)))
+    }
+
+    /// Reads a text, as if it stood in `file`.
+    pub fn parse(file: &str, text: &str, over: impl IntoIterator<Item = Override>) -> Result<Self, Problems> {
+        Self::from_document(&Document::parse(file, text, over))
+    }
+
+    fn from_document(document: &Document) -> Result<Self, Problems> {
+        let root = document.root();
+        let node = root.section("node");
+        let name = node.parsed("name");
+        let tenant = node.parsed_optional::<HsaId>("tenant");
+        node.finish();
+        let app = read_app(&root.section("app"));
+        let ops = root.section("ops");
+        let ops_listen = ops.parsed("listen");
+        ops.finish();
+        let internal = read_internal(&root.section("internal"));
+        let store = root.section("store");
+        let database = store.path_required("sqlite_file");
+        if let Some(path) = &database
+            && !path.parent().is_some_and(|parent| parent.as_os_str().is_empty() || parent.is_dir())
+        {
+            store.reject("sqlite_file", "is in a folder that does not exist");
+        }
+        store.finish();
+        let section = root.section("keys");
+        let seal = read_seal(&section);
+        let keys = read_keys(&section);
+        let login = read_login(&root.section("login"));
+        let session = read_session(&root.section("session"));
+        let devices = read_devices(&root.section("devices"));
+        let clickhouse = if root.has("clickhouse") { read_clickhouse(&root.section("clickhouse")).map(Some) } else { Some(None) };
+        let log = read_log(&root.section("log"));
+        root.finish();
+        document.finish()?;
+        let config = (|| {
+            Some(Self {
+                node: name?,
+                tenant: tenant?.map_or_else(|| contract::Text::from(""), |hsa| hsa.text()),
+                app: app?,
+                ops: ops_listen?,
+                internal: internal?,
+                database: database?,
+                keys: keys?,
+                seal: seal?,
+                login: login?,
+                session: session?,
+                devices: devices?,
+                clickhouse: clickhouse?,
+                log: log?,
+            })
+        })();
+        Ok(config.expect("invariant: a setting that could not be read was noted"))
+    }
+}
+
+fn read_app(section: &Section<'_>) -> Option<App> {
+    let listen = section.parsed("listen");
+    let registry = section.parsed("registry");
+    let gateway_keys = section.paths("gateway_keys");
+    let help = section.required("help");
+    let title = section.or("title", "Grindvakt".to_owned());
+    let connections_max = section.within("connections_max", 1024, 8, 65_536);
+    if gateway_keys.as_ref().is_some_and(Vec::is_empty) {
+        section.reject("gateway_keys", "names no file: without a gateway's keys nobody can log in");
+    }
+    section.finish();
+    Some(App {
+        listen: listen?,
+        registry: registry?,
+        gateway_keys: gateway_keys?,
+        help: help?,
+        title: title?,
+        connections_max: connections_max?,
+    })
+}
+
+fn read_internal(section: &Section<'_>) -> Option<Internal> {
+    let text: Option<String> = section.required("listen");
+    let listen = text.and_then(|text| {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Some(Listen::Unix(section.resolve(path)));
+        }
+        let address = text.parse().ok();
+        if address.is_none() {
+            section.reject("listen", format!("{text:?} is neither unix:PATH nor address:port"));
+        }
+        address.map(Listen::Tcp)
+    });
+    let tls = if section.has("tls") {
+        let tls = section.section("tls");
+        let (cert, key, ca) = (existing(&tls, "cert_file"), existing(&tls, "key_file"), existing(&tls, "client_ca_file"));
+        tls.finish();
+        (|| Some(InternalTls { cert: cert?, key: key?, client_ca: ca? }))()
+    } else {
+        None
+    };
+    match (&listen, section.has("tls")) {
+        (Some(Listen::Tcp(_)), false) => {
+            section.reject("listen", "needs the [internal.tls] section: over TCP gateways are known by their certificates");
+        }
+        (Some(Listen::Unix(_)), true) => section.reject("tls", "is of no use on a Unix socket: take it away"),
+        _ => {}
+    }
+    let connections_max = section.within("connections_max", 256, 4, 65_536);
+    section.finish();
+    Some(Internal { listen: listen?, tls, connections_max: connections_max? })
+}
+
+fn existing(section: &Section<'_>, key: &str) -> Option<PathBuf> {
+    let path = section.path_required(key)?;
+    if let Err(error) = std::fs::metadata(&path) {
+        section.reject(key, format!("{} cannot be read: {error}", path.display()));
+        return None;
+    }
+    Some(path)
+}
+
+fn read_keys(section: &Section<'_>) -> Option<Keys> {
+    let secret = |key: &str| {
+        let text = section.file(key)?;
+        let secret = secret_from_hex(&text);
+        if let Err(error) = &secret {
+            section.reject(key, error.to_string());
+        }
+        secret.ok()
+    };
+    let master = secret("master_file");
+    let pseudonym = secret("pseudonym_file");
+    section.finish();
+    let master = master?;
+    Some(Keys {
+        totp: Arc::new(TotpKey::new(&derive(&master, b"grindvakt second factors v1"))),
+        form: derive(&master, b"grindvakt forms v1"),
+        pseudonym: PseudonymKey::new(&*pseudonym?),
+    })
+}
+
+fn read_seal(section: &Section<'_>) -> Option<SealKey> {
+    let text = section.file("seal_file")?;
+    let key = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).ok().and_then(|der| SealKey::from_pkcs8(der.secret_pkcs8_der()).ok());
+    if key.is_none() {
+        section.reject("seal_file", "is no Ed25519 key in PKCS#8 PEM form");
+    }
+    key
+}
+
+/// A key for one purpose from the master key.
+fn derive(master: &[u8; 32], purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, master);
+    let mut derived = Zeroizing::new([0; 32]);
+    derived.copy_from_slice(aws_lc_rs::hmac::sign(&key, purpose).as_ref());
+    derived
+}
+
+fn read_login(section: &Section<'_>) -> Option<Login> {
+    let usual = LockRule::default();
+    let failures_max = section.within("failures_max", usual.failures_max, 3, 10);
+    let lock_minutes = section.within("lock_minutes", 15, 1, 24 * 60);
+    let locks_max = section.within("locks_max", usual.locks_max, 1, 10);
+    let refusal_ms = section.within("refusal_ms", 400, 0, 10_000);
+    let delay_ms = section.within("delay_ms", 250, 0, 10_000);
+    let delay_max_ms = section.within("delay_max_ms", 8_000, 0, 60_000);
+    let checks_at_once = section.within("checks_at_once", 4, 1, 64);
+    section.finish();
+    Some(Login {
+        lock: LockRule {
+            failures_max: failures_max?,
+            lock_us: lock_minutes? * 60_000_000,
+            locks_max: locks_max?,
+        },
+        refusal: Duration::from_millis(refusal_ms?),
+        delay: Duration::from_millis(delay_ms?),
+        delay_max: Duration::from_millis(delay_max_ms?),
+        checks_at_once: checks_at_once?,
+    })
+}
+
+fn read_session(section: &Section<'_>) -> Option<Session> {
+    let idle_s: Option<u32> = section.within("idle_s", 30 * 60, 1, 12 * 3600);
+    let absolute_s: Option<u32> = section.within("absolute_s", 10 * 3600, 1, 24 * 3600);
+    if let (Some(idle), Some(absolute)) = (idle_s, absolute_s)
+        && idle > absolute
+    {
+        section.reject("idle_s", format!("is {idle}, longer than absolute_s = {absolute}"));
+    }
+    let report_grace_s = section.within("report_grace_s", 60, 0, 3600);
+    let sweep_every_ms = section.within("sweep_every_ms", 5_000, 50, 600_000);
+    section.finish();
+    Some(Session {
+        limits: sessions::Limits { idle_s: idle_s?, absolute_s: absolute_s? },
+        report_grace: Duration::from_secs(report_grace_s?),
+        sweep_every: Duration::from_millis(sweep_every_ms?),
+    })
+}
+
+fn read_devices(section: &Section<'_>) -> Option<Devices> {
+    let ca_cert = existing(section, "ca_cert_file");
+    let ca_key = section.path_required("ca_key_file");
+    let days = section.within("certificate_days", 30, 1, 825);
+    section.finish();
+    Some(Devices { ca_cert: ca_cert?, ca_key: ca_key?, days: days? })
+}
+
+fn read_clickhouse(section: &Section<'_>) -> Option<ClickHouse> {
+    let url: Option<String> = section.required("url");
+    if let Some(url) = &url {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.contains(['@', ' ', '?', '#'])) {
+            section.reject("url", format!("{url:?} is not http://host:port or https://host:port"));
+        }
+    }
+    let user = section.or("user", "auditor".to_owned());
+    let password = section.file("password_file");
+    let database = section.or("database", "grindvakt".to_owned());
+    let cluster = section.optional::<String>("cluster");
+    let retention_years = section.within("retention_years", 10, 5, 100);
+    let target = (|| Some(Target { database: database?, cluster, retention_years: retention_years? }))();
+    if let (Some(target), Some(first)) = (&target, contract::schema::MIGRATIONS.first())
+        && let Err(error) = target.statements(first)
+    {
+        section.reject("database", error.to_string());
+    }
+    section.finish();
+    Some(ClickHouse {
+        url: url?,
+        user: user?,
+        password: Zeroizing::new(password?.trim().to_owned()),
+        target: target?,
+    })
+}
+
+fn read_log(section: &Section<'_>) -> Option<Log> {
+    let json = section.word("format", Some(false), &[("text", false), ("json", true)]);
+    let level = section.word(
+        "level",
+        Some(tracing::Level::INFO),
+        &[
+            ("error", tracing::Level::ERROR),
+            ("warn", tracing::Level::WARN),
+            ("info", tracing::Level::INFO),
+            ("debug", tracing::Level::DEBUG),
+        ],
+    );
+    section.finish();
+    Some(Log { json: json?, level: level? })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+use super::*;
+use crate::init::{InitArgs, init};
+
+/// The example of config/, read in a folder that `auditor init` has filled.
+fn example(change: impl FnOnce(String) -> String) -> Result<Config, Problems> {
+    let dir = tempfile::tempdir().expect("a directory");
+    init(&InitArgs { dir: dir.path().to_owned(), host: vec!["localhost".to_owned()] }, crate::clock::now()).expect("makes all");
+    let text = change(include_str!("../../../config/auditor.toml").to_owned());
+    let file = dir.path().join("auditor.toml");
+    Config::parse(&file.to_string_lossy(), &text, [])
+}
+
+fn problems(change: impl FnOnce(String) -> String) -> Vec<String> {
+    let problems = example(change).expect_err("mistakes");
+    problems.0.iter().map(|p| format!("{}: {}", p.key, p.reason)).collect()
+}
+
+#[test]
+fn the_example_reads() {
+    let config = example(|text| text).expect("reads");
+    assert_eq!(config.node.as_str(), "auditor");
+    assert_eq!(config.session.limits, sessions::Limits { idle_s: 1800, absolute_s: 36_000 });
+    assert_eq!(config.login.lock, LockRule::default());
+    assert!(matches!(config.internal.listen, Listen::Unix(_)));
+    let shown = format!("{config:?}");
+    assert!(shown.contains("Keys(hidden)"), "{shown}");
+}
+
+#[test]
+fn every_mistake_is_named() {
+    let found = problems(|text| {
+        text.replace("name = \"auditor\"", "name = \"Auditor One\"")
+            .replace("idle_s = 1800", "idle_s = 40000")
+            .replace("certificate_days = 30", "certifcate_days = 30")
+            .replace("secrets/master.key", "secrets/none.key")
+            .replace("format = \"text\"", "format = \"xml\"")
+            .replace("retention_years = 10", "retention_years = 2")
+    });
+    for (key, words) in [
+        ("node.name", "a name is"),
+        ("session.idle_s", "longer than absolute_s"),
+        ("devices.certifcate_days", "did you mean \"certificate_days\""),
+        ("keys.master_file", "cannot be read"),
+        ("log.format", "must be one of: text, json"),
+        ("clickhouse.retention_years", "must be 5 to 100"),
+    ] {
+        assert!(found.iter().any(|p| p.starts_with(key) && p.contains(words)), "{key}: {found:#?}");
+    }
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
+fn tcp_needs_mutual_tls_and_a_socket_none() {
+    let listen = "listen = \"unix:state/internal.sock\"";
+    let found = problems(|text| text.replace(listen, "listen = \"127.0.0.1:0\""));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found.iter().all(|p| p.contains("[internal.tls]")), "{found:?}");
+    let tls = "[internal.tls]\ncert_file = \"pki/internal-server.pem\"\nkey_file = \"pki/internal-server.key\"\nclient_ca_file = \"pki/internal-ca.pem\"\n";
+    let config = example(|text| text.replace(listen, &format!("listen = \"127.0.0.1:0\"\n{tls}"))).expect("reads");
+    assert!(config.internal.tls.is_some());
+    let found = problems(|text| text.replace(listen, &format!("{listen}\n{tls}")));
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[test]
+fn without_clickhouse_events_wait() {
+    let config = example(|text| text.split("[clickhouse]").next().unwrap_or_default().to_owned()).expect("reads");
+    assert!(config.clickhouse.is_none());
+}

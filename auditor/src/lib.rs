@@ -1,0 +1,26 @@
+//! The auditor: accounts, devices, login, the directory for gateways, and the audit data's schema and engine.
+//!
+//! `web, job -> store -> accounts, devices, sessions`: the domain modules are pure and know neither database nor
+//! web; the store knows no web.
+
+pub mod accounts;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod devices;
+pub mod engine;
+pub mod feed;
+pub mod fetch;
+pub mod init;
+pub mod internal;
+pub mod migrate;
+pub mod net;
+pub mod ops;
+pub mod outbox;
+pub mod pki;
+pub mod random;
+pub mod serve;
+pub mod sessions;
+pub mod store;
+pub mod sweep;
+pub mod web;

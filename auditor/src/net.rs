@@ -1,0 +1,284 @@
+//! Listeners: TCP, Unix sockets and mutual TLS, each with a bound on connections, on the time a request's head may
+//! take, and on the time a reader may keep an answer waiting.
+//!
+//! A reader that takes nothing for [`Limits::stall`] loses its connection: it cannot hold memory for longer.
+
+use crate::config::Listen;
+use arc_swap::ArcSwap;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Why a listener cannot be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {listen}")]
+pub struct BindError {
+    listen: String,
+    #[source]
+    source: io::Error,
+}
+
+/// What a listener allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time; more wait in the system's queue.
+    pub connections_max: usize,
+    /// A request's head, and a TLS handshake, must be whole within this.
+    pub head: Duration,
+    /// A reader must take something within this.
+    pub stall: Duration,
+}
+
+/// A bound listener.
+#[derive(Debug)]
+pub struct Bound {
+    socket: Socket,
+    tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
+    name: String,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: SocketFile },
+}
+
+/// A Unix socket's file, removed with the listener.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _gone_already = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Bound {
+    /// Binds. Port 0 takes any free port; [`Self::name`] tells which.
+    pub async fn bind(listen: &Listen, tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>) -> Result<Self, BindError> {
+        let failed = |source| BindError { listen: listen.to_string(), source };
+        match listen {
+            Listen::Tcp(address) => {
+                let listener = TcpListener::bind(address).await.map_err(failed)?;
+                let name = listener.local_addr().map_err(failed)?.to_string();
+                Ok(Self { socket: Socket::Tcp(listener), tls, name })
+            }
+            Listen::Unix(path) => {
+                let listener = bind_unix(path).map_err(failed)?;
+                let name = format!("unix:{}", path.display());
+                Ok(Self { socket: Socket::Unix { listener, _file: SocketFile(path.clone()) }, tls: None, name })
+            }
+        }
+    }
+
+    /// The address that was bound: `127.0.0.1:4711` or `unix:/path`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Serves until `stop`, then lets requests that run come to their end.
+    pub async fn serve(self, router: Router, limits: Limits, stop: CancellationToken) {
+        let permits = Arc::new(Semaphore::new(limits.connections_max));
+        let tracker = TaskTracker::new();
+        loop {
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok(stream) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: wait, or this loop takes the processor.
+                    tracing::warn!(%error, listener = %self.name, "cannot accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (router, stop, tls) = (router.clone(), stop.clone(), self.tls.as_ref().map(|tls| tls.load_full()));
+            tracker.spawn(async move {
+                let _permit = permit;
+                match (stream, tls) {
+                    (Stream::Tcp(stream), Some(tls)) => {
+                        let handshake = TlsAcceptor::from(tls).accept(stream);
+                        match tokio::time::timeout(limits.head, handshake).await {
+                            Ok(Ok(stream)) => connection(stream, router, limits, stop).await,
+                            Ok(Err(error)) => tracing::warn!(%error, "an internal TLS handshake failed"),
+                            Err(_) => tracing::warn!("an internal TLS handshake took too long"),
+                        }
+                    }
+                    (Stream::Tcp(stream), None) => connection(stream, router, limits, stop).await,
+                    (Stream::Unix(stream), _) => connection(stream, router, limits, stop).await,
+                }
+            });
+        }
+        drop(self.socket);
+        tracker.close();
+        tracker.wait().await;
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, _): (_, SocketAddr) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+            Socket::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+/// Binds a Unix socket with mode 0600 in place of one that a dead process left.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    if let Ok(meta) = std::fs::symlink_metadata(path) {
+        use std::os::unix::fs::FileTypeExt as _;
+        if !meta.file_type().is_socket() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
+        }
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there"));
+        }
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn connection<S>(stream: S, router: Router, limits: Limits, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(Guarded { io: stream, stall: limits.stall, waiting: None });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(io, TowerToHyperService::new(router));
+    let mut serving = pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+const HEAD_BYTES_MAX: usize = 32 << 10;
+
+/// A stream whose reader must take something within `stall`.
+struct Guarded<I> {
+    io: I,
+    stall: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<I> Guarded<I> {
+    fn judge<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.waiting = None;
+            return polled;
+        }
+        let stall = self.stall;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
+        match waiting.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the reader takes nothing"))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buf)
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Guarded<I> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(context, buf);
+        self.judge(context, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write_vectored(context, bufs);
+        self.judge(context, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_flush(context);
+        self.judge(context, polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_shutdown(context);
+        self.judge(context, polled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt as _;
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_is_cut() {
+        let (near, far) = tokio::io::duplex(16);
+        let mut guarded = Guarded { io: near, stall: Duration::from_millis(20), waiting: None };
+        guarded.write_all(&[0; 16]).await.expect("fits");
+        let error = guarded.write_all(&[0; 1]).await.expect_err("nobody reads");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(far);
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_private_and_replaces_a_dead_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("internal.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).expect("binds"));
+        let listen = Listen::Unix(path.clone());
+        let bound = Bound::bind(&listen, None).await.expect("takes the dead one's place");
+        let mode = std::fs::metadata(&path).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(Bound::bind(&listen, None).await.is_err(), "the first one still listens");
+        drop(bound);
+        assert!(!path.exists());
+        std::fs::write(&path, "a file").expect("writes");
+        assert!(Bound::bind(&listen, None).await.is_err(), "never removes what is no socket");
+    }
+}

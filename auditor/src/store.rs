@@ -1,0 +1,287 @@
+//! Accounts, devices, sessions and the directory's history, in SQLite on one machine.
+//!
+//! - Every change goes through a [`Change`]: one transaction that holds the new state, the directory's new entry
+//!   under a new epoch, and the event for the audit log. All of it is there, or nothing.
+//! - Epochs are the time of the change in microseconds, moved on where two would meet. They never repeat, and a
+//!   database that was put back from a copy does not give old epochs a new meaning.
+//! - SQL here is what SQLite and PostgreSQL both read (`$1`, `RETURNING`, no dialect), through sqlx's `Any`
+//!   driver; what differs is in [`Engine`] and in the migrations' folder.
+//! - Writers of one process take turns; several processes wait for each other in the database.
+//! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors sealed.
+
+mod accounts;
+mod devices;
+mod directory;
+mod outbox;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+pub use accounts::Credential;
+pub use directory::Snapshot;
+pub use outbox::{Batch, Chain, Waiting};
+
+use crate::accounts::InvalidMove;
+use crate::devices::AlreadyRevoked;
+use contract::Micros;
+use contract::directory::Epoch;
+use contract::id::{AccountId, CertFingerprint, DeviceId};
+use contract::record::Origin;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyPool, ConnectOptions, Executor, Transaction};
+use std::net::Ipv6Addr;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
+
+/// Why the store cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database file cannot be made or is not to be opened.
+    #[error("the account database cannot be opened")]
+    Open(#[source] std::io::Error),
+    /// The database's own error.
+    #[error("the account database failed")]
+    Sql(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the account database's schema cannot be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A row that this program cannot have written.
+    #[error("the account database holds a row that cannot be read: {0}")]
+    Damaged(&'static str),
+    /// There is one already.
+    #[error("there is such {0} already")]
+    Taken(&'static str),
+    /// There is none.
+    #[error("there is no such {0}")]
+    Absent(&'static str),
+    /// The account's state does not allow it.
+    #[error(transparent)]
+    Move(#[from] InvalidMove),
+    /// The device is revoked already.
+    #[error(transparent)]
+    Revoked(#[from] AlreadyRevoked),
+}
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Sqlite,
+}
+
+impl Engine {
+    /// Begins a transaction that will write, so that it never has to give up half-way because another writes too.
+    fn begin_write(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+        }
+    }
+
+    /// What each connection sets first.
+    fn on_connect(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                 PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF"
+            }
+        }
+    }
+
+    /// A number that moves when another connection has changed something.
+    fn version(self) -> &'static str {
+        match self {
+            Self::Sqlite => "PRAGMA data_version",
+        }
+    }
+}
+
+/// Who does something, from where: for the record.
+#[derive(Debug, Clone)]
+pub struct By {
+    /// The account; [`AccountId::NONE`] on the command line and for the program itself.
+    pub account: AccountId,
+    /// The device.
+    pub device: DeviceId,
+    /// Its certificate.
+    pub device_cert: CertFingerprint,
+    /// Its organisation.
+    pub device_org: contract::Text,
+    /// From where.
+    pub origin: Origin,
+    /// How, in a word: `app`, `cli`, `sweeper`.
+    pub channel: &'static str,
+}
+
+impl By {
+    /// The program itself, or its command line.
+    pub fn program(channel: &'static str) -> Self {
+        Self {
+            account: AccountId::NONE,
+            device: DeviceId::NONE,
+            device_cert: CertFingerprint([0; 32]),
+            device_org: contract::Text::from(""),
+            origin: Origin { address: Ipv6Addr::UNSPECIFIED, country: *b"--", asn: 0 },
+            channel,
+        }
+    }
+}
+
+/// The store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: AnyPool,
+    engine: Engine,
+    turn: Arc<Mutex<()>>,
+    changed: Arc<Notify>,
+}
+
+/// How often a running program looks whether another process has changed the database.
+const LOOK_EVERY: Duration = Duration::from_millis(40);
+const CONNECTIONS_MAX: u32 = 8;
+
+impl Store {
+    /// Opens the SQLite database at `path`, makes it if it is not there, and brings its schema up to date.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        private_file(path).map_err(StoreError::Open)?;
+        sqlx::any::install_default_drivers();
+        let engine = Engine::Sqlite;
+        let text = path.to_string_lossy();
+        let url = format!("sqlite://{}?mode=rwc", utf8_percent_encode(&text, PATH_ESCAPES));
+        let options = AnyConnectOptions::from_str(&url)?.disable_statement_logging();
+        let pool = AnyPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                Box::pin(async move { connection.execute(engine.on_connect()).await.map(drop) })
+            })
+            .connect_with(options)
+            .await?;
+        MIGRATIONS.run(&pool).await?;
+        Ok(Self { pool, engine, turn: Arc::default(), changed: Arc::new(Notify::new()) })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT epoch FROM directory_head").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Begins a change at `at`.
+    pub async fn change(&self, at: Micros, by: By) -> Result<Change, StoreError> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let tx = self.pool.begin_with(self.engine.begin_write()).await?;
+        Ok(Change { tx, _turn: turn, at, by, changed: Arc::clone(&self.changed) })
+    }
+
+    /// Watches for changes, of this process and of others.
+    pub async fn watch(&self) -> Result<Watch, StoreError> {
+        let connection = self.pool.acquire().await?;
+        let mut watch = Watch { connection, engine: self.engine, changed: Arc::clone(&self.changed), version: 0 };
+        watch.version = watch.look().await?;
+        Ok(watch)
+    }
+
+    /// Closes all connections: the last one folds the write-ahead log into the database.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn read(&self) -> Result<PoolConnection<Any>, StoreError> {
+        Ok(self.pool.acquire().await?)
+    }
+}
+
+/// One change: nothing of it is there before [`Change::commit`] has returned.
+#[derive(Debug)]
+pub struct Change {
+    tx: Transaction<'static, Any>,
+    _turn: OwnedMutexGuard<()>,
+    at: Micros,
+    by: By,
+    changed: Arc<Notify>,
+}
+
+impl Change {
+    /// The change's time.
+    pub fn at(&self) -> Micros {
+        self.at
+    }
+
+    /// Makes the change last: on stable storage when this returns.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await?;
+        self.changed.notify_waiters();
+        self.changed.notify_one();
+        Ok(())
+    }
+}
+
+/// Waits for changes. Holds a connection of its own, since SQLite tells each connection of the others' writes.
+#[derive(Debug)]
+pub struct Watch {
+    connection: PoolConnection<Any>,
+    engine: Engine,
+    changed: Arc<Notify>,
+    version: i64,
+}
+
+impl Watch {
+    /// Returns when something may have changed since the last call.
+    pub async fn changed(&mut self) -> Result<(), StoreError> {
+        loop {
+            let changed = Arc::clone(&self.changed);
+            let told = tokio::time::timeout(LOOK_EVERY, changed.notified()).await.is_ok();
+            let version = self.look().await?;
+            if told || version != self.version {
+                self.version = version;
+                return Ok(());
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(self.engine.version()).fetch_one(&mut *self.connection).await?)
+    }
+}
+
+/// What a path may not hold in the clear when it stands in a URL.
+const PATH_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'?').add(b'#').add(b'%').add(b'"').add(b'<').add(b'>');
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Makes the file with mode 0600 if it is not there: SQLite gives its helper files the same mode.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+fn epoch_from(number: i64) -> Result<Epoch, StoreError> {
+    u64::try_from(number).map(Epoch).map_err(|_| StoreError::Damaged("epoch"))
+}
+
+/// Turns a violated unique index into an answer that a person understands.
+fn taken(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |error| match error.as_database_error() {
+        Some(database) if database.is_unique_violation() => StoreError::Taken(what),
+        _ => StoreError::Sql(error),
+    }
+}
+
+/// A cell that holds the text of a type of its own.
+fn parsed<T: FromStr>(text: &str, what: &'static str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Damaged(what))
+}
+
+/// A cell that holds JSON.
+fn from_json<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|_| StoreError::Damaged(what))
+}
+
+/// A value as JSON for a cell.
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|_| StoreError::Damaged("a value that has no JSON form"))
+}

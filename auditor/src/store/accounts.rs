@@ -1,0 +1,326 @@
+//! Accounts, credentials and grants.
+
+use super::{Change, Store, StoreError, from_json, parsed, taken, to_json};
+use crate::accounts::{Account, NewGrant, Role, State, Tries, UserName};
+use crate::sessions::End;
+use contract::Micros;
+use contract::directory::{Entry, Grant};
+use contract::id::{AccountId, HsaId, RegistryName};
+use contract::record::{AuthEventKind, Reason, Right};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+use zeroize::Zeroizing;
+
+/// What an account proves itself with, as it rests.
+#[derive(Default)]
+pub struct Credential {
+    /// The password's hash.
+    pub password: Option<Zeroizing<String>>,
+    /// The second factor, sealed.
+    pub totp: Option<Vec<u8>>,
+    /// The last step whose code was used.
+    pub totp_step: u64,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credential(hidden)")
+    }
+}
+
+const COLUMNS: &str = "id, user_name, hsa, name, title, roles, state, state_at, state_until, failures, locks, last_login, created";
+
+impl Store {
+    /// The open account with this user name.
+    pub async fn account_by_name(&self, name: &UserName) -> Result<Option<Account>, StoreError> {
+        account_by_name(&mut *self.read().await?, name).await
+    }
+
+    /// An account.
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        account(&mut *self.read().await?, id).await
+    }
+
+    /// All accounts, the newest first.
+    pub async fn accounts(&self, limit: u32) -> Result<Vec<Account>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM account ORDER BY created DESC, id LIMIT $1"));
+        let rows = sqlx::query(sql).bind(i64::from(limit)).fetch_all(&mut *self.read().await?).await?;
+        rows.iter().map(read_account).collect()
+    }
+
+    /// Accounts whose lock has run out.
+    pub async fn locks_over(&self, now: Micros, limit: u32) -> Result<Vec<AccountId>, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM account WHERE state IN ('locked', 'locked_unused') AND state_until <= $1 ORDER BY state_until LIMIT $2",
+        )
+        .bind(now)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.read().await?)
+        .await?;
+        ids.iter().map(|id| parsed(id, "account id")).collect()
+    }
+
+    /// What an account proves itself with.
+    pub async fn credential(&self, id: AccountId) -> Result<Credential, StoreError> {
+        credential(&mut *self.read().await?, id).await
+    }
+
+    /// What an account may do.
+    pub async fn grants(&self, id: AccountId) -> Result<Vec<Grant>, StoreError> {
+        grants(&mut *self.read().await?, id).await
+    }
+}
+
+impl Change {
+    /// An account, as this change sees it.
+    pub async fn account(&mut self, id: AccountId) -> Result<Account, StoreError> {
+        account(&mut self.tx, id).await?.ok_or(StoreError::Absent("account"))
+    }
+
+    /// The account with this user name, as this change sees it.
+    pub async fn account_by_name(&mut self, name: &UserName) -> Result<Account, StoreError> {
+        account_by_name(&mut self.tx, name).await?.ok_or(StoreError::Absent("account"))
+    }
+
+    /// What an account proves itself with, as this change sees it.
+    pub async fn credential(&mut self, id: AccountId) -> Result<Credential, StoreError> {
+        credential(&mut self.tx, id).await
+    }
+
+    /// Adds an account.
+    pub async fn create_account(&mut self, account: &Account) -> Result<(), StoreError> {
+        let (state, at, until) = account.state.parts();
+        sqlx::query(
+            "INSERT INTO account (id, user_name, hsa, name, title, roles, state, state_at, state_until, created) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        )
+        .bind(account.id.to_string())
+        .bind(account.user_name.as_str())
+        .bind(account.hsa.as_ref().map(ToString::to_string))
+        .bind(account.name.as_str())
+        .bind(account.title.as_str())
+        .bind(to_json(&account.roles)?)
+        .bind(state)
+        .bind(at)
+        .bind(until)
+        .bind(account.created)
+        .execute(&mut *self.tx)
+        .await
+        .map_err(taken("user name"))?;
+        sqlx::query("INSERT INTO credential (account) VALUES ($1)")
+            .bind(account.id.to_string())
+            .execute(&mut *self.tx)
+            .await?;
+        self.publish_account(account).await?;
+        let event = self.event(AuthEventKind::AccountCreated, account.id);
+        self.record(event).await
+    }
+
+    /// Stores an account's new state, tells the directory, and records what happened.
+    pub async fn move_account(&mut self, account: &Account, kind: AuthEventKind, reason: Reason) -> Result<(), StoreError> {
+        self.store_tries(account).await?;
+        self.publish_account(account).await?;
+        let mut event = self.event(kind, account.id);
+        event.reason = reason;
+        event.detail = format!("{} state={}", self.by.channel, account.state.parts().0).into();
+        self.record(event).await
+    }
+
+    /// Closes an account or takes it out of use: its sessions end with it.
+    pub async fn stop_account(&mut self, account: &Account, kind: AuthEventKind) -> Result<(), StoreError> {
+        self.move_account(account, kind, Reason::None).await?;
+        self.end_sessions_of_account(account.id, End::Account).await
+    }
+
+    /// Stores attempts and state, without telling anybody: for counts that only the login needs.
+    pub async fn store_tries(&mut self, account: &Account) -> Result<(), StoreError> {
+        let (state, at, until) = account.state.parts();
+        let done = sqlx::query(
+            "UPDATE account SET state = $2, state_at = $3, state_until = $4, failures = $5, locks = $6, last_login = $7 \
+             WHERE id = $1",
+        )
+        .bind(account.id.to_string())
+        .bind(state)
+        .bind(at)
+        .bind(until)
+        .bind(i64::from(account.tries.failures))
+        .bind(i64::from(account.tries.locks))
+        .bind(account.last_login)
+        .execute(&mut *self.tx)
+        .await?;
+        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Absent("account")) }
+    }
+
+    /// Sets a password's hash. Sessions that rest on the old one end.
+    pub async fn set_password(&mut self, id: AccountId, hash: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE credential SET password = $2, password_set = $3 WHERE account = $1")
+            .bind(id.to_string())
+            .bind(hash)
+            .bind(self.at)
+            .execute(&mut *self.tx)
+            .await?;
+        self.credential_set(id, "password").await
+    }
+
+    /// Sets a second factor. Sessions that rest on the old one end.
+    pub async fn set_totp(&mut self, id: AccountId, sealed: &[u8]) -> Result<(), StoreError> {
+        sqlx::query("UPDATE credential SET totp = $2, totp_set = $3, totp_step = 0 WHERE account = $1")
+            .bind(id.to_string())
+            .bind(sealed)
+            .bind(self.at)
+            .execute(&mut *self.tx)
+            .await?;
+        self.credential_set(id, "totp").await
+    }
+
+    async fn credential_set(&mut self, id: AccountId, which: &str) -> Result<(), StoreError> {
+        let mut event = self.event(AuthEventKind::CredentialsSet, id);
+        event.detail = format!("{} {which}", self.by.channel).into();
+        self.record(event).await?;
+        self.end_sessions_of_account(id, End::Account).await
+    }
+
+    /// Uses up a code's step. False: another attempt has used it, or a later one, in the meantime.
+    pub async fn use_step(&mut self, id: AccountId, step: u64) -> Result<bool, StoreError> {
+        let step = i64::try_from(step).map_err(|_| StoreError::Damaged("step"))?;
+        let done = sqlx::query("UPDATE credential SET totp_step = $2 WHERE account = $1 AND totp_step < $2")
+            .bind(id.to_string())
+            .bind(step)
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Gives a grant, or changes it.
+    pub async fn give_grant(&mut self, id: AccountId, grant: &NewGrant) -> Result<(), StoreError> {
+        let account = self.account(id).await?;
+        if account.state.is_final() {
+            return Err(crate::accounts::InvalidMove { from: account.state.parts().0, action: "be given a grant" }.into());
+        }
+        sqlx::query(
+            "INSERT INTO account_grant (account, registry, access, units, valid_from, valid_to, given, given_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             ON CONFLICT (account, registry) DO UPDATE SET access = excluded.access, units = excluded.units, \
+             valid_from = excluded.valid_from, valid_to = excluded.valid_to, given = excluded.given, \
+             given_by = excluded.given_by",
+        )
+        .bind(id.to_string())
+        .bind(grant.registry.as_str())
+        .bind(grant.right.as_str())
+        .bind(to_json(&grant.units)?)
+        .bind(grant.valid_from)
+        .bind(grant.valid_to)
+        .bind(self.at)
+        .bind(self.by.account.to_string())
+        .execute(&mut *self.tx)
+        .await?;
+        self.publish_account(&account).await?;
+        let mut event = self.event(AuthEventKind::GrantChanged, id);
+        event.detail = format!("{} {}={}", self.by.channel, grant.registry, grant.right).into();
+        self.record(event).await
+    }
+
+    /// Takes a grant back.
+    pub async fn take_grant(&mut self, id: AccountId, registry: &RegistryName) -> Result<(), StoreError> {
+        let account = self.account(id).await?;
+        let done = sqlx::query("DELETE FROM account_grant WHERE account = $1 AND registry = $2")
+            .bind(id.to_string())
+            .bind(registry.as_str())
+            .execute(&mut *self.tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Absent("grant"));
+        }
+        self.publish_account(&account).await?;
+        let mut event = self.event(AuthEventKind::GrantChanged, id);
+        event.detail = format!("{} {registry}=none", self.by.channel).into();
+        self.record(event).await
+    }
+
+    async fn publish_account(&mut self, account: &Account) -> Result<(), StoreError> {
+        let grants = grants(&mut self.tx, account.id).await?;
+        self.publish(&Entry::Account(account.entry(grants))).await
+    }
+}
+
+async fn account_by_name(connection: &mut AnyConnection, name: &UserName) -> Result<Option<Account>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM account WHERE user_name = $1 AND state NOT IN ('deregistered', 'lapsed')"
+    ));
+    let row = sqlx::query(sql).bind(name.as_str()).fetch_optional(connection).await?;
+    row.as_ref().map(read_account).transpose()
+}
+
+pub(super) async fn account(connection: &mut AnyConnection, id: AccountId) -> Result<Option<Account>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM account WHERE id = $1"));
+    let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(connection).await?;
+    row.as_ref().map(read_account).transpose()
+}
+
+/// All accounts that are not closed for good.
+pub(super) async fn open_accounts(connection: &mut AnyConnection) -> Result<Vec<Account>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM account WHERE state NOT IN ('deregistered', 'lapsed') ORDER BY id"
+    ));
+    let rows = sqlx::query(sql).fetch_all(connection).await?;
+    rows.iter().map(read_account).collect()
+}
+
+async fn credential(connection: &mut AnyConnection, id: AccountId) -> Result<Credential, StoreError> {
+    let row = sqlx::query("SELECT password, totp, totp_step FROM credential WHERE account = $1")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(Credential::default()) };
+    Ok(Credential {
+        password: row.try_get::<Option<String>, _>("password")?.map(Zeroizing::new),
+        totp: row.try_get("totp")?,
+        totp_step: u64::try_from(row.try_get::<i64, _>("totp_step")?).map_err(|_| StoreError::Damaged("step"))?,
+    })
+}
+
+const GRANT_COLUMNS: &str = "account, registry, access, units, valid_from, valid_to";
+
+pub(super) async fn grants(connection: &mut AnyConnection, id: AccountId) -> Result<Vec<Grant>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("SELECT {GRANT_COLUMNS} FROM account_grant WHERE account = $1 ORDER BY registry"));
+    let rows = sqlx::query(sql).bind(id.to_string()).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(read_grant(row)?.1)).collect()
+}
+
+/// All grants, by account.
+pub(super) async fn all_grants(connection: &mut AnyConnection) -> Result<Vec<(AccountId, Grant)>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("SELECT {GRANT_COLUMNS} FROM account_grant ORDER BY account, registry"));
+    let rows = sqlx::query(sql).fetch_all(connection).await?;
+    rows.iter().map(read_grant).collect()
+}
+
+fn read_grant(row: &AnyRow) -> Result<(AccountId, Grant), StoreError> {
+    let grant = Grant {
+        registry: parsed(row.try_get("registry")?, "registry")?,
+        right: Right::parse(row.try_get("access")?).ok_or(StoreError::Damaged("right"))?,
+        units: from_json::<Vec<HsaId>>(row.try_get("units")?, "units")?,
+        valid_from: row.try_get("valid_from")?,
+        valid_to: row.try_get("valid_to")?,
+    };
+    Ok((parsed(row.try_get("account")?, "account id")?, grant))
+}
+
+fn read_account(row: &AnyRow) -> Result<Account, StoreError> {
+    let state: &str = row.try_get("state")?;
+    let count = |name| -> Result<u32, StoreError> {
+        u32::try_from(row.try_get::<i64, _>(name)?).map_err(|_| StoreError::Damaged("count of attempts"))
+    };
+    Ok(Account {
+        id: parsed(row.try_get("id")?, "account id")?,
+        user_name: parsed(row.try_get("user_name")?, "user name")?,
+        hsa: row.try_get::<Option<&str>, _>("hsa")?.map(|hsa| parsed(hsa, "HSA-id")).transpose()?,
+        name: row.try_get("name")?,
+        title: row.try_get("title")?,
+        roles: from_json::<Vec<Role>>(row.try_get("roles")?, "roles")?,
+        state: State::from_parts(state, row.try_get("state_at")?, row.try_get("state_until")?)
+            .ok_or(StoreError::Damaged("account state"))?,
+        tries: Tries { failures: count("failures")?, locks: count("locks")? },
+        last_login: row.try_get("last_login")?,
+        created: row.try_get("created")?,
+    })
+}

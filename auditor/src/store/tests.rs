@@ -1,0 +1,266 @@
+use super::*;
+use crate::accounts::{Account, NewGrant, State, Tries, UserName};
+use crate::devices::{Device, Organisation};
+use crate::sessions::End;
+use contract::directory::{AccountStanding, Commission, Entry, Message, Session};
+use contract::id::{HsaId, RegistryName, SessionKey};
+use contract::record::{AuthEventKind, AuthMethod, Reason, Right};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const NOW: Micros = 1_790_000_000_000_000;
+
+async fn store() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(&dir.path().join("a b?%.db")).await.expect("opens");
+    (dir, store)
+}
+
+fn account(number: u128, name: &str) -> Account {
+    Account {
+        id: AccountId::new(Uuid::from_u128(number)),
+        user_name: UserName::parse(name).expect("valid"),
+        hsa: Some(organisation().hsa),
+        name: "Anna Åkesson".to_owned(),
+        title: "sjuksköterska".to_owned(),
+        roles: vec![crate::accounts::Role::Reviewer],
+        state: State::Active { since: NOW },
+        tries: Tries::default(),
+        last_login: None,
+        created: NOW,
+    }
+}
+
+fn organisation() -> Organisation {
+    Organisation { hsa: HsaId::parse("SE2321000016-39KJ").expect("valid"), name: "Region".to_owned(), created: NOW }
+}
+
+fn device(number: u8) -> Device {
+    Device {
+        id: DeviceId::new(Uuid::from_u128(number.into())),
+        organisation: organisation().hsa,
+        name: "ward 3".to_owned(),
+        serial: format!("{number:02x}"),
+        fingerprint: CertFingerprint([number; 32]),
+        not_before: NOW,
+        not_after: NOW + 1_000,
+        enrolled: NOW,
+        enrolled_by: AccountId::NONE,
+        revoked: None,
+    }
+}
+
+fn session(number: u8, account: &Account, device: &Device) -> Session {
+    Session {
+        key: SessionKey([number; 32]),
+        account: account.id,
+        device: device.id,
+        created: NOW,
+        expires: NOW + 1_000_000_000,
+        idle_s: 100,
+        last_used: NOW,
+        auth_method: AuthMethod::PasswordTotp,
+        acr: String::new(),
+        commission: Commission { name: "vård".to_owned(), ..Commission::default() },
+        ended: None,
+    }
+}
+
+async fn filled() -> (TempDir, Store, Account, Device) {
+    let (dir, store) = store().await;
+    let (anna, ward) = (account(1, "anna"), device(1));
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    change.create_account(&anna).await.expect("creates");
+    change.add_organisation(&organisation()).await.expect("adds");
+    change.enrol_device(&ward).await.expect("enrols");
+    change.open_session(&session(1, &anna, &ward)).await.expect("opens");
+    change.commit().await.expect("commits");
+    (dir, store, anna, ward)
+}
+
+async fn entries(store: &Store) -> Vec<Entry> {
+    store.snapshot(NOW).await.expect("reads").entries
+}
+
+#[tokio::test]
+async fn what_goes_in_comes_out() {
+    let (_dir, store, anna, ward) = filled().await;
+    assert_eq!(store.account(anna.id).await.expect("reads"), Some(anna.clone()));
+    assert_eq!(store.account_by_name(&anna.user_name).await.expect("reads"), Some(anna.clone()));
+    assert_eq!(store.device(ward.id).await.expect("reads"), Some(ward.clone()));
+    assert_eq!(store.live_session(SessionKey([1; 32]), NOW).await.expect("reads"), Some(session(1, &anna, &ward)));
+    assert_eq!(store.organisations().await.expect("reads"), [organisation()]);
+    assert_eq!(entries(&store).await.len(), 3);
+}
+
+#[tokio::test]
+async fn state_directory_and_event_are_one_or_nothing() {
+    let (_dir, store, anna, _) = filled().await;
+    let (epoch, waiting) = (store.epoch().await.expect("reads"), store.waiting().await.expect("reads"));
+    assert_eq!(waiting.events, 3);
+    let mut change = store.change(NOW + 1, By::program("test")).await.expect("begins");
+    let closed = Account { state: State::Deregistered { at: NOW + 1 }, ..anna.clone() };
+    change.stop_account(&closed, AuthEventKind::AccountClosed).await.expect("stops");
+    drop(change);
+    assert_eq!(store.account(anna.id).await.expect("reads"), Some(anna.clone()));
+    assert_eq!((store.epoch().await.expect("reads"), store.waiting().await.expect("reads")), (epoch, waiting));
+
+    let mut change = store.change(NOW + 1, By::program("test")).await.expect("begins");
+    change.stop_account(&closed, AuthEventKind::AccountClosed).await.expect("stops");
+    change.commit().await.expect("commits");
+    let changes = store.changes_after(epoch, 10).await.expect("reads");
+    assert!(matches!(&changes[..], [(_, Message::Change { entry: Entry::Account(a), .. }), (_, Message::Change { entry: Entry::Session(s), .. })]
+        if a.standing == AccountStanding::Closed && s.ended == Some(NOW + 1)), "{changes:?}");
+    assert_eq!(store.waiting().await.expect("reads").events, waiting.events + 2);
+    assert_eq!(entries(&store).await.len(), 1, "only the device is left");
+}
+
+#[tokio::test]
+async fn epochs_grow_also_when_the_clock_goes_back() {
+    let (_dir, store, anna, _) = filled().await;
+    let mut last = store.epoch().await.expect("reads");
+    assert!(last.0 >= NOW.unsigned_abs());
+    for at in [NOW - 1_000_000, NOW, NOW, NOW + 5_000_000] {
+        let mut change = store.change(at, By::program("test")).await.expect("begins");
+        change.move_account(&anna, AuthEventKind::AccountChanged, Reason::None).await.expect("moves");
+        change.commit().await.expect("commits");
+        let epoch = store.epoch().await.expect("reads");
+        assert!(epoch > last, "{epoch:?} after {last:?}");
+        last = epoch;
+    }
+}
+
+#[tokio::test]
+async fn a_user_name_is_free_again_when_its_account_is_closed() {
+    let (_dir, store, anna, _) = filled().await;
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    let taken = change.create_account(&account(2, "anna")).await.expect_err("taken");
+    assert!(matches!(taken, StoreError::Taken("user name")));
+    drop(change);
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    change.stop_account(&Account { state: State::Lapsed { at: NOW }, ..anna }, AuthEventKind::AccountClosed).await.expect("stops");
+    change.create_account(&account(2, "anna")).await.expect("free again");
+    change.commit().await.expect("commits");
+}
+
+#[tokio::test]
+async fn grants_are_given_changed_and_taken() {
+    let (_dir, store, anna, _) = filled().await;
+    let registry = RegistryName::parse("journal").expect("valid");
+    let mut grant = NewGrant { registry: registry.clone(), right: Right::Read, units: vec![organisation().hsa], valid_from: NOW, valid_to: Some(NOW + 9) };
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    change.give_grant(anna.id, &grant).await.expect("gives");
+    grant.right = Right::ReadWrite;
+    change.give_grant(anna.id, &grant).await.expect("changes");
+    change.commit().await.expect("commits");
+    let grants = store.grants(anna.id).await.expect("reads");
+    assert_eq!(grants.iter().map(|g| (g.right, g.units.len(), g.valid_to)).collect::<Vec<_>>(), [(Right::ReadWrite, 1, Some(NOW + 9))]);
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    change.take_grant(anna.id, &registry).await.expect("takes");
+    assert!(matches!(change.take_grant(anna.id, &registry).await, Err(StoreError::Absent("grant"))));
+    change.commit().await.expect("commits");
+    assert!(store.grants(anna.id).await.expect("reads").is_empty());
+}
+
+#[tokio::test]
+async fn a_step_is_used_once() {
+    let (_dir, store, anna, _) = filled().await;
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    assert!(change.use_step(anna.id, 7).await.expect("writes"));
+    assert!(!change.use_step(anna.id, 7).await.expect("writes"));
+    assert!(!change.use_step(anna.id, 6).await.expect("writes"));
+    assert!(change.use_step(anna.id, 8).await.expect("writes"));
+    change.commit().await.expect("commits");
+    assert_eq!(store.credential(anna.id).await.expect("reads").totp_step, 8);
+}
+
+#[tokio::test]
+async fn use_is_noted_at_once_and_told_now_and_then() {
+    let (_dir, store, _, _) = filled().await;
+    let key = SessionKey([1; 32]);
+    let epoch = store.epoch().await.expect("reads");
+    for (used, told) in [(10, 0), (24, 0), (25, 1), (20, 1), (49, 1), (50, 2)] {
+        let mut change = store.change(NOW + 60_000_000, By::program("test")).await.expect("begins");
+        change.use_session(key, NOW + used * 1_000_000).await.expect("writes");
+        change.commit().await.expect("commits");
+        assert_eq!(store.changes_after(epoch, 10).await.expect("reads").len(), told, "used at {used} s");
+    }
+    let live = store.live_session(key, NOW + 60_000_000).await.expect("reads").expect("is live");
+    assert_eq!(live.last_used, NOW + 50_000_000);
+}
+
+#[tokio::test]
+async fn sessions_that_are_over_are_found_and_ended_once() {
+    let (_dir, store, _, _) = filled().await;
+    let key = SessionKey([1; 32]);
+    let idle = NOW + 100_000_000;
+    assert!(store.sessions_over(idle - 1, 0, 9).await.expect("reads").is_empty());
+    assert!(store.sessions_over(idle, 5, 9).await.expect("reads").is_empty(), "a report may be under way");
+    assert_eq!(store.sessions_over(idle + 5, 5, 9).await.expect("reads"), [key]);
+    let mut change = store.change(idle + 4, By::program("test")).await.expect("begins");
+    assert!(!change.end_session_if_over(key, 5).await.expect("writes"));
+    drop(change);
+    let mut change = store.change(idle + 5, By::program("test")).await.expect("begins");
+    assert!(change.end_session_if_over(key, 5).await.expect("writes"));
+    assert!(!change.end_session(key, End::Logout).await.expect("writes"));
+    change.commit().await.expect("commits");
+    assert_eq!(store.live_session(key, NOW).await.expect("reads"), None);
+    assert_eq!(store.sessions_live().await.expect("reads"), 0);
+}
+
+#[tokio::test]
+async fn a_device_needs_its_organisation_and_is_revoked_once() {
+    let (_dir, store, _, ward) = filled().await;
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    let foreign = Device { organisation: HsaId::parse("SE2321000016-0000").expect("valid"), ..device(2) };
+    assert!(matches!(change.enrol_device(&foreign).await, Err(StoreError::Absent("organisation"))));
+    assert!(matches!(change.add_organisation(&organisation()).await, Err(StoreError::Taken("organisation"))));
+    drop(change);
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    change.revoke_device(ward.id).await.expect("revokes");
+    assert!(matches!(change.revoke_device(ward.id).await, Err(StoreError::Revoked(_))));
+    change.commit().await.expect("commits");
+    let shown = entries(&store).await;
+    assert!(shown.iter().any(|e| matches!(e, Entry::Device(d) if d.revoked == Some(NOW))), "so that a refusal can tell why");
+    assert!(store.snapshot(NOW + 1_000).await.expect("reads").entries.iter().all(|e| !matches!(e, Entry::Device(_))));
+}
+
+#[tokio::test]
+async fn a_batch_stays_the_same_until_it_has_arrived() {
+    let (_dir, store, anna, _) = filled().await;
+    let first = store.batch(2).await.expect("reads").expect("events wait");
+    assert_eq!((first.number, first.events.iter().map(|(n, _)| *n).collect::<Vec<_>>()), (1, vec![1, 2]));
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    change.move_account(&anna, AuthEventKind::AccountChanged, Reason::None).await.expect("moves");
+    change.commit().await.expect("commits");
+    assert_eq!(store.batch(100).await.expect("reads").as_ref(), Some(&first));
+    store.batch_arrived(1, &[9; 32]).await.expect("writes");
+    let second = store.batch(100).await.expect("reads").expect("events wait");
+    assert_eq!((second.number, second.previous, second.events.len()), (2, [9; 32], 2));
+    assert_eq!(second.events.first().map(|(n, _)| *n), Some(3));
+    store.batch_arrived(2, &[8; 32]).await.expect("writes");
+    assert_eq!(store.batch(100).await.expect("reads"), None);
+    assert_eq!(store.waiting().await.expect("reads"), Waiting::default());
+}
+
+#[tokio::test]
+async fn history_is_forgotten_but_not_its_end() {
+    let (_dir, store, _, _) = filled().await;
+    let head = store.epoch().await.expect("reads");
+    assert_eq!(store.forget(NOW, 1).await.expect("runs"), 0, "nothing is old");
+    assert_eq!(store.forget(NOW + 1, 1).await.expect("runs"), 2);
+    let left = store.changes_after(Epoch(0), 10).await.expect("reads");
+    assert_eq!(left.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [head]);
+    assert_eq!(store.epoch().await.expect("reads"), head);
+}
+
+#[tokio::test]
+async fn another_process_is_noticed() {
+    let (dir, store, anna, _) = filled().await;
+    let mut watch = store.watch().await.expect("watches");
+    let other = Store::open(&dir.path().join("a b?%.db")).await.expect("opens");
+    let mut change = other.change(NOW, By::program("test")).await.expect("begins");
+    change.move_account(&anna, AuthEventKind::AccountChanged, Reason::None).await.expect("moves");
+    change.commit().await.expect("commits");
+    watch.changed().await.expect("notices");
+}

@@ -1,0 +1,170 @@
+//! The application that stands behind the gateway: login, logout, and who one is.
+//!
+//! Every request carries the gateway's signed assertion, or gets 401. The pages work without scripts.
+
+pub mod assertion;
+mod attempt;
+mod back;
+mod form;
+mod language;
+mod pages;
+mod throttle;
+
+pub use attempt::LoginMetrics;
+
+use crate::accounts::totp::TotpKey;
+use crate::config::Login;
+use crate::sessions::Limits;
+use crate::store::Store;
+use assertion::Verifier;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use contract::directory::{Assertion, CLIENT_ADDRESS_HEADER};
+use contract::pseudonym::PseudonymKey;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use throttle::Throttle;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+/// What the application works with.
+#[derive(Debug)]
+pub struct App {
+    store: Store,
+    verifier: Arc<Verifier>,
+    totp: Arc<TotpKey>,
+    pseudonym: PseudonymKey,
+    form: form::FormKey,
+    login: Login,
+    limits: Limits,
+    throttle: Throttle,
+    checks: Semaphore,
+    help: String,
+    title: String,
+    metrics: LoginMetrics,
+}
+
+/// What [`App::new`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The store.
+    pub store: Store,
+    /// Verifies assertions.
+    pub verifier: Arc<Verifier>,
+    /// Keys.
+    pub keys: crate::config::Keys,
+    /// Login settings.
+    pub login: Login,
+    /// Session limits.
+    pub limits: Limits,
+    /// Whom users turn to.
+    pub help: String,
+    /// The installation's title.
+    pub title: String,
+    /// Counters.
+    pub metrics: LoginMetrics,
+}
+
+impl App {
+    /// Puts the application together.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            store: parts.store,
+            verifier: parts.verifier,
+            totp: parts.keys.totp,
+            pseudonym: parts.keys.pseudonym,
+            form: form::FormKey::new(&parts.keys.form),
+            login: parts.login,
+            limits: parts.limits,
+            throttle: Throttle::new(parts.login.delay, parts.login.delay_max),
+            checks: Semaphore::new(parts.login.checks_at_once),
+            help: parts.help,
+            title: parts.title,
+            metrics: parts.metrics,
+        }
+    }
+}
+
+/// A request's sender, as the gateway vouches for it.
+#[derive(Debug, Clone)]
+struct Caller {
+    assertion: Arc<Assertion>,
+    address: Ipv6Addr,
+}
+
+/// Most bytes of a form or JSON body.
+const BODY_BYTES_MAX: usize = 16 << 10;
+
+/// The application's routes.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/auth/login", get(pages::show).post(pages::submit))
+        .route("/auth/logout", post(pages::logout))
+        .route("/auth/token", post(pages::token))
+        .route("/auth/me", get(pages::me))
+        .route("/auth/static/style.css", get(pages::style))
+        .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing here") })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
+        .layer(middleware::map_response(harden))
+        .with_state(app)
+}
+
+/// Lets a request in only with a valid assertion.
+async fn known_caller(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    match app.verifier.verify(request.headers()) {
+        Ok(assertion) => {
+            let address = client_address(request.headers());
+            request.extensions_mut().insert(Caller { assertion: Arc::new(assertion), address });
+            next.run(request).await
+        }
+        Err(error) => {
+            app.metrics.unasserted(&error);
+            tracing::debug!(error = &error as &dyn std::error::Error, "a request without a valid assertion");
+            problem(StatusCode::UNAUTHORIZED, "This application is reached through its gateway only")
+        }
+    }
+}
+
+fn client_address(headers: &HeaderMap) -> Ipv6Addr {
+    let address = headers.get(CLIENT_ADDRESS_HEADER).and_then(|value| value.to_str().ok()?.trim().parse::<IpAddr>().ok());
+    match address {
+        Some(IpAddr::V4(address)) => address.to_ipv6_mapped(),
+        Some(IpAddr::V6(address)) => address,
+        None => Ipv6Addr::UNSPECIFIED,
+    }
+}
+
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// Headers that every answer has. What does not say otherwise is not kept by anybody.
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An error for programs: RFC 9457.
+fn problem(status: StatusCode, title: &str) -> Response {
+    let body = serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16() });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+/// A secret text that is wiped when dropped.
+type Secret = Zeroizing<String>;

@@ -1,0 +1,251 @@
+//! One attempt to log in, from what was typed to a session or a refusal.
+//!
+//! Whoever is refused learns nothing: the answer is the same, and comes at the same time, whether the name exists
+//! or not, whether password or code was wrong, and whether the account is locked. The reason goes to the record.
+
+use super::assertion::AssertionError;
+use super::{App, Caller, Secret};
+use crate::accounts::login::{Shown, Verdict, judge};
+use crate::accounts::totp::CodeCheck;
+use crate::accounts::{Account, UserName, password};
+use crate::clock;
+use crate::random;
+use crate::sessions::End;
+use crate::store::{By, Change, Credential, StoreError};
+use contract::Micros;
+use contract::directory::{Commission, Session};
+use contract::id::{AccountId, SessionKey};
+use contract::record::{AuthEventKind, AuthMethod, Origin, Reason};
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What was typed.
+pub(super) struct Typed {
+    pub(super) user: Secret,
+    pub(super) password: Secret,
+    pub(super) code: Secret,
+}
+
+/// A new session.
+pub(super) struct Opened {
+    pub(super) token: Secret,
+    pub(super) expires: Micros,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoginError {
+    /// The attempt was refused; nobody is told why.
+    #[error("the login was refused")]
+    Refused,
+    /// Too many attempts at once.
+    #[error("too many logins at once")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What logins count.
+#[derive(Debug, Clone)]
+pub struct LoginMetrics {
+    logins: IntCounterVec,
+    unasserted: IntCounter,
+}
+
+impl LoginMetrics {
+    /// Registers the metrics.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let logins = Opts::new("auditor_logins_total", "Attempts to log in, by result");
+        let metrics = Self {
+            logins: IntCounterVec::new(logins, &["result"])?,
+            unasserted: IntCounter::new("auditor_unasserted_requests_total", "Requests without a valid gateway assertion")?,
+        };
+        registry.register(Box::new(metrics.logins.clone()))?;
+        registry.register(Box::new(metrics.unasserted.clone()))?;
+        for reason in [Reason::None, Reason::BadCredentials, Reason::BadSecondFactor, Reason::CodeReplayed, Reason::Locked, Reason::AccountInactive, Reason::Forged] {
+            metrics.logins.with_label_values(&[reason.as_str()]);
+        }
+        Ok(metrics)
+    }
+
+    pub(super) fn unasserted(&self, _error: &AssertionError) {
+        self.unasserted.inc();
+    }
+
+    fn login(&self, reason: Reason) {
+        self.logins.with_label_values(&[reason.as_str()]).inc();
+    }
+}
+
+/// Attempts may wait so long for their turn at the password check.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+impl App {
+    /// Tries to log in.
+    pub(super) async fn attempt(&self, caller: &Caller, typed: Typed, method: AuthMethod) -> Result<Opened, LoginError> {
+        let begun = Instant::now();
+        let tried = self.pseudonym.user_name(&typed.user);
+        match self.decide(caller, typed, method).await {
+            Ok(opened) => {
+                self.throttle.right(tried.0);
+                Ok(opened)
+            }
+            Err(LoginError::Refused) => {
+                let delay = self.throttle.wrong(tried.0, begun.into_std());
+                tokio::time::sleep_until(begun + self.login.refusal + delay).await;
+                Err(LoginError::Refused)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn decide(&self, caller: &Caller, typed: Typed, method: AuthMethod) -> Result<Opened, LoginError> {
+        let name = UserName::parse(&typed.user).ok();
+        let account = match &name {
+            Some(name) => self.store.account_by_name(name).await?,
+            None => None,
+        };
+        let credential = match &account {
+            Some(account) => self.store.credential(account.id).await?,
+            None => Credential::default(),
+        };
+        let right = self.check_password(typed.password, credential.password.clone()).await?;
+        let now = clock::now();
+        let mut change = self.store.change(now, by(caller)).await?;
+        let Some(account) = account else {
+            let mut event = change.event(AuthEventKind::LoginFailed, AccountId::NONE);
+            event.reason = Reason::BadCredentials;
+            event.user_name = self.pseudonym.user_name(&typed.user);
+            change.record(event).await?;
+            change.commit().await?;
+            self.metrics.login(Reason::BadCredentials);
+            return Err(LoginError::Refused);
+        };
+        // The account again, now that nobody else can change it: another attempt may have used the code.
+        let account = change.account(account.id).await?;
+        let present = change.credential(account.id).await?;
+        let shown = Shown {
+            password: right && present.password == credential.password,
+            code: self.check_code(account.id, &present, &typed.code, now),
+        };
+        let before = account.state;
+        match judge(account, shown, self.login.lock, now) {
+            Verdict::In { account, step, changed } => {
+                if !change.use_step(account.id, step).await? {
+                    return Err(LoginError::Refused);
+                }
+                if changed {
+                    let kind = match before {
+                        crate::accounts::State::Locked { .. } => AuthEventKind::AccountUnlocked,
+                        _ => AuthEventKind::AccountChanged,
+                    };
+                    change.move_account(&account, kind, Reason::None).await?;
+                } else {
+                    change.store_tries(&account).await?;
+                }
+                let opened = self.open(&mut change, caller, &account, method).await?;
+                change.commit().await?;
+                self.metrics.login(Reason::None);
+                Ok(opened)
+            }
+            Verdict::Refused { account, reason, locked, changed } => {
+                let mut event = change.event(AuthEventKind::LoginFailed, account.id);
+                event.reason = reason;
+                event.auth_method = method;
+                change.record(event).await?;
+                if locked || changed {
+                    let kind = if locked { AuthEventKind::AccountLocked } else { AuthEventKind::AccountUnlocked };
+                    change.move_account(&account, kind, reason).await?;
+                } else {
+                    change.store_tries(&account).await?;
+                }
+                change.commit().await?;
+                self.metrics.login(reason);
+                Err(LoginError::Refused)
+            }
+        }
+    }
+
+    /// Records a form that was not asked for here.
+    pub(super) async fn forged(&self, caller: &Caller) -> Result<(), StoreError> {
+        let mut change = self.store.change(clock::now(), by(caller)).await?;
+        let mut event = change.event(AuthEventKind::LoginFailed, AccountId::NONE);
+        event.reason = Reason::Forged;
+        change.record(event).await?;
+        change.commit().await?;
+        self.metrics.login(Reason::Forged);
+        Ok(())
+    }
+
+    /// Ends the session that the assertion names.
+    pub(super) async fn leave(&self, caller: &Caller) -> Result<(), StoreError> {
+        let Some(key) = caller.assertion.session else { return Ok(()) };
+        let mut change = self.store.change(clock::now(), by(caller)).await?;
+        if change.end_session(key, End::Logout).await? {
+            change.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn check_password(&self, typed: Secret, hash: Option<Secret>) -> Result<bool, LoginError> {
+        let permit = tokio::time::timeout(WAIT_MAX, self.checks.acquire()).await;
+        let Ok(Ok(_permit)) = permit else { return Err(LoginError::Busy) };
+        let checked = tokio::task::spawn_blocking(move || {
+            let Some(hash) = hash else {
+                password::spend(&typed);
+                return false;
+            };
+            password::verify(&typed, &hash)
+        });
+        Ok(checked.await.unwrap_or(false))
+    }
+
+    fn check_code(&self, account: AccountId, credential: &Credential, code: &str, now: Micros) -> CodeCheck {
+        let Some(sealed) = &credential.totp else { return CodeCheck::Wrong };
+        match self.totp.open(account, sealed) {
+            Ok(secret) => secret.check(code, now, credential.totp_step),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, %account, "a second factor does not open");
+                CodeCheck::Wrong
+            }
+        }
+    }
+
+    async fn open(&self, change: &mut Change, caller: &Caller, account: &Account, method: AuthMethod) -> Result<Opened, StoreError> {
+        if let Some(old) = caller.assertion.session {
+            change.end_session(old, End::Replaced).await?;
+        }
+        let token = random::token();
+        let now = change.at();
+        let expires = now + Micros::from(self.limits.absolute_s) * clock::SECOND;
+        let session = Session {
+            key: SessionKey::of_token(token.as_bytes()),
+            account: account.id,
+            device: caller.assertion.device,
+            created: now,
+            expires,
+            idle_s: self.limits.idle_s,
+            last_used: now,
+            auth_method: method,
+            acr: String::new(),
+            commission: Commission::default(),
+            ended: None,
+        };
+        change.open_session(&session).await?;
+        Ok(Opened { token, expires })
+    }
+}
+
+fn by(caller: &Caller) -> By {
+    let assertion = &caller.assertion;
+    By {
+        account: assertion.account.unwrap_or(AccountId::NONE),
+        device: assertion.device,
+        device_cert: assertion.device_cert,
+        device_org: assertion.device_org.text(),
+        origin: Origin { address: caller.address, country: *b"--", asn: 0 },
+        channel: "app",
+    }
+}

@@ -1,0 +1,278 @@
+//! The pages and their handlers.
+
+use super::attempt::{LoginError, Typed};
+use super::back::WayBack;
+use super::form::{FORM_COOKIE, well_formed};
+use super::language::{Language, Texts};
+use super::{App, Caller, Secret, problem};
+use crate::clock;
+use crate::random;
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
+use axum::extract::{Form, Json, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use contract::directory::SESSION_COOKIE;
+use contract::record::AuthMethod;
+use serde::Deserialize;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    to: String,
+    lang: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Sent {
+    #[serde(default)]
+    user: Secret,
+    #[serde(default)]
+    password: Secret,
+    #[serde(default)]
+    code: Secret,
+    #[serde(default)]
+    form: String,
+    #[serde(default)]
+    to: String,
+    lang: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Credentials {
+    user: Secret,
+    password: Secret,
+    code: Secret,
+}
+
+/// What is wrong, for the user.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    Refused,
+    Stale,
+    Incomplete,
+    Busy,
+}
+
+impl Wrong {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Refused | Self::Stale => StatusCode::FORBIDDEN,
+            Self::Incomplete => StatusCode::BAD_REQUEST,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn text(self, texts: &Texts) -> &'static str {
+        match self {
+            Self::Refused => texts.refused,
+            Self::Stale => texts.stale,
+            Self::Incomplete => texts.incomplete,
+            Self::Busy => texts.busy,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage<'a> {
+    texts: &'static Texts,
+    language: &'static str,
+    other_language: &'static str,
+    title: &'a str,
+    help: &'a str,
+    to: &'a str,
+    to_query: String,
+    form: String,
+    wrong: Option<&'static str>,
+}
+
+/// The login page.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
+    let Query(asked) = asked.unwrap_or_default();
+    let language = Language::choose(asked.lang.as_deref(), &headers);
+    page(&app, &caller, &headers, language, &WayBack::parse(&asked.to), None)
+}
+
+/// The login form, sent.
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    sent: Result<Form<Sent>, FormRejection>,
+) -> Response {
+    let Ok(Form(sent)) = sent else {
+        let language = Language::choose(None, &headers);
+        return page(&app, &caller, &headers, language, &WayBack::parse("/"), Some(Wrong::Incomplete));
+    };
+    let language = Language::choose(sent.lang.as_deref(), &headers);
+    let to = WayBack::parse(&sent.to);
+    let again = |wrong| page(&app, &caller, &headers, language, &to, Some(wrong));
+    let cookie = cookie(&headers, FORM_COOKIE).unwrap_or_default();
+    let asked_for = app.form.holds(&sent.form, cookie, caller.assertion.device_cert, clock::now());
+    if !asked_for || from_elsewhere(&headers) {
+        if let Err(error) = app.forged(&caller).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "a forged form cannot be recorded");
+        }
+        return again(Wrong::Stale);
+    }
+    if sent.user.trim().is_empty() || sent.password.is_empty() || sent.code.trim().is_empty() {
+        return again(Wrong::Incomplete);
+    }
+    let typed = Typed { user: sent.user, password: sent.password, code: sent.code };
+    match app.attempt(&caller, typed, AuthMethod::PasswordTotp).await {
+        Ok(opened) => {
+            let session = format!("{SESSION_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", *opened.token);
+            let mut response = see_other(to.as_str());
+            set_cookie(&mut response, &Zeroizing::new(session));
+            set_cookie(&mut response, &gone(FORM_COOKIE, "Strict"));
+            response
+        }
+        Err(LoginError::Refused) => again(Wrong::Refused),
+        Err(LoginError::Busy) => again(Wrong::Busy),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a login failed");
+            again(Wrong::Busy)
+        }
+    }
+}
+
+/// Login for programs: the token of a new session, to be sent as `Authorization: Bearer`.
+pub(super) async fn token(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    sent: Result<Json<Credentials>, JsonRejection>,
+) -> Response {
+    let sent = match sent {
+        Ok(Json(sent)) => sent,
+        Err(rejection) => return problem(rejection.status(), "Send JSON with the texts user, password and code"),
+    };
+    let typed = Typed { user: sent.user, password: sent.password, code: sent.code };
+    match app.attempt(&caller, typed, AuthMethod::Token).await {
+        Ok(opened) => {
+            let body = serde_json::json!({
+                "token": *opened.token, "token_type": "Bearer", "expires": clock::rfc3339(opened.expires),
+            });
+            Json(body).into_response()
+        }
+        Err(LoginError::Refused) => {
+            let mut response = problem(StatusCode::UNAUTHORIZED, "User name, password or code is wrong, or the account is locked");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+        }
+        Err(LoginError::Busy) => problem(StatusCode::SERVICE_UNAVAILABLE, "Too many logins at once"),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a login failed");
+            problem(StatusCode::SERVICE_UNAVAILABLE, "Login does not answer")
+        }
+    }
+}
+
+/// Ends the session.
+pub(super) async fn logout(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, headers: HeaderMap) -> Response {
+    if from_elsewhere(&headers) {
+        return problem(StatusCode::FORBIDDEN, "This was not asked for here");
+    }
+    if let Err(error) = app.leave(&caller).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "a logout failed");
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "Logout does not answer");
+    }
+    let page = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
+    let mut response = if page { see_other("/auth/login") } else { StatusCode::NO_CONTENT.into_response() };
+    set_cookie(&mut response, &gone(SESSION_COOKIE, "Lax"));
+    response
+}
+
+/// Who one is, for programs.
+pub(super) async fn me(Extension(caller): Extension<Caller>) -> Response {
+    let assertion = &caller.assertion;
+    let Some(account) = assertion.account else { return problem(StatusCode::UNAUTHORIZED, "Not logged in") };
+    Json(serde_json::json!({
+        "account": account,
+        "user_hsa": assertion.user_hsa,
+        "name": assertion.name,
+        "care_unit": assertion.care_unit,
+        "right": assertion.right,
+        "auth_method": assertion.amr,
+        "device": assertion.device,
+        "device_org": assertion.device_org,
+    }))
+    .into_response()
+}
+
+/// The style sheet.
+pub(super) async fn style() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "private, max-age=3600")];
+    (headers, include_str!("../../templates/style.css")).into_response()
+}
+
+fn page(app: &App, caller: &Caller, headers: &HeaderMap, language: Language, to: &WayBack, wrong: Option<Wrong>) -> Response {
+    let kept = cookie(headers, FORM_COOKIE).filter(|cookie| well_formed(cookie)).map(str::to_owned);
+    let (cookie, new) = match kept {
+        Some(cookie) => (cookie, false),
+        None => (random::token().to_string(), true),
+    };
+    let texts = language.texts();
+    let page = LoginPage {
+        texts,
+        language: language.tag(),
+        other_language: language.other().tag(),
+        title: &app.title,
+        help: &app.help,
+        to: to.as_str(),
+        to_query: percent_encoding::utf8_percent_encode(to.as_str(), percent_encoding::NON_ALPHANUMERIC).to_string(),
+        form: app.form.field(&cookie, caller.assertion.device_cert, clock::now()),
+        wrong: wrong.map(|wrong| wrong.text(texts)),
+    };
+    let Ok(html) = page.render() else {
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown");
+    };
+    let mut response = (wrong.map_or(StatusCode::OK, Wrong::status), Html(html)).into_response();
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language"));
+    if new {
+        set_cookie(&mut response, &format!("{FORM_COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Strict"));
+    }
+    response
+}
+
+fn see_other(to: &str) -> Response {
+    let location = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+fn set_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(mut value) = HeaderValue::from_str(cookie) {
+        value.set_sensitive(true);
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+fn gone(name: &str, same_site: &str) -> String {
+    format!("{name}=; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age=0")
+}
+
+/// A cookie's value, if exactly one cookie has the name.
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter_map(|(key, value)| (key == name).then_some(value));
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
+}
+
+/// Whether the browser says that another site sent this.
+fn from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}

@@ -1,0 +1,241 @@
+//! Login as browsers and programs meet it.
+
+use crate::installation::{Installation, Request, Server, User};
+use auditor::clock;
+use contract::directory::{AccountStanding, Entry};
+use std::time::{Duration, Instant};
+
+const STEP: i64 = 30_000_000;
+
+fn code(user: &User) -> String {
+    user.totp.code(clock::now())
+}
+
+#[test]
+fn a_login_gives_a_session_and_leads_back() {
+    let place = Installation::new();
+    let user = place.user("anna");
+    let device = place.device("ward3");
+    let server = place.serve();
+    let mut feed = server.follow(0);
+    feed.snapshot();
+    let answer = server.log_in(&device, " Anna ", &user.password, &code(&user), "/patients?q=1&r=%20");
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    assert_eq!(answer.header("location"), Some("/patients?q=1&r=%20"));
+    let cookies = answer.headers("set-cookie");
+    let cookie = cookies.iter().find(|c| c.starts_with("__Host-grindvakt=")).unwrap();
+    for part in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Lax"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert!(!cookie.to_ascii_lowercase().contains("domain"));
+    // The first login makes the account active, and the session is in the feed under the token's hash.
+    assert!(matches!(feed.change().0, Entry::Account(a) if a.standing == AccountStanding::Active));
+    let session = feed.session();
+    let token = cookie.trim_start_matches("__Host-grindvakt=").split(';').next().unwrap();
+    assert_eq!(session.key, contract::id::SessionKey::of_token(token.as_bytes()));
+    assert_eq!((session.account, session.device), (user.id, device.id));
+
+    let me = server.app_in(&device, Some(&session), Request::get("/auth/me"));
+    assert_eq!(me.json()["account"].as_str(), Some(user.id.to_string().as_str()));
+    assert_eq!(server.app(&device, Request::get("/auth/me")).status, 401);
+    let out = Request::post("/auth/logout", "application/x-www-form-urlencoded", "").header("accept", "text/html");
+    let out = server.app_in(&device, Some(&session), out);
+    assert_eq!((out.status, out.header("location")), (303, Some("/auth/login")));
+    assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert!(feed.session().ended.is_some());
+}
+
+#[test]
+fn programs_get_a_token_and_a_login_replaces_the_session_it_came_from() {
+    let place = Installation::new();
+    let user = place.user("anna");
+    let device = place.device("ward3");
+    let server = place.serve();
+    let mut feed = server.follow(0);
+    feed.snapshot();
+    let ask = |code: &str, session: Option<&contract::directory::Session>| {
+        let body = serde_json::json!({ "user": "anna", "password": user.password, "code": code }).to_string();
+        server.app_in(&device, session, Request::post("/auth/token", "application/json", &body))
+    };
+    let answer = ask(&code(&user), None);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let first = feed.session();
+    let token = answer.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(first.key, contract::id::SessionKey::of_token(token.as_bytes()));
+    assert_eq!(ask(&user.totp.code(clock::now() + STEP), Some(&first)).status, 200);
+    let ended = feed.session();
+    assert!(ended.key == first.key && ended.ended.is_some());
+    assert!(feed.session().ended.is_none());
+    let refused = ask("000000", None);
+    assert_eq!((refused.status, refused.header("content-type")), (401, Some("application/problem+json")));
+    let form = server.app(&device, Request::post("/auth/token", "application/x-www-form-urlencoded", "user=anna"));
+    assert_eq!(form.status, 415);
+}
+
+#[test]
+fn a_code_counts_once() {
+    let place = Installation::new();
+    let user = place.user("anna");
+    let device = place.device("ward3");
+    let server = place.serve();
+    let first = code(&user);
+    assert_eq!(server.log_in(&device, "anna", &user.password, &first, "/").status, 303);
+    assert_eq!(server.log_in(&device, "anna", &user.password, &first, "/").status, 403);
+    assert_eq!(server.metric("auditor_logins_total{result=\"code_replayed\"}").round() as i64, 1);
+    let next = user.totp.code(clock::now() + STEP);
+    assert_eq!(server.log_in(&device, "anna", &user.password, &next, "/").status, 303);
+}
+
+#[test]
+fn of_many_attempts_with_one_code_one_gets_in() {
+    let place = Installation::new().with("LOGIN__FAILURES_MAX", "10");
+    let user = place.user("anna");
+    let device = place.device("ward3");
+    let server = place.serve();
+    let code = code(&user);
+    let form = server.form(&device, "/");
+    let inside = std::thread::scope(|scope| {
+        let attempts: Vec<_> = (0..6)
+            .map(|_| scope.spawn(|| server.send_form(&device, &form, "anna", &user.password, &code, "/").status))
+            .collect();
+        attempts.into_iter().map(|attempt| attempt.join().unwrap()).filter(|status| *status == 303).count()
+    });
+    assert_eq!(inside, 1);
+}
+
+#[test]
+fn five_wrong_attempts_lock_and_only_an_administrator_ends_the_third_lock() {
+    let place = Installation::new().with("LOGIN__LOCKS_MAX", "1");
+    let user = place.user("anna");
+    let device = place.device("ward3");
+    let server = place.serve();
+    let mut feed = server.follow(0);
+    assert_eq!(server.log_in(&device, "anna", &user.password, &code(&user), "/").status, 303);
+    for _ in 0..5 {
+        assert_eq!(server.log_in(&device, "anna", "a wrong password", "000000", "/").status, 403);
+    }
+    feed.until(|m| matches!(m, contract::directory::Message::Change { entry: Entry::Account(a), .. } if a.standing == AccountStanding::Locked));
+    let next = user.totp.code(clock::now() + STEP);
+    assert_eq!(server.log_in(&device, "anna", &user.password, &next, "/").status, 403, "locked for the right password too");
+    assert_eq!(server.metric("auditor_logins_total{result=\"locked\"}").round() as i64, 1);
+    place.ok(&["account", "unlock", "anna"]);
+    feed.until(|m| matches!(m, contract::directory::Message::Change { entry: Entry::Account(a), .. } if a.standing == AccountStanding::Active));
+    assert_eq!(server.log_in(&device, "anna", &user.password, &next, "/").status, 303);
+}
+
+/// The page without what differs each time it is shown.
+fn shape(body: &str) -> String {
+    let mut parts = body.split("name=\"form\" value=\"");
+    let before = parts.next().unwrap().to_owned();
+    before + parts.next().unwrap().split_once('"').unwrap().1
+}
+
+#[test]
+fn every_refusal_looks_the_same_and_takes_as_long() {
+    let place = Installation::new().with("LOGIN__REFUSAL_MS", "700");
+    let (anna, locked) = (place.user("anna"), place.user("locked"));
+    let device = place.device("ward3");
+    let server = place.serve();
+    assert_eq!(server.log_in(&device, "locked", &locked.password, &code(&locked), "/").status, 303);
+    place.ok(&["account", "lock", "locked"]);
+    let right = code(&anna);
+    let next = locked.totp.code(clock::now() + STEP);
+    let attempts = [
+        ("nobody.here", anna.password.as_str(), right.as_str()),
+        ("not a name!", anna.password.as_str(), right.as_str()),
+        ("anna", "a wrong password", right.as_str()),
+        ("anna", anna.password.as_str(), "000000"),
+        ("locked", locked.password.as_str(), next.as_str()),
+    ];
+    let mut shapes = Vec::new();
+    for (user, password, code) in attempts {
+        let form = server.form(&device, "/x");
+        let begun = Instant::now();
+        let answer = server.send_form(&device, &form, user, password, code, "/x");
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(700), "{took:?}");
+        let cookies = answer.headers("set-cookie").len();
+        shapes.push((answer.status, cookies, answer.header("content-length").map(str::to_owned), shape(&answer.body)));
+    }
+    assert_eq!(shapes[0].0, 403);
+    assert!(shapes.windows(2).all(|pair| pair[0] == pair[1]), "{shapes:#?}");
+}
+
+#[test]
+fn the_way_back_never_leads_to_another_host() {
+    let place = Installation::new();
+    let user = place.user("anna");
+    let device = place.device("ward3");
+    let server = place.serve();
+    for to in ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "\\\\evil.example", "javascript:x"] {
+        let page = server.app(&device, Request::get(&format!("/auth/login?to={}", crate::installation::escape(to))));
+        assert!(page.body.contains("name=\"to\" value=\"/\""), "{to}");
+    }
+    let answer = server.log_in(&device, "anna", &user.password, &code(&user), "//evil.example/x");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/")));
+}
+
+#[test]
+fn a_form_counts_only_where_it_was_asked_for() {
+    let place = Installation::new();
+    let user = place.user("anna");
+    let (device, other) = (place.device("ward3"), place.device("ward4"));
+    let server = place.serve();
+    let (cookie, field) = server.form(&device, "/");
+    let send = |device, cookie: &str, field: &str| {
+        server.send_form(device, &(cookie.to_owned(), field.to_owned()), "anna", &user.password, &code(&user), "/").status
+    };
+    assert_eq!(send(&device, "x=y", &field), 403, "no cookie");
+    assert_eq!(send(&device, &cookie, ""), 403, "no field");
+    assert_eq!(send(&other, &cookie, &field), 403, "another device");
+    assert_eq!(send(&device, &format!("{cookie}; {cookie}"), &field), 403, "two cookies");
+    let body = format!("user=anna&password=x&code=1&form={field}");
+    let request = Request::post("/auth/login", "application/x-www-form-urlencoded", &body)
+        .header("cookie", &cookie)
+        .header("sec-fetch-site", "cross-site");
+    assert_eq!(server.app(&device, request).status, 403, "another site");
+    assert_eq!(server.metric("auditor_logins_total{result=\"forged\"}").round() as i64, 5);
+    assert_eq!(send(&device, &cookie, &field), 303);
+}
+
+#[test]
+fn nothing_without_a_valid_assertion() {
+    let place = Installation::new();
+    let device = place.device("ward3");
+    let server = place.serve();
+    let plain = |request: Request<'_>| request.send(std::net::TcpStream::connect(&server.app).unwrap()).status;
+    for path in ["/auth/login", "/auth/me", "/auth/static/style.css", "/", "/nothing"] {
+        assert_eq!(plain(Request::get(path)), 401, "{path}");
+    }
+    assert_eq!(plain(Request::get("/auth/login").header("grindvakt-assertion", "a.b.c")), 401);
+    let stranger = Installation::new();
+    let foreign = stranger.assertion(&device, None);
+    assert_eq!(plain(Request::get("/auth/login").header("grindvakt-assertion", &foreign)), 401);
+    assert_eq!(server.app(&device, Request::get("/auth/login")).status, 200);
+}
+
+fn page(server: &Server<'_>, device: &crate::installation::Device, language: &str) -> crate::installation::Response {
+    server.app(device, Request::get("/auth/login?to=/a%22%3E%3Cb").header("accept-language", language))
+}
+
+#[test]
+fn the_page_is_safe_and_speaks_two_languages() {
+    let place = Installation::new();
+    let device = place.device("ward3");
+    let server = place.serve();
+    let swedish = page(&server, &device, "sv, en;q=0.5");
+    assert!(swedish.body.contains("<html lang=\"sv\">") && swedish.body.contains("Logga in"));
+    let english = page(&server, &device, "en-GB");
+    assert!(english.body.contains("<html lang=\"en\">") && english.body.contains("Log in"));
+    assert!(english.body.contains("010-000 00 00"), "the help contact");
+    assert!(!english.body.contains("\"><b"), "what came in the address is escaped");
+    for id in ["user", "password", "code"] {
+        assert!(english.body.contains(&format!("<label for=\"{id}\">")));
+    }
+    let policy = english.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
+    assert_eq!(english.header("cache-control"), Some("no-store"));
+    assert!(!english.body.contains("<script") && !english.body.contains("style="));
+    let style = server.app(&device, Request::get("/auth/static/style.css"));
+    assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
+}

@@ -1,0 +1,19 @@
+//! The auditor as its users and the gateways meet it: the real program, on free ports, with keys made for the test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    clippy::format_push_string,
+    clippy::missing_panics_doc,
+    reason = "a test stops where it finds a fault"
+)]
+
+mod commands;
+mod directory;
+mod installation;
+mod login;
+mod settings;

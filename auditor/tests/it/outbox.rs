@@ -1,0 +1,87 @@
+//! Events reach ClickHouse, the real engine, each once, and sealed. Needs `auditor fetch engine` to have run once.
+
+use crate::installation::{Installation, Request};
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+
+/// An engine that runs.
+struct Engine {
+    process: Child,
+    address: String,
+    password: String,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ended_already = self.process.kill();
+        let _status = self.process.wait();
+    }
+}
+
+impl Engine {
+    fn start(place: &Installation, listen: &str) -> Self {
+        let path = |name: &str| place.path(name).display().to_string();
+        let mut process = place
+            .command(&["clickhouse", "--data", &path("state/clickhouse"), "--key-file", &path("secrets/clickhouse.keys"), "--listen", listen])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains(" answers at http://") {
+            line.clear();
+            assert_ne!(out.read_line(&mut line).unwrap(), 0, "the engine did not start: run `auditor fetch engine`");
+        }
+        let address = line.trim().rsplit("http://").next().unwrap().to_owned();
+        let password = std::fs::read_to_string(place.path("secrets/clickhouse-auditor.password")).unwrap().trim().to_owned();
+        Self { process, address, password }
+    }
+
+    /// The rows of a query.
+    fn ask(&self, sql: &str) -> Vec<Value> {
+        let body = format!("{sql} FORMAT JSONEachRow");
+        let answer = Request::post("/?database=grindvakt&output_format_json_quote_64bit_integers=0", "text/plain", &body)
+            .header("x-clickhouse-user", "auditor")
+            .header("x-clickhouse-key", &self.password)
+            .send(TcpStream::connect(&self.address).unwrap());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[test]
+fn events_wait_for_clickhouse_and_arrive_once_and_sealed() {
+    let place = Installation::new();
+    let engine = Engine::start(&place, "127.0.0.1:0");
+    let address = engine.address.clone();
+    let place = place.with("CLICKHOUSE__URL", &format!("http://{address}"));
+    let steps = place.ok(&["migrate"]);
+    assert!(steps.as_array().unwrap().iter().all(|step| step["applied"] == true));
+    let steps = place.ok(&["migrate"]);
+    assert!(steps.as_array().unwrap().iter().all(|step| step["applied"] == false));
+    drop(engine);
+
+    let user = place.user("anna");
+    let device = place.device("ward3");
+    let server = place.serve();
+    while server.metric("auditor_outbox_tries_total{result=\"failed\"}") < 1.0 {}
+    assert!(server.metric("auditor_outbox_events") >= 4.0);
+    let answer = server.log_in(&device, "anna", &user.password, &user.totp.code(auditor::clock::now()), "/");
+    assert_eq!(answer.status, 303, "logins go on without ClickHouse");
+    let engine = Engine::start(&place, &address);
+    while server.metric("auditor_outbox_events") > 0.0 {}
+
+    let rows = engine.ask("SELECT seq, kind, reason, toString(account) AS account FROM auth_event ORDER BY seq");
+    let numbers: Vec<_> = rows.iter().map(|row| row["seq"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "gapless, none twice");
+    let login = rows.iter().find(|row| row["kind"] == "login").unwrap();
+    assert_eq!(login["account"].as_str(), Some(user.id.to_string().as_str()));
+    let seals = engine.ask("SELECT batch, first, last, lower(hex(previous)) AS previous, lower(hex(key)) AS key FROM access_seal ORDER BY batch");
+    assert_eq!(seals.first().map(|seal| (seal["first"].as_u64(), seal["previous"].as_str())), Some((Some(1), Some("0".repeat(64).as_str()))));
+    assert_eq!(seals.last().and_then(|seal| seal["last"].as_u64()), numbers.last().copied());
+    let public = std::fs::read_to_string(place.path("pki/seal-auditor.pub")).unwrap();
+    assert!(seals.iter().all(|seal| seal["key"].as_str() == Some(public.trim())));
+}

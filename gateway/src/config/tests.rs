@@ -1,0 +1,83 @@
+use super::*;
+use std::fs;
+
+/// The example settings, in a folder of their own beside the routes they name.
+fn example() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
+    for file in ["gateway.toml", "routes.toml"] {
+        fs::copy(config.join(file), dir.path().join(file)).expect("copies");
+    }
+    dir
+}
+
+fn problems(result: Result<Config, Problems>) -> Vec<String> {
+    result.err().map(|p| p.0.iter().map(ToString::to_string).collect()).unwrap_or_default()
+}
+
+#[test]
+fn the_examples_are_in_order_and_hold_the_defaults() {
+    let dir = example();
+    let path = dir.path().join("gateway.toml");
+    let config = Config::load(&path, []).expect("the example is in order");
+    assert!(!config.routes.routes().is_empty());
+    // What the example says of a key with a default is the default.
+    let text = fs::read_to_string(&path).expect("reads");
+    let defaulted = ["threads", "handshake_timeout_ms", "connections_max", "head_bytes_max", "idle_timeout_s",
+        "drain_timeout_s", "body_bytes_max", "stale_after_s", "segment_bytes", "budget_bytes", "commit_timeout_ms",
+        "grace_s", "batch_rows_max", "batch_wait_ms"];
+    let bare: String =
+        text.lines().filter(|l| !defaulted.iter().any(|k| l.starts_with(k))).collect::<Vec<_>>().join("\n");
+    fs::write(&path, bare).expect("writes");
+    let defaults = Config::load(&path, []).expect("defaults are in order");
+    assert_eq!(format!("{:?}", config.limits), format!("{:?}", defaults.limits));
+    assert_eq!(config.journal, defaults.journal);
+    assert_eq!(format!("{:?}{:?}", config.clickhouse, config.auditor), format!("{:?}{:?}", defaults.clickhouse, defaults.auditor));
+}
+
+#[test]
+fn every_mistake_is_named_with_file_line_and_key() {
+    let dir = example();
+    let path = dir.path().join("gateway.toml");
+    let text = fs::read_to_string(&path).expect("reads");
+    let text = text
+        .replace("name = \"gw1\"", "name = \"Not A Name\"")
+        .replace("ops = \"127.0.0.1:9101\"", "ops = \"nowhere\"")
+        .replace("grace_s = 3600", "grase_s = 3600")
+        .replace("budget_bytes = 10737418240", "budget_bytes = 1000000")
+        .replace("url = \"http://127.0.0.1:8123\"", "url = \"ftp://x\"");
+    fs::write(&path, &text).expect("writes");
+    fs::write(dir.path().join("routes.toml"), "[[route]]\nname = 5\n").expect("writes");
+    let found = problems(Config::load(&path, []));
+    for key in ["node.name", "listen.ops", "journal.grase_s", "journal.budget_bytes", "clickhouse.url"] {
+        let line = text.lines().position(|l| l.trim_start().starts_with(key.rsplit('.').next().unwrap_or(key)));
+        let place = format!("gateway.toml:{}: {key}: ", line.map_or(0, |l| l + 1));
+        assert!(found.iter().any(|p| p.contains(&place)), "{place} is not among {found:#?}");
+    }
+    assert!(found.iter().any(|p| p.contains("did you mean \"grace_s\"")), "{found:#?}");
+    assert!(found.iter().any(|p| p.contains("routes.toml:2: ")), "mistakes of the routes file, too: {found:#?}");
+}
+
+#[test]
+fn the_environment_replaces_values() {
+    let dir = example();
+    let path = dir.path().join("gateway.toml");
+    let over = [("GATEWAY__NODE__NAME".to_owned(), "gw7".to_owned()), ("OTHER".to_owned(), "x".to_owned())];
+    let config = Config::load(&path, over).expect("in order");
+    assert_eq!(config.node.name.as_str(), "gw7");
+    let over = [("GATEWAY__LISTEN__OPS".to_owned(), "x".to_owned())];
+    assert!(problems(Config::load(&path, over)).iter().any(|p| p.starts_with("GATEWAY__LISTEN__OPS: listen.ops: ")));
+}
+
+#[test]
+fn the_auditor_over_tls_needs_a_port_and_certificates() {
+    let dir = example();
+    let path = dir.path().join("gateway.toml");
+    let over = |value: &str| [("GATEWAY__AUDITOR__DIRECTORY".to_owned(), value.to_owned())];
+    let found = problems(Config::load(&path, over("https://auditor.example")));
+    for key in ["auditor.ca", "auditor.certificate", "auditor.key"] {
+        assert!(found.iter().any(|p| p.contains(&format!("{key}: is missing"))), "{found:?}");
+    }
+    assert!(found.iter().any(|p| p.contains("must name a port")), "{found:?}");
+    assert!(problems(Config::load(&path, over("gopher"))).iter().any(|p| p.contains("must be unix:PATH or https://")));
+}

@@ -1,0 +1,106 @@
+//! What the sample registry holds: the synthetic patients, and what users added to them.
+
+use super::Options;
+use super::changes::Changes;
+use crate::patients::{Patient, Population};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use contract::identity::parse;
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicU64;
+
+/// The registry's state, shared by all requests.
+pub(super) struct Store {
+    pub(super) population: Population,
+    pub(super) latency_ms: u64,
+    pub(super) jitter_ms: u64,
+    pub(super) size: usize,
+    pub(super) requests: AtomicU64,
+    pub(super) changes: Changes,
+    patients: Vec<Patient>,
+    positions: HashMap<String, usize>,
+    entries: Mutex<HashMap<u32, VecDeque<Entry>>>,
+}
+
+/// Something that a user wrote about a patient.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(super) struct Entry {
+    /// What kind: note, withdrawal, signature, observation, document or change.
+    pub(super) kind: &'static str,
+    /// The text, as it came in, cut to [`TEXT_CHARACTERS_MAX`].
+    pub(super) text: String,
+}
+
+const ENTRIES_PER_PATIENT_MAX: usize = 8;
+const TEXT_CHARACTERS_MAX: usize = 400;
+
+impl Store {
+    pub(super) fn new(options: &Options) -> Self {
+        let population = options.population();
+        let patients = population.patients();
+        let positions = patients.iter().enumerate().map(|(i, p)| (p.id.expose().to_owned(), i)).collect();
+        Self {
+            population,
+            latency_ms: options.latency_ms,
+            jitter_ms: options.latency_jitter_ms,
+            size: usize::try_from(options.size).unwrap_or(0),
+            requests: AtomicU64::new(0),
+            changes: Changes::default(),
+            patients,
+            positions,
+            entries: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The patient with this identity, in any of its forms; else the answer to give.
+    pub(super) fn patient(&self, text: &str) -> Result<&Patient, NotFound> {
+        let id = parse(text, crate::clock::this_year()).map_err(|_| NotFound::Form)?;
+        let position = self.positions.get(id.expose()).ok_or(NotFound::Absent)?;
+        self.patients.get(*position).ok_or(NotFound::Absent)
+    }
+
+    /// The patient at this position of the list.
+    pub(super) fn patient_at(&self, index: usize) -> Option<&Patient> {
+        self.patients.get(index)
+    }
+
+    /// At most `limit` patients of a unit.
+    pub(super) fn of_unit(&self, unit: usize, limit: usize) -> Vec<&Patient> {
+        self.patients.iter().filter(|p| p.unit == unit).take(limit).collect()
+    }
+
+    /// Keeps what a user wrote; the oldest entry gives way.
+    pub(super) fn add(&self, patient: &Patient, kind: &'static str, text: &str) {
+        let mut entries = self.entries.lock();
+        let list = entries.entry(patient.index).or_default();
+        if list.len() >= ENTRIES_PER_PATIENT_MAX {
+            list.pop_front();
+        }
+        list.push_back(Entry { kind, text: text.chars().take(TEXT_CHARACTERS_MAX).collect() });
+    }
+
+    /// What users wrote about a patient, oldest first.
+    pub(super) fn entries(&self, patient: &Patient) -> Vec<Entry> {
+        self.entries.lock().get(&patient.index).map(|list| list.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// Why there is no such patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotFound {
+    /// The text is no identity.
+    Form,
+    /// Nobody in this registry has it.
+    Absent,
+}
+
+impl IntoResponse for NotFound {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Form => (StatusCode::BAD_REQUEST, "Numret är inget giltigt personnummer.\n"),
+            Self::Absent => (StatusCode::NOT_FOUND, "Patienten finns inte i Exempelregistret.\n"),
+        }
+        .into_response()
+    }
+}

@@ -1,0 +1,267 @@
+//! What a request costs the gateway's process, next to a bare pingora proxy that records nothing ([`crate::bare`]).
+//!
+//! Rounds are interleaved, so that whatever else the machine does falls on both. What counts is the proxy process's
+//! own CPU time per request: the load generator and the backend share the machine and do not enter it.
+
+pub mod histogram;
+pub mod load;
+pub mod usage;
+
+use crate::client::{Connection, Protocol, Target};
+use crate::console;
+use crate::patients::Population;
+use crate::stack::people::{ANNA, Roster};
+use crate::stack::ports::{Ports, free_port};
+use crate::stack::process::{Keeper, Plan, Process};
+use crate::stack::{Component, Programs, Settings, Stack, loopback};
+use anyhow::Context as _;
+use http::HeaderMap;
+use load::{Figures, Load};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How to measure.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Rounds of each proxy.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub rounds: u32,
+    /// Seconds of each round.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub seconds: u64,
+    /// Client connections.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub connections: u16,
+    /// Bytes of each answer's body.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(300..=1_048_576))]
+    pub size: u32,
+    /// HTTP/2 between client and proxy.
+    #[arg(long)]
+    pub http2: bool,
+    /// Worker threads of each proxy.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: u16,
+    /// Open so many idle connections to the gateway and tell its memory, instead of measuring requests.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub idle: Option<u32>,
+    /// `json`: one line at the end.
+    #[arg(long, value_enum, default_value_t = console::Output::Table)]
+    pub output: console::Output,
+    /// Folder with the programs gateway, auditor and loadtest [default: this program's].
+    #[arg(long)]
+    pub programs: Option<PathBuf>,
+}
+
+const PATIENTS: u32 = 1000;
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Starts the stack, measures, prints.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir().context("a temporary folder")?;
+    let programs = match &options.programs {
+        Some(folder) => Programs::in_folder(folder)?,
+        None => Programs::beside_this()?,
+    };
+    let settings = Settings {
+        dir: dir.path().to_owned(),
+        programs,
+        ports: Ports::free()?,
+        population: Population { seed: crate::patients::SEED, count: PATIENTS },
+        registry_arguments: vec!["--size".to_owned(), options.size.to_string()],
+        roster: Roster::demo(),
+        gateway_threads: options.threads,
+    };
+    let stack = Stack::start(settings, |step| console::progress(&format!("starting: {step}"))).await?;
+    let result = match options.idle {
+        Some(count) => idle(&stack, count, &options).await,
+        None => compare(&stack, &options).await,
+    };
+    stack.stop().await;
+    result
+}
+
+/// One proxy's rounds.
+struct Side {
+    name: &'static str,
+    load: Load,
+    process: u32,
+    open: Vec<Connection>,
+    rounds: Vec<Round>,
+}
+
+/// One round.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+struct Round {
+    cpu_us: f64,
+    requests_per_s: f64,
+    p50_us: u64,
+    p99_us: u64,
+    requests: u64,
+    errors: u64,
+}
+
+impl Side {
+    async fn round(&mut self, duration: Duration) -> anyhow::Result<Round> {
+        let before = usage::cpu(self.process).with_context(|| format!("{} has ended", self.name))?;
+        let (figures, open) = self.load.drive(std::mem::take(&mut self.open), duration).await;
+        let after = usage::cpu(self.process).with_context(|| format!("{} has ended", self.name))?;
+        self.open = open;
+        anyhow::ensure!(figures.answers > 0, "{}: no request was answered with 200 ({} failed)", self.name, figures.errors);
+        Ok(Round::of(&figures, after.saturating_sub(before)))
+    }
+}
+
+impl Round {
+    #[expect(clippy::cast_precision_loss, reason = "counts of one round are far below 2^52")]
+    fn of(figures: &Figures, cpu: Duration) -> Self {
+        Self {
+            cpu_us: cpu.as_secs_f64() * 1e6 / figures.answers as f64,
+            requests_per_s: figures.answers as f64 / figures.seconds,
+            p50_us: figures.latency.quantile(500),
+            p99_us: figures.latency.quantile(990),
+            requests: figures.answers,
+            errors: figures.errors,
+        }
+    }
+}
+
+async fn compare(stack: &Stack, options: &Options) -> anyhow::Result<()> {
+    let device = stack.device("mottagning")?;
+    let session = stack.log_in(&ANNA, &device).await?;
+    let mut headers = HeaderMap::new();
+    let (name, value) = session.header();
+    headers.insert(name, value.parse().context("the session is no header value")?);
+
+    let keeper = Keeper::start()?;
+    let port = free_port()?;
+    let mut bare = start_bare(stack, &keeper, port, options.threads)?;
+    bare.until("listens", Duration::from_secs(20), async move || tokio::net::TcpStream::connect(loopback(port)).await.ok()).await?;
+
+    let patients = Population { seed: crate::patients::SEED, count: PATIENTS }.patients();
+    let paths = Arc::new(patients.iter().map(|p| format!("/api/patients/{}", p.id.expose())).collect::<Vec<_>>());
+    let protocol = if options.http2 { Protocol::Http2 } else { Protocol::Http1 };
+    let load = |target| Load { target, device: device.clone(), protocol, connections: options.connections.into(), paths: Arc::clone(&paths), headers: headers.clone() };
+    let bare_target = Target { address: loopback(port), host: crate::stack::files::HOST.to_owned() };
+    let gateway = stack.process_id(Component::Gateway).context("the gateway does not run")?;
+    let mut sides = [
+        Side { name: "bare", load: load(bare_target), process: bare.id(), open: Vec::new(), rounds: Vec::new() },
+        Side { name: "gateway", load: load(stack.target()), process: gateway, open: Vec::new(), rounds: Vec::new() },
+    ];
+    for side in &mut sides {
+        side.open = side.load.connect().await.with_context(|| format!("{}: no connection", side.name))?;
+        side.round(WARM_UP).await?;
+    }
+    for number in 1..=options.rounds {
+        for side in &mut sides {
+            console::progress(&format!("round {number} of {}: {}", options.rounds, side.name));
+            let round = side.round(Duration::from_secs(options.seconds)).await?;
+            side.rounds.push(round);
+        }
+    }
+    console::progress_end();
+    report(&sides, options);
+    Ok(())
+}
+
+fn start_bare(stack: &Stack, keeper: &Keeper, port: u16, threads: u16) -> anyhow::Result<Process> {
+    let (certificate, key, client_ca) = stack.layout().gateway_tls();
+    let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let arguments = [
+        ("--listen", loopback(port).to_string()),
+        ("--peer", stack.registry().to_string()),
+        ("--certificate", path(&certificate)),
+        ("--key", path(&key)),
+        ("--client-ca", path(&client_ca)),
+        ("--threads", threads.to_string()),
+    ];
+    let plan = Plan {
+        name: "bare proxy",
+        program: stack.settings().programs.loadtest.clone(),
+        arguments: std::iter::once("bare".to_owned()).chain(arguments.into_iter().flat_map(|(key, value)| [key.to_owned(), value])).collect(),
+        log: stack.layout().dir().join("logs/bare.log"),
+        ready_file: stack.layout().dir().join("run/bare.ready"),
+    };
+    Ok(Process::start(keeper, plan)?)
+}
+
+fn report(sides: &[Side], options: &Options) {
+    let summary: Vec<(&str, Round)> = sides.iter().map(|side| (side.name, median_round(&side.rounds))).collect();
+    let cpu = |wanted: &str| summary.iter().find(|(name, _)| *name == wanted).map_or(f64::NAN, |(_, round)| round.cpu_us);
+    let ratio = cpu("gateway") / cpu("bare");
+    match options.output {
+        console::Output::Json => {
+            let (rounds, protocol) = (options.rounds, if options.http2 { "http2" } else { "http1" });
+            let sides: serde_json::Map<_, _> =
+                summary.iter().map(|(name, round)| ((*name).to_owned(), serde_json::json!(round))).collect();
+            let line = serde_json::json!({
+                "protocol": protocol, "connections": options.connections, "size": options.size, "threads": options.threads,
+                "rounds": rounds, "seconds": options.seconds, "medians": sides, "cpu_ratio": ratio,
+            });
+            console::say(&line.to_string());
+        }
+        console::Output::Table => {
+            console::say("            CPU µs/request  requests/s    p50 µs    p99 µs   errors   (medians)");
+            for (name, round) in &summary {
+                console::say(&format!(
+                    "{name:<10} {:>15.1} {:>11.0} {:>9} {:>9} {:>8}",
+                    round.cpu_us, round.requests_per_s, round.p50_us, round.p99_us, round.errors
+                ));
+            }
+            console::say(&format!("CPU ratio gateway / bare: {ratio:.2}"));
+        }
+    }
+}
+
+/// Each figure's own median over the rounds; errors and requests are sums.
+fn median_round(rounds: &[Round]) -> Round {
+    Round {
+        cpu_us: median(rounds.iter().map(|round| round.cpu_us)),
+        requests_per_s: median(rounds.iter().map(|round| round.requests_per_s)),
+        p50_us: median_whole(rounds.iter().map(|round| round.p50_us)),
+        p99_us: median_whole(rounds.iter().map(|round| round.p99_us)),
+        requests: rounds.iter().map(|round| round.requests).sum(),
+        errors: rounds.iter().map(|round| round.errors).sum(),
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn median_whole(values: impl Iterator<Item = u64>) -> u64 {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or(0)
+}
+
+async fn idle(stack: &Stack, count: u32, options: &Options) -> anyhow::Result<()> {
+    let device = stack.device("mottagning")?;
+    let gateway = stack.process_id(Component::Gateway).context("the gateway does not run")?;
+    let resident = || usage::resident(gateway).context("the gateway has ended");
+    let before = resident()?;
+    let protocol = if options.http2 { Protocol::Http2 } else { Protocol::Http1 };
+    let mut open = Vec::with_capacity(count as usize);
+    for number in 1..=count {
+        open.push(Connection::open(&stack.target(), &device, protocol).await.with_context(|| format!("connection {number}"))?);
+        if number % 500 == 0 {
+            console::progress(&format!("{number} connections"));
+        }
+    }
+    console::progress_end();
+    let after = resident()?;
+    let closed = open.iter().filter(|connection| connection.is_closed()).count();
+    match options.output {
+        console::Output::Json => {
+            let line = serde_json::json!({"idle": count, "closed": closed, "rss_before_bytes": before, "rss_bytes": after});
+            console::say(&line.to_string());
+        }
+        console::Output::Table => {
+            let mib = |bytes: u64| bytes / (1 << 20);
+            console::say(&format!("{count} idle connections ({closed} closed by the gateway): {} MiB resident, {} MiB before", mib(after), mib(before)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! The whole installation on one machine: sample registry, ClickHouse, auditor and gateway, each a process of its own.
+//!
+//! All of it lives in one folder: keys and certificates (made by `auditor init`), settings, data, logs. A folder that
+//! was used before is used on: accounts, devices and data stay. Ports are loopback ports, chosen before the start, so
+//! that a program that is killed and started again is where it was.
+//!
+//! Nothing outlives a [`Stack`]: see [`process`].
+
+pub mod files;
+pub mod people;
+pub mod ports;
+pub mod process;
+
+use crate::client::login::{Credentials, Session, log_in};
+use crate::client::{ClientError, Device, Target, plain};
+use crate::patients::Population;
+use anyhow::Context as _;
+use contract::pseudonym::PseudonymKey;
+use files::Layout;
+use people::{Enrolled, Person, Roster};
+use ports::Ports;
+use process::{Keeper, Plan, Process, ProcessError};
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A program of the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Component {
+    /// The sample registry.
+    Registry,
+    /// The embedded ClickHouse.
+    Clickhouse,
+    /// The auditor.
+    Auditor,
+    /// The gateway.
+    Gateway,
+}
+
+impl Component {
+    /// Every program, in the order in which they start.
+    pub const ALL: [Self; 4] = [Self::Registry, Self::Clickhouse, Self::Auditor, Self::Gateway];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Clickhouse => "clickhouse",
+            Self::Auditor => "auditor",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The gateway.
+    pub gateway: PathBuf,
+    /// The auditor.
+    pub auditor: PathBuf,
+    /// This program, for the sample registry.
+    pub loadtest: PathBuf,
+}
+
+impl Programs {
+    /// All in the folder of the program that runs.
+    pub fn beside_this() -> anyhow::Result<Self> {
+        let this = std::env::current_exe().context("where this program is")?;
+        let folder = this.parent().context("this program is in no folder")?.to_owned();
+        Self::in_folder(&folder)
+    }
+
+    /// All in this folder.
+    pub fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+        let find = |name: &str| {
+            let path = folder.join(name);
+            anyhow::ensure!(path.is_file(), "{} is not there: build it first (cargo build --release)", path.display());
+            Ok(path)
+        };
+        Ok(Self { gateway: find("gateway")?, auditor: find("auditor")?, loadtest: find("loadtest")? })
+    }
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The programs.
+    pub programs: Programs,
+    /// The ports.
+    pub ports: Ports,
+    /// The sample registry's patients.
+    pub population: Population,
+    /// More arguments of the sample registry.
+    pub registry_arguments: Vec<String>,
+    /// Who gets an account and on which devices they work.
+    pub roster: Roster,
+    /// Worker threads of the gateway; 0: one per processor.
+    pub gateway_threads: u16,
+}
+
+/// The running stack.
+pub struct Stack {
+    settings: Settings,
+    layout: Layout,
+    keeper: Keeper,
+    running: Vec<(Component, Process)>,
+    enrolled: Enrolled,
+    _lock: File,
+}
+
+const READY_LIMIT: Duration = Duration::from_mins(1);
+const COMMAND_LIMIT: Duration = Duration::from_mins(1);
+/// ClickHouse starts as long as its data need to be read.
+const CLICKHOUSE_LIMIT: Duration = Duration::from_mins(3);
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+impl Stack {
+    /// Starts everything; `tell` hears each step before it begins.
+    pub async fn start(settings: Settings, tell: impl Fn(&str)) -> anyhow::Result<Self> {
+        let layout = Layout::new(&settings.dir)?;
+        let lock = layout.lock()?;
+        let keeper = Keeper::start()?;
+        let mut stack = Self { settings, layout, keeper, running: Vec::new(), enrolled: Enrolled::default(), _lock: lock };
+        tell("keys and certificates");
+        stack.auditor(&stack.layout.init_arguments()).await?;
+        stack.layout.write_settings(&stack.settings)?;
+        stack.command(&stack.settings.programs.gateway, &stack.layout.gateway_keys_arguments()).await?;
+        tell("the sample registry");
+        stack.launch(Component::Registry).await?;
+        tell("ClickHouse");
+        stack.launch(Component::Clickhouse).await?;
+        stack.auditor(&stack.layout.migrate_arguments()).await?;
+        tell("accounts and devices");
+        stack.enrolled = people::enrol(&stack.settings.roster, &stack.settings.programs.auditor, &stack.layout).await?;
+        tell("the auditor");
+        stack.launch(Component::Auditor).await?;
+        tell("the gateway");
+        stack.launch(Component::Gateway).await?;
+        stack.until_gateway_ready().await?;
+        Ok(stack)
+    }
+
+    async fn command(&self, program: &Path, arguments: &[String]) -> Result<String, ProcessError> {
+        process::output(program, arguments, COMMAND_LIMIT).await
+    }
+
+    async fn auditor(&self, arguments: &[String]) -> Result<String, ProcessError> {
+        self.command(&self.settings.programs.auditor, arguments).await
+    }
+
+    async fn launch(&mut self, component: Component) -> Result<(), ProcessError> {
+        let plan = self.layout.plan(component, &self.settings);
+        self.launch_plan(component, plan).await
+    }
+
+    async fn launch_plan(&mut self, component: Component, plan: Plan) -> Result<(), ProcessError> {
+        let mut process = Process::start(&self.keeper, plan)?;
+        let limit = if component == Component::Clickhouse { CLICKHOUSE_LIMIT } else { READY_LIMIT };
+        process.ready(limit).await?;
+        self.running.retain(|(other, _)| *other != component);
+        self.running.push((component, process));
+        Ok(())
+    }
+
+    /// The gateway is ready when it knows the directory and can write its journal.
+    async fn until_gateway_ready(&mut self) -> anyhow::Result<()> {
+        let ops = self.ops();
+        let Some((_, gateway)) = self.running.iter_mut().find(|(component, _)| *component == Component::Gateway) else {
+            return Ok(());
+        };
+        gateway
+            .until("was ready by /readyz", READY_LIMIT, async move || match plain::get(ops, "/readyz").await {
+                Ok((status, _)) if status.is_success() => Some(()),
+                _ => None,
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Kills a program as a power cut would (kill -9 of its process group).
+    pub fn kill(&mut self, component: Component) {
+        if let Some((_, process)) = self.running.iter_mut().find(|(other, _)| *other == component) {
+            process.kill();
+        }
+    }
+
+    /// Starts a killed program again, and waits until it is ready.
+    pub async fn restart(&mut self, component: Component) -> anyhow::Result<()> {
+        self.kill(component);
+        self.launch(component).await?;
+        if component == Component::Gateway {
+            self.until_gateway_ready().await?;
+        }
+        Ok(())
+    }
+
+    /// A program that ended without being asked to, with its log's last lines.
+    pub fn fallen(&mut self) -> Option<String> {
+        self.running.iter_mut().find_map(|(component, process)| {
+            let status = process.ended()?;
+            let log = &process.plan().log;
+            Some(format!("{} ended ({status}); the end of {}:\n{}", component.name(), log.display(), process::tail(log)))
+        })
+    }
+
+    /// Stops everything in order: the gateway first, so that it can drain, ClickHouse after those who write to it.
+    pub async fn stop(mut self) {
+        for component in [Component::Gateway, Component::Auditor, Component::Clickhouse, Component::Registry] {
+            if let Some(position) = self.running.iter().position(|(other, _)| *other == component) {
+                let (_, process) = self.running.swap_remove(position);
+                if !process.stop(STOP_LIMIT).await {
+                    tracing::warn!(component = component.name(), "did not end in time and was killed");
+                }
+            }
+        }
+    }
+
+    /// The process id of a program.
+    pub fn process_id(&self, component: Component) -> Option<u32> {
+        self.running.iter().find(|(other, _)| *other == component).map(|(_, process)| process.id())
+    }
+
+    /// Where the gateway answers.
+    pub fn target(&self) -> Target {
+        Target { address: loopback(self.settings.ports.https), host: files::HOST.to_owned() }
+    }
+
+    /// The gateway's own listener for health and metrics.
+    pub fn ops(&self) -> SocketAddr {
+        loopback(self.settings.ports.gateway_ops)
+    }
+
+    /// The sample registry itself.
+    pub fn registry(&self) -> SocketAddr {
+        loopback(self.settings.ports.registry)
+    }
+
+    /// The folder's files.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What was asked for.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Accounts and devices.
+    pub fn enrolled(&self) -> &Enrolled {
+        &self.enrolled
+    }
+
+    /// A device of the roster.
+    pub fn device(&self, name: &str) -> Result<Device, ClientError> {
+        let (certificate, key) = self.layout.device_files(name);
+        Device::load(&certificate, &key, &self.layout.server_ca())
+    }
+
+    /// Logs a person in on a device.
+    pub async fn log_in(&self, person: &Person, device: &Device) -> anyhow::Result<Session> {
+        let credentials: &Credentials =
+            self.enrolled.credentials.get(person.user).with_context(|| format!("{} has no account", person.user))?;
+        log_in(&self.target(), device, credentials).await.with_context(|| format!("{} cannot log in", person.user))
+    }
+
+    /// The key of the installation's pseudonyms.
+    pub fn pseudonym_key(&self) -> anyhow::Result<PseudonymKey> {
+        let text = std::fs::read_to_string(self.layout.pseudonym_key()).context("the pseudonym key")?;
+        Ok(PseudonymKey::from_hex(&text)?)
+    }
+
+    /// ClickHouse's HTTP interface.
+    pub fn clickhouse_url(&self) -> String {
+        format!("http://{}", loopback(self.settings.ports.clickhouse))
+    }
+
+    /// A client of ClickHouse that may only read.
+    pub fn clickhouse(&self) -> anyhow::Result<clickhouse::Client> {
+        let key = std::fs::read_to_string(self.layout.reader_key()).context("the key of ClickHouse's reader")?;
+        Ok(clickhouse::Client::default()
+            .with_url(self.clickhouse_url())
+            .with_user("reader")
+            .with_password(key.trim())
+            .with_database(files::DATABASE))
+    }
+}
+
+/// A port of this machine.
+pub fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}

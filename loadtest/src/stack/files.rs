@@ -1,0 +1,266 @@
+//! The files of a stack: where they are, and the settings that its programs get.
+//!
+//! Settings are the examples of the repository's `config` folder with this stack's addresses and paths put in, so
+//! that what the examples say is what runs here.
+
+use super::process::Plan;
+use super::{Component, Settings, loopback};
+use anyhow::Context as _;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// The host name by which the gateway is asked.
+pub const HOST: &str = "localhost";
+/// ClickHouse's database.
+pub const DATABASE: &str = "grindvakt";
+
+const GATEWAY_EXAMPLE: &str = include_str!("../../../config/gateway.toml");
+const AUDITOR_EXAMPLE: &str = include_str!("../../../config/auditor.toml");
+const ROUTES_EXAMPLE: &str = include_str!("../../../config/routes.toml");
+
+/// The folder of a stack.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    dir: PathBuf,
+}
+
+impl Layout {
+    /// Makes the folder and those in it.
+    pub fn new(dir: &Path) -> anyhow::Result<Self> {
+        let make = |path: &Path| std::fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()));
+        make(dir)?;
+        let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
+        for folder in ["gateway", "clickhouse", "devices", "logs", "run"] {
+            make(&dir.join(folder))?;
+        }
+        Ok(Self { dir })
+    }
+
+    /// Takes the folder for one stack, as long as the file is held.
+    pub fn lock(&self) -> anyhow::Result<File> {
+        let file = File::create(self.dir.join("run/lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => anyhow::bail!("{} is used by another stack that runs", self.dir.display()),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Certificate and key of a device, PEM.
+    pub fn device_files(&self, name: &str) -> (PathBuf, PathBuf) {
+        (self.dir.join(format!("devices/{name}.pem")), self.dir.join(format!("devices/{name}.key")))
+    }
+
+    /// A device's certificate and key for browsers, PKCS#12.
+    pub fn device_bundle(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("devices/{name}.p12"))
+    }
+
+    /// The authority that the gateway's certificate is of.
+    pub fn server_ca(&self) -> PathBuf {
+        self.dir.join("pki/server-ca.pem")
+    }
+
+    /// Certificate and key of the gateway, and the authority of devices.
+    pub fn gateway_tls(&self) -> (PathBuf, PathBuf, PathBuf) {
+        (self.dir.join("pki/gateway.pem"), self.dir.join("pki/gateway.key"), self.dir.join("pki/device-ca.pem"))
+    }
+
+    /// The key of the installation's pseudonyms.
+    pub fn pseudonym_key(&self) -> PathBuf {
+        self.dir.join("secrets/pseudonym.key")
+    }
+
+    /// The password of ClickHouse's reader.
+    pub fn reader_key(&self) -> PathBuf {
+        self.dir.join("secrets/clickhouse-reader.password")
+    }
+
+    /// What is kept of the accounts made: passwords and secrets of demo users.
+    pub fn credentials(&self) -> PathBuf {
+        self.dir.join("secrets/demo-users.json")
+    }
+
+    /// The auditor's settings.
+    pub fn auditor_settings(&self) -> PathBuf {
+        self.dir.join("auditor.toml")
+    }
+
+    fn gateway_settings(&self) -> PathBuf {
+        self.dir.join("gateway.toml")
+    }
+
+    /// Arguments of `auditor init`.
+    pub fn init_arguments(&self) -> Vec<String> {
+        words(&["init", "--dir", &text(&self.dir), "--host", HOST, "--host", "127.0.0.1", "--host", "::1"])
+    }
+
+    /// Arguments of `auditor migrate`.
+    pub fn migrate_arguments(&self) -> Vec<String> {
+        words(&["migrate", "--config", &text(&self.auditor_settings())])
+    }
+
+    /// Arguments of `gateway keys`.
+    pub fn gateway_keys_arguments(&self) -> Vec<String> {
+        words(&["keys", "--config", &text(&self.gateway_settings())])
+    }
+
+    /// How to start a program.
+    pub fn plan(&self, component: Component, settings: &Settings) -> Plan {
+        let name = component.name();
+        let ready_file = self.dir.join(format!("run/{name}.ready"));
+        let ready = text(&ready_file);
+        let programs = &settings.programs;
+        let (program, arguments) = match component {
+            Component::Registry => {
+                let listen = loopback(settings.ports.registry).to_string();
+                let (seed, count) = (settings.population.seed.to_string(), settings.population.count.to_string());
+                let mut arguments =
+                    words(&["backend", "--listen", &listen, "--seed", &seed, "--patients", &count, "--port-file", &ready]);
+                arguments.extend(settings.registry_arguments.iter().cloned());
+                (&programs.loadtest, arguments)
+            }
+            Component::Clickhouse => {
+                let listen = loopback(settings.ports.clickhouse).to_string();
+                let (data, keys) = (text(&self.dir.join("clickhouse")), text(&self.dir.join("secrets/clickhouse.keys")));
+                let arguments =
+                    words(&["clickhouse", "--data", &data, "--listen", &listen, "--key-file", &keys, "--port-file", &ready]);
+                (&programs.auditor, arguments)
+            }
+            Component::Auditor => {
+                (&programs.auditor, words(&["serve", "--config", &text(&self.auditor_settings()), "--ready-file", &ready]))
+            }
+            Component::Gateway => {
+                (&programs.gateway, words(&["serve", "--config", &text(&self.gateway_settings()), "--ready-file", &ready]))
+            }
+        };
+        Plan { name, program: program.clone(), arguments, log: self.dir.join(format!("logs/{name}.log")), ready_file }
+    }
+
+    /// Writes the settings of gateway, routes and auditor.
+    pub fn write_settings(&self, settings: &Settings) -> anyhow::Result<()> {
+        self.write("routes.toml", &Self::routes(settings)?)?;
+        self.write("gateway.toml", &self.gateway(settings)?)?;
+        self.write("auditor.toml", &self.auditor(settings)?)
+    }
+
+    fn write(&self, name: &str, table: &Table) -> anyhow::Result<()> {
+        let path = self.dir.join(name);
+        let text = format!("# Written at each start of the stack; changes made here are lost.\n\n{}", toml::to_string(table)?);
+        crate::backend::write_whole(&path, &text).with_context(|| path.display().to_string())
+    }
+
+    fn routes(settings: &Settings) -> anyhow::Result<Table> {
+        let mut routes: Table = ROUTES_EXAMPLE.parse().context("routes.toml")?;
+        let registries = routes.get_mut("registry").and_then(Value::as_array_mut).context("routes.toml has no registry")?;
+        for registry in registries.iter_mut().filter_map(Value::as_table_mut) {
+            let port = match registry.get("name").and_then(Value::as_str) {
+                Some("auditor") => settings.ports.auditor,
+                _ => settings.ports.registry,
+            };
+            registry.insert("peers".to_owned(), Value::from(vec![loopback(port).to_string()]));
+        }
+        Ok(routes)
+    }
+
+    fn gateway(&self, settings: &Settings) -> anyhow::Result<Table> {
+        let mut gateway: Table = GATEWAY_EXAMPLE.parse().context("gateway.toml")?;
+        let (certificate, key, client_ca) = self.gateway_tls();
+        set(&mut gateway, "node", "state_dir", text(&self.dir.join("gateway")));
+        set(&mut gateway, "node", "threads", i64::from(settings.gateway_threads));
+        set(&mut gateway, "listen", "https", vec![loopback(settings.ports.https).to_string()]);
+        set(&mut gateway, "listen", "ops", loopback(settings.ports.gateway_ops).to_string());
+        set(&mut gateway, "listen", "hosts", vec![HOST.to_owned()]);
+        set(&mut gateway, "tls", "certificate", text(&certificate));
+        set(&mut gateway, "tls", "key", text(&key));
+        set(&mut gateway, "tls", "client_ca", vec![text(&client_ca)]);
+        // All load comes from one address here, and from few devices.
+        set(&mut gateway, "limits", "connections_per_address", 20_000);
+        set(&mut gateway, "limits", "handshakes_per_address_per_s", 10_000);
+        set(&mut gateway, "limits", "requests_per_device_per_s", 500_000);
+        set(&mut gateway, "auditor", "directory", format!("unix:{}", text(&self.socket())));
+        set(&mut gateway, "identity", "pseudonym_key", text(&self.pseudonym_key()));
+        set(&mut gateway, "identity", "auditor_public_key", text(&self.dir.join("pki/identity.pub")));
+        set(&mut gateway, "journal", "dir", text(&self.dir.join("gateway/journal")));
+        set(&mut gateway, "clickhouse", "url", format!("http://{}", loopback(settings.ports.clickhouse)));
+        set(&mut gateway, "clickhouse", "database", DATABASE);
+        set(&mut gateway, "clickhouse", "key_file", text(&self.dir.join("secrets/clickhouse-gateway.password")));
+        set(&mut gateway, "routes", "file", text(&self.dir.join("routes.toml")));
+        Ok(gateway)
+    }
+
+    fn auditor(&self, settings: &Settings) -> anyhow::Result<Table> {
+        let mut auditor: Table = AUDITOR_EXAMPLE.parse().context("auditor.toml")?;
+        set(&mut auditor, "app", "listen", loopback(settings.ports.auditor).to_string());
+        set(&mut auditor, "app", "gateway_keys", vec![text(&self.dir.join("gateway/jwks.json"))]);
+        set(&mut auditor, "ops", "listen", loopback(settings.ports.auditor_ops).to_string());
+        set(&mut auditor, "internal", "listen", format!("unix:{}", text(&self.socket())));
+        set(&mut auditor, "clickhouse", "url", format!("http://{}", loopback(settings.ports.clickhouse)));
+        set(&mut auditor, "clickhouse", "database", DATABASE);
+        Ok(auditor)
+    }
+
+    /// The auditor's socket: in the folder, unless its path would be longer than a socket's may be (108 bytes).
+    fn socket(&self) -> PathBuf {
+        let here = self.dir.join("state/internal.sock");
+        if here.as_os_str().len() <= SOCKET_PATH_MAX {
+            return here;
+        }
+        let mut name = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(text(&self.dir).as_bytes()));
+        name.truncate(16);
+        std::env::temp_dir().join(format!("grindvakt-{name}.sock"))
+    }
+}
+
+const SOCKET_PATH_MAX: usize = 100;
+
+fn set(table: &mut Table, section: &str, key: &str, value: impl Into<Value>) {
+    let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+    if let Some(section) = section.as_table_mut() {
+        section.insert(key.to_owned(), value.into());
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patients::Population;
+    use crate::stack::people::Roster;
+    use crate::stack::ports::Ports;
+    use crate::stack::Programs;
+
+    #[test]
+    fn the_examples_take_this_stacks_addresses() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let layout = Layout::new(dir.path()).expect("makes");
+        let none = PathBuf::from("none");
+        let settings = Settings {
+            dir: dir.path().to_owned(),
+            programs: Programs { gateway: none.clone(), auditor: none.clone(), loadtest: none },
+            ports: Ports::DEMO,
+            population: Population { seed: 1, count: 1 },
+            registry_arguments: Vec::new(),
+            roster: Roster::demo(),
+            gateway_threads: 1,
+        };
+        layout.write_settings(&settings).expect("writes");
+        let routes = std::fs::read_to_string(dir.path().join("routes.toml")).expect("is there");
+        assert!(routes.contains("127.0.0.1:8082") && routes.contains("127.0.0.1:8081"));
+        let gateway = std::fs::read_to_string(dir.path().join("gateway.toml")).expect("is there");
+        assert!(!gateway.contains("../var"), "{gateway}");
+    }
+}

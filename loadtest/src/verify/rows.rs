@@ -1,0 +1,105 @@
+//! What the comparison reads: the gateway's backlog, ClickHouse's rows, the sample registry's list of changes.
+
+use super::compare::{Comparison, Row};
+use crate::backend::changes::{PAGE_MAX, PATH};
+use crate::client::plain;
+use crate::stack::Stack;
+use anyhow::Context as _;
+use contract::pseudonym::PatientRef;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+const POLL: Duration = Duration::from_millis(100);
+
+/// Waits until everything that the gateway's journal holds is acknowledged by ClickHouse.
+pub(super) async fn until_drained(stack: &mut Stack, limit: Duration) -> anyhow::Result<()> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(fallen) = stack.fallen() {
+            anyhow::bail!(fallen);
+        }
+        let (_, body) = plain::get(stack.ops(), "/metrics").await.context("the gateway's metrics")?;
+        let text = String::from_utf8_lossy(&body);
+        let durable = metric(&text, "audit_journal_durable_sequence");
+        let acked = metric(&text, "audit_journal_acked_sequence");
+        let (Some(durable), Some(acked)) = (durable, acked) else {
+            anyhow::bail!("the gateway's metrics do not tell the journal's backlog");
+        };
+        // The first is the last durable frame, the second the first that is not acknowledged.
+        if acked > durable {
+            return Ok(());
+        }
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "the gateway's backlog is not drained within {} s: frames up to {durable}, acknowledged below {acked}",
+            limit.as_secs()
+        );
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The value of a metric without labels, whatever stands before its name.
+fn metric(text: &str, name: &str) -> Option<u64> {
+    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+        let (key, value) = line.rsplit_once(' ')?;
+        if key.ends_with(name) { value.parse().ok() } else { None }
+    })
+}
+
+/// The changing requests that reached the sample registry.
+pub(super) async fn changes(registry: SocketAddr) -> anyhow::Result<Vec<Uuid>> {
+    let mut all = Vec::new();
+    loop {
+        let (_, body) = plain::get(registry, &format!("{PATH}?after={}", all.len())).await.context("the sample registry's changes")?;
+        let before = all.len();
+        for line in String::from_utf8_lossy(&body).lines() {
+            all.push(Uuid::parse_str(line).context("the sample registry's changes")?);
+        }
+        if all.len() < before + PAGE_MAX {
+            return Ok(all);
+        }
+    }
+}
+
+#[derive(Debug, clickhouse::Row, serde::Deserialize)]
+struct Access {
+    #[serde(with = "clickhouse::serde::uuid")]
+    request_id: Uuid,
+    patient_ref: [u8; 16],
+    denied: u8,
+}
+
+#[derive(Debug, clickhouse::Row, serde::Deserialize)]
+struct Event {
+    #[serde(with = "clickhouse::serde::uuid")]
+    event_id: Uuid,
+}
+
+/// Reads all rows, in the order of their requests, and hands them to the comparison.
+pub(super) async fn compare(clickhouse: &clickhouse::Client, comparison: &mut Comparison) -> anyhow::Result<()> {
+    let refused = "SELECT event_id FROM auth_event FINAL WHERE kind IN ('request_refused', 'device_refused')";
+    let mut events = clickhouse.query(refused).fetch::<Event>()?;
+    while let Some(event) = events.next().await.context("ClickHouse's auth_event")? {
+        comparison.add_refusal_event(event.event_id);
+    }
+    let access = "SELECT request_id, patient_ref, toUInt8(decision = 'deny') AS denied FROM access_log FINAL \
+                  WHERE phase != 'end' ORDER BY request_id";
+    let mut rows = clickhouse.query(access).fetch::<Access>()?;
+    while let Some(row) = rows.next().await.context("ClickHouse's access_log")? {
+        comparison.add(Row { request: row.request_id, patient: PatientRef(row.patient_ref), denied: row.denied != 0 });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_found_behind_their_prefix() {
+        let text = "# HELP grindvakt_acked_sequence x\ngrindvakt_acked_sequence 17\nother 4\n";
+        assert_eq!(metric(text, "acked_sequence"), Some(17));
+        assert_eq!(metric(text, "durable_sequence"), None);
+    }
+}

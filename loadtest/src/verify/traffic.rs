@@ -1,0 +1,251 @@
+//! The users at work: each worker is one person on one device over one protocol, and writes each answer to the ledger.
+
+use super::ledger::{End, Entry, Expect, Ledger};
+use super::plan::{Action, Known, Payload, Standing, Take, draw};
+use crate::backend::REGISTRY_HEADER;
+use crate::client::login::Session;
+use crate::client::socket::{Socket, Upgrade};
+use crate::client::{Body, ClientError, Connection, Device, Protocol, Target, empty, full};
+use crate::rng::Rng;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// One worker's part.
+#[derive(Clone)]
+pub struct Worker {
+    /// Where the gateway is.
+    pub target: Target,
+    /// On which device.
+    pub device: Device,
+    /// Over which protocol; sockets and their upgrades are HTTP/1.1 always.
+    pub protocol: Protocol,
+    /// What the user may do.
+    pub standing: Standing,
+    /// The login; none for a stranger without any.
+    pub session: Option<Session>,
+    /// The patients to ask for.
+    pub patients: Arc<Vec<Known>>,
+    /// The seed of what this worker does.
+    pub seed: u64,
+}
+
+/// What the workers share.
+#[derive(Default)]
+pub struct Shared {
+    /// The account of what was answered.
+    pub ledger: Ledger,
+    /// Set when the time is up.
+    pub stop: AtomicBool,
+    /// Exchanges that failed: no answer, or the gateway's own 5xx.
+    pub errors: AtomicU64,
+    /// Connections that could not be made.
+    pub unconnected: AtomicU64,
+}
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// A pause before trying to connect again to a gateway that is down.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Worker {
+    /// Works until told to stop, or the ledger is full.
+    pub async fn run(self, shared: Arc<Shared>) {
+        let mut rng = Rng::new(self.seed);
+        let mut connection: Option<Connection> = None;
+        while !shared.stop.load(Ordering::Relaxed) && shared.ledger.has_room() {
+            let action = draw(&mut rng, self.standing, &self.patients);
+            if action.take == Take::Socket {
+                self.socket(&action, &shared).await;
+                continue;
+            }
+            let mut open = match connection.take().filter(|open| !open.is_closed()) {
+                Some(open) => open,
+                None => match Connection::open(&self.target, &self.device, self.protocol).await {
+                    Ok(open) => open,
+                    Err(error) => {
+                        tracing::debug!(%error, "no connection");
+                        shared.unconnected.fetch_add(1, Ordering::Relaxed);
+                        tokio::time::sleep(RECONNECT_PAUSE).await;
+                        continue;
+                    }
+                },
+            };
+            if self.exchange(&mut open, &action, &shared).await {
+                connection = Some(open);
+            }
+        }
+    }
+
+    /// One request and its answer; true if the connection can be used again.
+    async fn exchange(&self, connection: &mut Connection, action: &Action, shared: &Shared) -> bool {
+        let request = match self.request(action) {
+            Ok(request) => request,
+            Err(error) => {
+                shared.ledger.odd(format!("a request could not be made: {error}"));
+                return true;
+            }
+        };
+        shared.ledger.sent();
+        let response = match connection.send(request, ANSWER_TIMEOUT).await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::debug!(%error, path = action.path, "no answer");
+                shared.errors.fetch_add(1, Ordering::Relaxed);
+                shared.ledger.lost(&action.expect);
+                return false;
+            }
+        };
+        let head = Head::of(response.status().as_u16(), response.headers());
+        let whole = match action.take {
+            Take::First if head.from_registry => {
+                let mut body = response.into_body();
+                let _ = tokio::time::timeout(ANSWER_TIMEOUT, body.frame()).await;
+                false
+            }
+            _ => drain(response).await,
+        };
+        shared.settle(&head, action, whole);
+        whole || (action.take == Take::First && self.protocol == Protocol::Http2)
+    }
+
+    async fn socket(&self, action: &Action, shared: &Shared) {
+        let session = self.session.as_ref().map(Session::header);
+        let session = session.as_ref().map(|(name, value)| (*name, value.as_str()));
+        let upgrade = Socket::open(&self.target, &self.device, &action.path, session).await;
+        if matches!(upgrade, Err(ClientError::Connect(_))) {
+            shared.unconnected.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+            return;
+        }
+        shared.ledger.sent();
+        match upgrade {
+            Ok(Upgrade::Open(mut socket, headers)) => {
+                let whole = self.converse(&mut socket, &action.expect).await;
+                socket.close().await;
+                shared.settle(&Head::of(101, &headers), action, whole);
+            }
+            Ok(Upgrade::Refused(status, headers)) => shared.settle(&Head::of(status.as_u16(), &headers), action, true),
+            Err(error) => {
+                tracing::debug!(%error, "no upgrade");
+                shared.errors.fetch_add(1, Ordering::Relaxed);
+                shared.ledger.lost(&action.expect);
+            }
+        }
+    }
+
+    /// Asks one question on a socket; a socket of one patient tells that patient's data first.
+    async fn converse(&self, socket: &mut Socket, expect: &Expect) -> bool {
+        let greeted = match expect {
+            Expect::Patients(_) => matches!(socket.hear(ANSWER_TIMEOUT).await, Ok(Some(_))),
+            _ => true,
+        };
+        let question = match (expect, self.patients.first()) {
+            (Expect::Unidentified, Some(patient)) => format!(r#"{{"patient":"{}"}}"#, patient.number),
+            _ => "hej".to_owned(),
+        };
+        greeted && socket.say(&question).await.is_ok() && matches!(socket.hear(ANSWER_TIMEOUT).await, Ok(Some(_)))
+    }
+
+    fn request(&self, action: &Action) -> Result<Request<Body>, http::Error> {
+        let mut builder = Request::builder().method(action.method.clone()).uri(&action.path);
+        if let Some((name, value)) = &action.header {
+            builder = builder.header(*name, value);
+        }
+        if let Some(session) = &self.session {
+            let (name, value) = session.header();
+            builder = builder.header(name, value);
+        }
+        let page = action.path.starts_with("/patients") || action.path.starts_with("/units");
+        builder = builder.header(header::ACCEPT, if page { "text/html" } else { "application/json" });
+        match &action.payload {
+            Payload::Empty => builder.body(empty()),
+            Payload::Form(form) => {
+                builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(full(form.clone()))
+            }
+            Payload::Json(kind, json) => builder.header(header::CONTENT_TYPE, *kind).body(full(json.clone())),
+            Payload::Upload(size) => builder.header(header::CONTENT_TYPE, "application/octet-stream").body(upload(*size)),
+        }
+    }
+}
+
+/// A body of `size` bytes in pieces, of unknown length to the receiver.
+fn upload(size: u64) -> Body {
+    const PIECE: u64 = 16 << 10;
+    let pieces = futures_util::stream::unfold(size, |left| async move {
+        let length = usize::try_from(left.min(PIECE)).unwrap_or(0);
+        (length > 0).then(|| (Ok(Frame::data(Bytes::from(vec![0x55; length]))), left - length as u64))
+    });
+    BodyExt::boxed(StreamBody::new(pieces))
+}
+
+/// Reads an answer to its end; false if it broke off.
+async fn drain(response: Response<Incoming>) -> bool {
+    let mut body = response.into_body();
+    loop {
+        match tokio::time::timeout(ANSWER_TIMEOUT, body.frame()).await {
+            Ok(None) => return true,
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(_))) | Err(_) => return false,
+        }
+    }
+}
+
+/// What an answer's head says.
+struct Head {
+    id: Option<Uuid>,
+    status: u16,
+    from_registry: bool,
+}
+
+impl Head {
+    fn of(status: u16, headers: &HeaderMap) -> Self {
+        let id = headers.get("x-request-id").and_then(|value| value.to_str().ok()).and_then(|text| Uuid::parse_str(text).ok());
+        Self { id, status, from_registry: headers.contains_key(REGISTRY_HEADER) }
+    }
+}
+
+impl Shared {
+    fn settle(&self, head: &Head, action: &Action, whole: bool) {
+        let Some(id) = head.id else {
+            self.ledger.odd(format!("an answer {} to {} {} has no request id", head.status, action.method, action.path));
+            return;
+        };
+        let end = match (head.from_registry, head.status) {
+            (true, _) if whole => End::Complete,
+            (true, _) => End::Aborted,
+            (false, 500..) => End::Unavailable,
+            (false, _) => End::Refused,
+        };
+        match (&action.expect, end) {
+            (_, End::Unavailable) => {
+                self.errors.fetch_add(1, Ordering::Relaxed);
+            }
+            (Expect::Refusal, End::Complete | End::Aborted) => {
+                self.ledger.odd(format!("let through: {} {} ({}), request {id}", action.method, template(&action.path), head.status));
+            }
+            (Expect::Patients(_) | Expect::Unidentified | Expect::Nothing, End::Refused) => {
+                self.ledger.odd(format!("refused: {} {} ({}), request {id}", action.method, template(&action.path), head.status));
+            }
+            _ => {}
+        }
+        self.ledger.answered(id, Entry { expect: action.expect.clone(), end });
+    }
+}
+
+/// A path without its numbers, for messages.
+fn template(path: &str) -> String {
+    let mut text = String::new();
+    for c in path.chars() {
+        match c {
+            '0'..='9' if text.ends_with('#') => {}
+            '0'..='9' => text.push('#'),
+            other => text.push(other),
+        }
+    }
+    text
+}

@@ -1,0 +1,96 @@
+//! A real Chromium logs in and opens patient pages; then there is exactly one row for each page, by two clients.
+//!
+//! What the browser does is in `loadtest/browser`. It opens the first patient as the first user and the second as the
+//! second, each once.
+
+use crate::whole;
+use contract::identity::PatientId;
+use loadtest::stack::Stack;
+use loadtest::stack::people::{ANNA, BERTIL, CECILIA, Person};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const DEVICE: &str = "mottagning";
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+const SHIPPED_WITHIN: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn a_browser_reads_a_patient_and_there_is_one_row() {
+    let (Some(chromium), Some(_)) = (whole::tool(&BROWSERS), whole::tool(&["npm"])) else { return };
+    let (stack, dir) = whole::start().await;
+    let patients = whole::POPULATION.patients();
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
+    std::fs::create_dir_all(&pictures).unwrap();
+    let person = |person: &Person| stack.enrolled().credentials[person.user].clone();
+    let facts = serde_json::json!({
+        "url": format!("https://{}", stack.target().authority()),
+        "bundle": stack.layout().device_bundle(DEVICE),
+        "pass_phrase": stack.enrolled().devices[DEVICE].pass_phrase,
+        "people": [person(&ANNA), person(&BERTIL), person(&CECILIA)],
+        "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
+        "screenshots": pictures,
+        "chromium": chromium,
+        "title": "Grindvakt",
+    });
+    let facts_file = dir.path().join("browser.json");
+    std::fs::write(&facts_file, facts.to_string()).unwrap();
+
+    let browser = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    if !browser.join("node_modules/.package-lock.json").exists() {
+        whole::run(Command::new("npm").args(["ci", "--silent"]).current_dir(&browser));
+    }
+    let told = whole::run(
+        Command::new("node")
+            .args(["--test", "--test-reporter=spec", "browser.test.js"])
+            .current_dir(&browser)
+            .env("GRINDVAKT_FACTS", &facts_file)
+            .env("NODE_EXTRA_CA_CERTS", stack.layout().server_ca()),
+    );
+    println!("{told}");
+
+    for (who, patient) in [(&ANNA, &patients[0]), (&BERTIL, &patients[1])] {
+        let reference = pseudonym(&stack, &patient.id);
+        by_the_official_client(&stack, who, &reference).await;
+        by_clickhouse_connect(&stack, who, &reference);
+    }
+    stack.stop().await;
+}
+
+fn pseudonym(stack: &Stack, patient: &PatientId) -> String {
+    hex::encode(stack.pseudonym_key().unwrap().patient(patient).0)
+}
+
+async fn by_the_official_client(stack: &Stack, who: &Person, reference: &str) {
+    let client = stack.clickhouse().unwrap();
+    let count = async |table: &str, patient: &str| {
+        let sql = format!("SELECT count() FROM {table} WHERE {patient} = ? AND user_hsa = ? AND route = 'patient-page' AND decision = 'permit'");
+        client.query(&sql).bind(reference).bind(who.hsa).fetch_one::<u64>().await.map_err(|error| error.to_string())
+    };
+    whole::until("the row is in ClickHouse", SHIPPED_WITHIN, async || match count("access", "patient").await? {
+        0 => Err("no row".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    until_shipped(stack).await;
+    assert_eq!(count("access", "patient").await, Ok(1), "the view");
+    // Without FINAL: nothing is doubled underneath either.
+    assert_eq!(count("access_log", "lower(hex(patient_ref))").await, Ok(1), "the table");
+}
+
+fn by_clickhouse_connect(stack: &Stack, who: &Person, reference: &str) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/browser/one_row.py");
+    let port = stack.settings().ports.clickhouse.to_string();
+    whole::run(Command::new(whole::python()).arg(script).args([port.as_str(), reference, who.hsa]).arg(stack.layout().reader_key()));
+}
+
+/// All that the gateway has made durable is in ClickHouse.
+async fn until_shipped(stack: &Stack) {
+    whole::until("the gateway has shipped everything", SHIPPED_WITHIN, async || {
+        let (_, text) = loadtest::client::plain::get(stack.ops(), "/metrics").await.map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&text);
+        let waiting = text.lines().find_map(|line| line.strip_prefix("audit_backlog_frames ")).ok_or("no such metric")?;
+        if waiting == "0" { Ok(()) } else { Err(format!("{waiting} frames wait")) }
+    })
+    .await;
+}

@@ -1,0 +1,26 @@
+//! Integration tests: the real program, free ports, certificates made at test time.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod backend;
+mod bare;
+mod pki;
+
+use loadtest::stack::process::{Keeper, Plan, Process};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Starts a sample registry and gives its address.
+async fn registry(keeper: &Keeper, dir: &Path, name: &'static str, arguments: &[&str]) -> (Process, SocketAddr) {
+    let ready_file = dir.join(format!("{name}.ready"));
+    let mut all = vec!["backend".to_owned(), "--port-file".to_owned(), ready_file.to_str().unwrap().to_owned()];
+    all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    let plan = Plan { name, program: program(), arguments: all, log: dir.join(format!("{name}.log")), ready_file };
+    let mut process = Process::start(keeper, plan).unwrap();
+    let address = process.ready(Duration::from_secs(20)).await.unwrap().trim().parse().unwrap();
+    (process, address)
+}
+
+fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_loadtest"))
+}
