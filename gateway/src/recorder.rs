@@ -2,7 +2,7 @@
 //!
 //! - [`Recorder::intend`] writes the intent of an admitted request and gives a [`Pending`]; only [`Pending::durable`]
 //!   turns it into a [`Durable`], and only with a journal receipt in hand.
-//! - [`Recorder::refuse`] writes a refused request, whole, without waiting: nothing of a patient leaves.
+//! - [`Recorder::refuse`] writes a refused request, whole.
 //! - [`Recorder::end`] writes how an exchange ended, without waiting.
 //! - [`Recorder::event`] writes authentication events; floods of equal ones are counted ([`flood`]).
 
@@ -83,10 +83,12 @@ impl Recorder {
         Ok(Pending(appended.inspect_err(|_| self.metrics.failures.inc())?))
     }
 
-    /// Writes a refused request. False: the journal did not take it, which is counted.
-    pub fn refuse(&self, intent: &Intent) -> bool {
+    /// Writes a refused request, to be waited for before the answer: an answer that somebody got has its record.
+    pub fn refuse(&self, intent: &Intent) -> Result<Pending, RecordError> {
+        debug_assert!(intent.answered.is_some(), "a refused request has its answer with it");
         self.metrics.refusals.inc();
-        self.lazy(FrameKind::Intent, |out| intent.encode(out))
+        let appended = self.journal.append(FrameKind::Intent, |out| intent.encode(out));
+        Ok(Pending(appended.inspect_err(|_| self.metrics.failures.inc())?))
     }
 
     /// Writes how an exchange ended, or that it goes on.

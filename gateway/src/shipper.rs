@@ -29,9 +29,11 @@
 //! seal tells what happened.
 //!
 //! # Limits
-//! Memory: one batch (`rows_max` rows and at the most one frame's rows more, around 1.5 KB each) and the open exchanges.
+//! Memory: the batch that is being sent and the one that is read meanwhile, each of `rows_max` rows and at the most one
+//! frame's rows more, and the open exchanges.
 //! A row waits for others for `wait`. One shipper at a time: it holds the journal, which is locked.
-//! Reading, folding and sending take turns on a thread of their own, `shipper`, so that they never hold up a request.
+//! Reading, folding and sending take turns on a thread of their own, `shipper`, so that they never hold up a request:
+//! whenever a send waits for the network, a few more frames are read.
 //!
 //! # Not done here
 //! Making tables, deleting rows, checking seals: the auditor's.

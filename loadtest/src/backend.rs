@@ -16,6 +16,8 @@ mod store;
 mod transfer;
 
 use crate::patients::Population;
+pub use transfer::document_byte;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};

@@ -6,6 +6,7 @@ use super::context::{Context, Stage};
 use crate::clock;
 use crate::problem::{self, Answer, Preferences, Problem};
 use crate::recorder::sealer::Sealer;
+use crate::recorder::{Pending, RecordError};
 use crate::route::Methods;
 use contract::id::DataKeyId;
 use contract::pseudonym::PatientRef;
@@ -36,8 +37,17 @@ impl Proxy {
             })
         });
         let told = way.as_ref().map_or(status, |answer| answer.status);
-        self.record_refusal(session, context, refusal, told);
+        let recorded = match self.record_refusal(session, context, refusal, told) {
+            Some(Ok(pending)) => pending.durable().await.is_ok(),
+            Some(Err(_)) => false,
+            None => true,
+        };
         match way {
+            // What cannot be recorded is not answered as if it were.
+            _ if !recorded => {
+                let reason = Reason::JournalUnavailable;
+                self.problem(session, context, reason, problem::status(reason), None).await
+            }
             Some(answer) => self.send(session, context, answer).await,
             None => self.problem(session, context, reason, status, allow).await,
         }
@@ -78,7 +88,14 @@ impl Proxy {
         Ok(())
     }
 
-    fn record_refusal(&self, session: &Session, context: &Context, refusal: Refusal, status: StatusCode) {
+    /// Writes the refusal's record; `None`: it was counted instead.
+    fn record_refusal(
+        &self,
+        session: &Session,
+        context: &Context,
+        refusal: Refusal,
+        status: StatusCode,
+    ) -> Option<Result<Pending, RecordError>> {
         let actor = refusal.actor.unwrap_or_else(|| {
             let cert = context.client.as_ref().map(|client| client.fingerprint);
             Arc::new(Actor { device_cert: cert.unwrap_or(Actor::nobody().device_cert), ..Actor::nobody() })
@@ -108,7 +125,7 @@ impl Proxy {
                 count: 1,
                 detail: actor.acr.clone(),
             });
-            return;
+            return None;
         }
         let mut patients = refusal.patients;
         if patients.is_empty() {
@@ -132,7 +149,7 @@ impl Proxy {
                 kind: OutcomeKind::Refused,
             }),
         };
-        self.parts.recorder.refuse(&intent);
+        Some(self.parts.recorder.refuse(&intent))
     }
 }
 

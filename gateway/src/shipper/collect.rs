@@ -62,6 +62,13 @@ impl Collector {
         Ok(())
     }
 
+    /// Reads a few rows' worth of frames, ahead of their being needed. False: there is nothing more to read, or enough is
+    /// held, or an error, which will be back when it matters.
+    pub(super) fn collect_some(&mut self, rows_max: usize, metrics: &Metrics) -> bool {
+        let enough = rows_max.min(self.rows.len() + AHEAD_ROWS);
+        self.collect(enough, metrics).is_ok() && (enough..rows_max).contains(&self.rows.len())
+    }
+
     /// Reads up to this frame, exclusive. False: the journal does not give it out yet.
     pub(super) fn collect_to(&mut self, end: u64, metrics: &Metrics) -> Result<bool, ReadError> {
         while self.position() < end {
@@ -126,8 +133,11 @@ impl Collector {
         self.fold.open()
     }
 
-    /// Waits for a frame that was not read; false if none will come.
+    /// Waits until there is something to ship; false if nothing will come.
     pub(super) async fn wait_for_new(&self) -> bool {
-        self.reader.wait_for_new().await
+        !self.rows.is_empty() || self.reader.wait_for_new().await
     }
 }
+
+/// Rows read in one go while something is being sent: about a millisecond's work.
+const AHEAD_ROWS: usize = 512;

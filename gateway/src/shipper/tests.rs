@@ -6,12 +6,13 @@ mod frames;
 mod model;
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use contract::id::NodeName;
 use contract::record::OutcomeKind;
 use contract::seal::SealKey;
-use futures_util::FutureExt as _;
 
 use super::book::{Book, Mark, peek_book};
 use super::metrics::Metrics;
@@ -24,6 +25,7 @@ use database::{Database, Fake, Fault};
 use frames::{Frames, Kind};
 
 const DIR: &str = "/journal";
+const TENANT: &str = "SE2321000016-T";
 const BOOK: &str = "/journal/shipper.ledger";
 
 fn node() -> NodeName {
@@ -49,6 +51,7 @@ fn worker(
     parts: &journal::Parts,
     sim: &SimStorage,
     database: &Database,
+    tenant: &str,
     rows_max: usize,
 ) -> Result<Worker<Fake>, OpenError> {
     let next = Some(Position::new(parts.recovery.next));
@@ -60,13 +63,19 @@ fn worker(
         seal_key: seal_key(),
         metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
         node: node(),
-        tenant: "SE2321000016-T".into(),
+        tenant: tenant.into(),
         rows_max,
     }))
 }
 
 fn step(worker: &mut Worker<Fake>, now: i64) -> Result<Step, Failure> {
-    worker.step(now).now_or_never().expect("the fake never waits")
+    let mut work = pin!(worker.step(now));
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
+            return done;
+        }
+    }
 }
 
 /// One gateway on a simulated disk, with a database.
@@ -122,7 +131,11 @@ impl World {
     }
 
     fn worker(&self, parts: &journal::Parts) -> Worker<Fake> {
-        worker(parts, &self.sim, &self.database, 100).unwrap()
+        self.worker_for(parts, TENANT)
+    }
+
+    fn worker_for(&self, parts: &journal::Parts, tenant: &str) -> Worker<Fake> {
+        worker(parts, &self.sim, &self.database, tenant, 100).unwrap()
     }
 
     /// The process dies; the disk stays as it was seen.
@@ -147,8 +160,9 @@ fn a_batch_that_is_refused_stays_and_is_tried_again() {
         assert_eq!(parts.journal.acked(), Position::FIRST);
     }
     assert_eq!(step(&mut worker, 6).unwrap(), Step::Partial);
-    assert_eq!(step(&mut worker, 7).unwrap(), Step::Idle);
+    // At once, and not only when there is something new to ship.
     assert_eq!(parts.journal.acked(), parts.journal.durable_end());
+    assert_eq!(step(&mut worker, 7).unwrap(), Step::Idle);
     assert_eq!((world.database.access().len(), world.database.auth().len(), world.database.seals().len()), (1, 1, 2));
 }
 
@@ -203,6 +217,26 @@ fn a_journal_damaged_between_two_tries_loses_no_row_that_can_be_read() {
         assert_eq!(batches, [2, 3], "{arrived:?}");
         world.database.check_seals();
         assert_eq!(parts.journal.acked(), parts.journal.durable_end());
+    }
+}
+
+#[test]
+fn a_batch_whose_rows_have_become_others_goes_under_the_next_number() {
+    for arrived in [Fault::Lose, Fault::Part, Fault::Answer] {
+        let mut world = World::new();
+        let parts = world.begin(&[REFUSED, REFUSED, Kind::Auth]);
+        let mut worker = world.worker(&parts);
+        world.database.fail_next(arrived, 1);
+        step(&mut worker, 5).unwrap_err();
+        drop(worker);
+        world.kill(parts);
+        // The installation's care provider was changed in the settings: as many rows, with other bytes.
+        let parts = world.open();
+        let mut worker = world.worker_for(&parts, "SE2321000016-U");
+        while step(&mut worker, 9).unwrap() != Step::Idle {}
+        assert!(world.database.access().iter().all(|row| row.batch == 2 && row.tenant.ends_with('U')), "{arrived:?}");
+        assert_eq!(world.database.access().len(), 2);
+        world.database.check_seals();
     }
 }
 

@@ -2,6 +2,8 @@
 //! an error. It never sleeps, reads no clock and knows no ClickHouse: tests drive it through every failure.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use contract::id::NodeName;
@@ -232,7 +234,8 @@ impl<S: Sink> Worker<S> {
                 self.parts.metrics.found.inc();
             } else if let Some(load) = flight.batch.load(leg.part) {
                 leg.ask_first = true;
-                self.parts.sink.insert(load).await?;
+                let insert = self.parts.sink.insert(load);
+                meanwhile(insert, || self.collector.collect_some(self.parts.rows_max, &self.parts.metrics)).await?;
             }
             flight.left.pop_front();
         }
@@ -246,7 +249,7 @@ impl<S: Sink> Worker<S> {
         self.acknowledge()
     }
 
-    /// Waits for a frame that was not read; false if none will come.
+    /// Waits until there is something to ship; false if nothing will come.
     pub(super) async fn wait_for_new(&self) -> bool {
         self.collector.wait_for_new().await
     }
@@ -293,6 +296,24 @@ impl<S: Sink> Worker<S> {
             _ => tracing::error!(batch, reason, "{failure}; nothing is lost, it is tried again, but it needs a person"),
         }
     }
+}
+
+/// Waits for `work`, and whenever it has to wait for the network does a little of something else, until that says that
+/// there is no more of it. One thread does both in turns.
+async fn meanwhile<T>(work: impl Future<Output = T>, mut other: impl FnMut() -> bool) -> T {
+    let mut work = pin!(work);
+    let mut more = true;
+    poll_fn(|context| {
+        let done = work.as_mut().poll(context);
+        if done.is_pending() && more {
+            more = other();
+            if more {
+                context.waker().wake_by_ref();
+            }
+        }
+        done
+    })
+    .await
 }
 
 impl Flight {

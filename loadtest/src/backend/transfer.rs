@@ -56,7 +56,11 @@ async fn download(State(store): State<Arc<Store>>, Path((patient, size)): Path<(
 
 /// The document's bytes `offset..offset + length`: a pattern of the patient's position and the offset, so that a
 /// misplaced or foreign byte shows.
-pub(super) fn chunk(index: u32, offset: u64, length: u64) -> Bytes {
-    let first = offset.wrapping_add(u64::from(index).wrapping_mul(31));
-    (0..length).map(|i| u8::try_from(first.wrapping_add(i) % 251).unwrap_or(0)).collect::<Vec<u8>>().into()
+fn chunk(index: u32, offset: u64, length: u64) -> Bytes {
+    (0..length).map(|i| document_byte(index, offset.wrapping_add(i))).collect::<Vec<u8>>().into()
+}
+
+/// The byte at a place of a patient's document.
+pub fn document_byte(index: u32, offset: u64) -> u8 {
+    u8::try_from(offset.wrapping_add(u64::from(index).wrapping_mul(31)) % 251).unwrap_or(0)
 }

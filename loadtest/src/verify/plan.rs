@@ -62,6 +62,17 @@ pub enum Take {
     Socket,
 }
 
+/// What the answer's body must be, so that no answer is taken for another's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Anything.
+    Any,
+    /// It holds this text.
+    Text(String),
+    /// It is the document of so many bytes of this patient ([`crate::backend::document_byte`]).
+    Document(PatientIndex, u64),
+}
+
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
@@ -77,15 +88,22 @@ pub struct Action {
     pub take: Take,
     /// What it should come to for somebody who may do it.
     pub expect: Expect,
+    /// What the answer to somebody who may do it holds.
+    pub content: Content,
 }
 
 impl Action {
     fn get(path: String, expect: Expect) -> Self {
-        Self { method: Method::GET, path, header: None, payload: Payload::Empty, take: Take::Whole, expect }
+        Self { method: Method::GET, path, header: None, payload: Payload::Empty, take: Take::Whole, expect, content: Content::Any }
     }
 
     fn send(method: Method, path: String, payload: Payload, expect: Expect) -> Self {
-        Self { method, path, header: None, payload, take: Take::Whole, expect }
+        Self { method, path, header: None, payload, take: Take::Whole, expect, content: Content::Any }
+    }
+
+    fn holding(mut self, text: impl Into<String>) -> Self {
+        self.content = Content::Text(text.into());
+        self
     }
 }
 
@@ -146,12 +164,12 @@ fn read(rng: &mut Rng, patients: &[Known]) -> Action {
     let (index, patient) = one(rng, patients);
     let number = spelled(rng, &patient.number);
     match rng.below(10) {
-        0..4 => Action::get(format!("/api/patients/{number}"), only(index)),
-        4..7 => Action::get(format!("/patients/{number}"), only(index)),
-        7 | 8 => Action::get(format!("/fhir/Patient/{}", patient.number), only(index)),
+        0..4 => Action::get(format!("/api/patients/{number}"), only(index)).holding(&patient.number),
+        4..7 => Action::get(format!("/patients/{number}"), only(index)).holding(&patient.number),
+        7 | 8 => Action::get(format!("/fhir/Patient/{}", patient.number), only(index)).holding(&patient.number),
         _ => {
             let visit = rng.below(patient.visits.max(1));
-            let mut action = Action::get(format!("/fhir/Encounter/V{index}-{visit}"), only(index));
+            let mut action = Action::get(format!("/fhir/Encounter/V{index}-{visit}"), only(index)).holding(&patient.number);
             action.header = Some(("x-patient-id", patient.number));
             action
         }
@@ -161,7 +179,7 @@ fn read(rng: &mut Rng, patients: &[Known]) -> Action {
 fn search(rng: &mut Rng, patients: &[Known]) -> Action {
     let (index, patient) = one(rng, patients);
     let number = spelled(rng, &patient.number);
-    match rng.below(10) {
+    let action = match rng.below(10) {
         0..2 => Action::get(format!("/patients?personnummer={number}"), only(index)),
         2..4 => Action::send(Method::POST, "/search".to_owned(), Payload::Form(format!("personnummer={number}")), only(index)),
         4..6 => {
@@ -173,9 +191,10 @@ fn search(rng: &mut Rng, patients: &[Known]) -> Action {
         n => {
             let unit = rng.pick(&UNITS).map_or("", |(hsa, _)| hsa);
             let prefix = if n == 8 { "/units" } else { "/api/units" };
-            Action::get(format!("{prefix}/{unit}/patients"), Expect::Unidentified)
+            return Action::get(format!("{prefix}/{unit}/patients"), Expect::Unidentified);
         }
-    }
+    };
+    action.holding(patient.number)
 }
 
 fn write(rng: &mut Rng, patients: &[Known]) -> Action {
@@ -183,11 +202,11 @@ fn write(rng: &mut Rng, patients: &[Known]) -> Action {
     let number = &patient.number;
     let json = |text: &str| Payload::Json("application/json", text.to_owned());
     match rng.below(6) {
-        0 => Action::send(Method::PUT, format!("/api/patients/{number}"), json(r#"{"phone":"000"}"#), only(index)),
+        0 => Action::send(Method::PUT, format!("/api/patients/{number}"), json(r#"{"phone":"000"}"#), only(index)).holding(number),
         1 => Action::send(Method::POST, format!("/patients/{number}/notes"), Payload::Form("text=Provanteckning".to_owned()), only(index)),
-        2 => Action::send(Method::POST, format!("/api/patients/{number}/withdrawals"), json(r#"{"drug":"prov","amount":1}"#), only(index)),
-        3 => Action::send(Method::POST, format!("/api/patients/{number}/signatures"), json(r#"{"signed":true}"#), only(index)),
-        4 => Action::send(Method::POST, "/fhir/Observation".to_owned(), Payload::Json("application/fhir+json", observation(number)), only(index)),
+        2 => Action::send(Method::POST, format!("/api/patients/{number}/withdrawals"), json(r#"{"drug":"prov","amount":1}"#), only(index)).holding(number),
+        3 => Action::send(Method::POST, format!("/api/patients/{number}/signatures"), json(r#"{"signed":true}"#), only(index)).holding(number),
+        4 => Action::send(Method::POST, "/fhir/Observation".to_owned(), Payload::Json("application/fhir+json", observation(number)), only(index)).holding(number),
         _ => transaction(rng, patients),
     }
 }
@@ -216,8 +235,16 @@ fn transfer(rng: &mut Rng, patients: &[Known]) -> Action {
     let (index, patient) = one(rng, patients);
     let path = format!("/api/patients/{}/documents", patient.number);
     match rng.below(3) {
-        0 => Action::send(Method::POST, path, Payload::Upload(rng.between(1, 300_000)), only(index)),
-        1 => Action::get(format!("{path}/{}", rng.between(0, 300_000)), only(index)),
+        0 => {
+            let size = rng.between(1, 300_000);
+            Action::send(Method::POST, path, Payload::Upload(size), only(index)).holding(format!("\"size\":{size}}}"))
+        }
+        1 => {
+            let size = rng.between(0, 300_000);
+            let mut action = Action::get(format!("{path}/{size}"), only(index));
+            action.content = Content::Document(index, size);
+            action
+        }
         _ => {
             let mut action = Action::get(format!("{path}/{LONG_DOWNLOAD_BYTES}"), only(index));
             action.take = Take::First;

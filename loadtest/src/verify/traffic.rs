@@ -1,8 +1,8 @@
 //! The users at work: each worker is one person on one device over one protocol, and writes each answer to the ledger.
 
 use super::ledger::{End, Entry, Expect, Ledger};
-use super::plan::{Action, Known, Payload, Standing, Take, draw};
-use crate::backend::REGISTRY_HEADER;
+use super::plan::{Action, Content, Known, Payload, Standing, Take, draw};
+use crate::backend::{REGISTRY_HEADER, document_byte};
 use crate::client::login::Session;
 use crate::client::socket::{Socket, Upgrade};
 use crate::client::{Body, ClientError, Connection, Device, Protocol, Target, empty, full};
@@ -49,6 +49,10 @@ pub struct Shared {
 }
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How much of an answer is looked into for the text that it must hold.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+/// Who is always refused is refused fast: a pause, so that they do not make up most of the traffic.
+const REFUSED_PAUSE: Duration = Duration::from_millis(25);
 /// A pause before trying to connect again to a gateway that is down.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -59,6 +63,9 @@ impl Worker {
         let mut connection: Option<Connection> = None;
         while !shared.stop.load(Ordering::Relaxed) && shared.ledger.has_room() {
             let action = draw(&mut rng, self.standing, &self.patients);
+            if matches!(self.standing, Standing::Outsider | Standing::Stranger) {
+                tokio::time::sleep(REFUSED_PAUSE).await;
+            }
             if action.take == Take::Socket {
                 self.socket(&action, &shared).await;
                 continue;
@@ -107,7 +114,14 @@ impl Worker {
                 let _ = tokio::time::timeout(ANSWER_TIMEOUT, body.frame()).await;
                 false
             }
-            _ => drain(response).await,
+            _ => {
+                let content = if head.from_registry && head.status < 300 { &action.content } else { &Content::Any };
+                let (whole, right) = drain(response, content).await;
+                if whole && !right {
+                    shared.ledger.odd(format!("another's answer: {} {}", action.method, template(&action.path)));
+                }
+                whole
+            }
         };
         shared.settle(&head, action, whole);
         whole || (action.take == Take::First && self.protocol == Protocol::Http2)
@@ -183,16 +197,32 @@ fn upload(size: u64) -> Body {
     BodyExt::boxed(StreamBody::new(pieces))
 }
 
-/// Reads an answer to its end; false if it broke off.
-async fn drain(response: Response<Incoming>) -> bool {
+/// Reads an answer to its end. Whether it came whole, and whether it is what it must be.
+async fn drain(response: Response<Incoming>, content: &Content) -> (bool, bool) {
     let mut body = response.into_body();
+    let (mut seen, mut right, mut text) = (0u64, true, Vec::new());
     loop {
         match tokio::time::timeout(ANSWER_TIMEOUT, body.frame()).await {
-            Ok(None) => return true,
-            Ok(Some(Ok(_))) => {}
-            Ok(Some(Err(_))) | Err(_) => return false,
+            Ok(None) => break,
+            Ok(Some(Ok(frame))) => {
+                let Some(data) = frame.data_ref() else { continue };
+                match content {
+                    Content::Any => {}
+                    Content::Text(_) if text.len() < TEXT_BYTES_MAX => text.extend_from_slice(data),
+                    Content::Text(_) => {}
+                    Content::Document(index, _) => right &= data.iter().zip(seen..).all(|(byte, at)| *byte == document_byte(*index, at)),
+                }
+                seen += data.len() as u64;
+            }
+            Ok(Some(Err(_))) | Err(_) => return (false, false),
         }
     }
+    let right = match content {
+        Content::Any => true,
+        Content::Text(wanted) => String::from_utf8_lossy(&text).contains(wanted.as_str()),
+        Content::Document(_, size) => right && seen == *size,
+    };
+    (true, right)
 }
 
 /// What an answer's head says.

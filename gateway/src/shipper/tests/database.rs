@@ -269,6 +269,10 @@ impl Fake {
 
 impl Sink for Fake {
     async fn insert(&mut self, load: Load<'_>) -> Result<(), SinkError> {
+        // The network takes its time, now and then.
+        for _ in 0..self.sim.below(4) {
+            tokio::task::yield_now().await;
+        }
         if self.sim.crashed() {
             return Err(CUT);
         }

@@ -12,7 +12,7 @@ use contract::wire::Wire as _;
 
 use super::database::{Database, unnumbered};
 use super::frames::{Frames, Kind};
-use super::{BOOK, Step, config, journal_metrics, node, step, worker};
+use super::{BOOK, Step, TENANT, config, journal_metrics, node, step, worker};
 use crate::journal::sim::{Faults, SimStorage};
 use crate::journal::{self, Config, Item, Journal, Position};
 
@@ -95,7 +95,7 @@ impl Model {
         self.database.set_odds([0, 100, 300, 700][below(4) as usize]);
         self.sim.set_faults(faults);
         if let Some(mut parts) = self.open()
-            && let Ok(mut worker) = worker(&parts, &self.sim, &self.database, self.rows_max)
+            && let Ok(mut worker) = worker(&parts, &self.sim, &self.database, TENANT, self.rows_max)
         {
             self.append(&parts.journal, Kind::Started);
             self.frames.forget_key();
@@ -181,7 +181,7 @@ impl Model {
         self.append(&parts.journal, Kind::Started);
         parts.committer.step(self.sim.storage().monotonic() + Duration::from_secs(1));
         assert!(self.read_log(&parts.journal));
-        let mut worker = worker(&parts, &self.sim, &self.database, self.rows_max).unwrap();
+        let mut worker = worker(&parts, &self.sim, &self.database, TENANT, self.rows_max).unwrap();
         for left in (0..10_000).rev() {
             assert!(left > 0, "it never ends");
             self.now += 1;
@@ -195,7 +195,7 @@ impl Model {
     }
 
     fn compare(&self) {
-        let (mut fold, mut rows) = (Fold::new(&node(), &"SE2321000016-T".into()), Vec::new());
+        let (mut fold, mut rows) = (Fold::new(&node(), &TENANT.into()), Vec::new());
         let (mut access, mut auth, mut keys) = (Vec::new(), Vec::new(), 0);
         let mut biggest = 0;
         for (sequence, (kind, payload)) in &self.log {
