@@ -39,7 +39,7 @@ use contract::Text;
 use contract::id::DeviceId;
 use contract::record::{OutcomeKind, Reason};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -78,7 +78,7 @@ pub struct Parts {
     /// What one client may take.
     pub limits: crate::config::Limits,
     /// What operators see.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// The empty text, shared.
     pub empty: Text,
 }
@@ -107,7 +107,7 @@ impl ProxyHttp for Proxy {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new(clock::now(), self.parts.recorder.clone(), self.parts.metrics.clone())
+        Context::new(clock::now(), self.parts.recorder.clone(), Arc::clone(&self.parts.metrics))
     }
 
     /// Nothing: pingora's default would add a compressor that no response uses.
@@ -254,6 +254,27 @@ impl ProxyHttp for Proxy {
         {
             admitted.connects += 1;
             error.set_retry(true);
+        }
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        // A kept connection may have been closed under the request. Only one that changes nothing is asked again, and
+        // only while nothing of an answer has left.
+        let safe = matches!(session.req_header().method, Method::GET | Method::HEAD)
+            && !context.disclosing()
+            && !session.as_ref().retry_buffer_truncated();
+        if safe {
+            error.retry.decide_reuse(reused);
+        } else {
+            error.set_retry(false);
         }
         error
     }

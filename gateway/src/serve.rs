@@ -71,6 +71,7 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let asserter =
         Asserter::new(keys.assertion, config.identity.assertion_issuer.clone(), config.auditor.registry.clone());
     let jwks = asserter.jwks().to_owned();
+    let proxy_metrics = Arc::new(proxy::Metrics::register(&registry, &config.routes)?);
     let proxy = Proxy::new(proxy::Parts {
         routes: Arc::new(config.routes),
         hosts: config.listen.hosts.clone(),
@@ -84,7 +85,7 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
         asserter,
         help_contact: config.auditor.help_contact.clone(),
         limits: config.limits.clone(),
-        metrics: proxy::Metrics::register(&registry)?,
+        metrics: proxy_metrics,
         empty: "".into(),
     });
     let mut http_proxy = HttpProxy::new(proxy, Arc::new(server_conf(config.node.threads)));

@@ -2,21 +2,25 @@
 //
 // What it works with comes as JSON in the file that GRINDVAKT_FACTS names:
 //   url          where the gateway answers, https://localhost:PORT
-//   bundle       the device's PKCS#12 file, and pass_phrase to open it
+//   certificate  the device's certificate and its key, PEM files
+//   bundle       the same as a PKCS#12 file, and pass_phrase to open it
+//   authority    the authority of the gateway's certificate, a PEM file
 //   people       [{user, password, totp_secret}], three of them: a code is good once, so each logs in once
 //   patients     [{number, name}], at least two
 //   screenshots  a folder for pictures
 //   chromium     the browser's file
 //   title        the title of the login page
 //
-// The authority of the gateway's certificate is trusted through NODE_EXTRA_CA_CERTS: Playwright makes the TLS
-// connection in this process when a client certificate is given. Nothing is fetched from outside.
+// Playwright makes the TLS connection in this process when a client certificate is given, so the authority is trusted through
+// NODE_EXTRA_CA_CERTS, and the certificate comes as PEM: Node forgets those authorities when it reads a PKCS#12 file. That
+// the file is good is a test of its own. Nothing is fetched from outside.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
+import tls from 'node:tls';
 import { chromium } from 'playwright-core';
 
 const facts = JSON.parse(readFileSync(process.env.GRINDVAKT_FACTS, 'utf8'));
@@ -59,7 +63,7 @@ function oneTimeCode(secret, seconds = Date.now() / 1000) {
 // A window of an enrolled device (or of one without a certificate), with what went wrong in it.
 async function openWindow(options = {}, enrolled = true) {
   const { origin } = new URL(facts.url);
-  const clientCertificates = enrolled ? [{ origin, pfxPath: facts.bundle, passphrase: facts.pass_phrase }] : undefined;
+  const clientCertificates = enrolled ? [{ origin, certPath: facts.certificate, keyPath: facts.key }] : undefined;
   const context = await browser.newContext({ baseURL: facts.url, locale: 'sv-SE', clientCertificates, ...options });
   context.setDefaultTimeout(15_000);
   const page = await context.newPage();
@@ -118,6 +122,20 @@ test('without a device certificate there is no page', async () => {
   const trusting = await openWindow({ ignoreHTTPSErrors: true }, false);
   await assert.rejects(trusting.page.goto(patientPath(shown)), /ERR_(BAD_SSL_CLIENT_AUTH_CERT|SSL_CLIENT_AUTH|CONNECTION|EMPTY|SSL_PROTOCOL)/);
   await trusting.context.close();
+});
+
+test('the PKCS#12 file opens with its pass phrase, and the gateway knows its certificate', async () => {
+  const pfx = readFileSync(facts.bundle);
+  assert.throws(() => tls.createSecureContext({ pfx, passphrase: 'another' }), /mac verify failure/);
+  const { hostname, port } = new URL(facts.url);
+  const socket = tls.connect({
+    host: hostname, port: Number(port), servername: hostname, ca: readFileSync(facts.authority), pfx, passphrase: facts.pass_phrase,
+  });
+  socket.setEncoding('latin1').end(`GET /no/such/page HTTP/1.1\r\nhost: ${hostname}:${port}\r\nconnection: close\r\n\r\n`);
+  let answer = '';
+  for await (const piece of socket) answer += piece;
+  assert.match(answer, /^HTTP\/1\.1 404 /);
+  assert.equal(socket.getProtocol() ?? 'TLSv1.3', 'TLSv1.3');
 });
 
 describe('a user on an enrolled device', () => {

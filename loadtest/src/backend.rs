@@ -15,9 +15,9 @@ mod socket;
 mod store;
 mod transfer;
 
-use crate::patients::Population;
 pub use transfer::document_byte;
 
+use crate::patients::Population;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};

@@ -14,6 +14,8 @@
 
 mod commands;
 mod directory;
+mod engine;
 mod installation;
 mod login;
+mod outbox;
 mod settings;

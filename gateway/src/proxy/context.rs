@@ -34,7 +34,7 @@ pub struct Context {
     pub(super) bytes: u64,
     ended: bool,
     recorder: Recorder,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 /// Where a request is in its life.
@@ -82,7 +82,7 @@ pub(super) struct Admitted {
 }
 
 impl Context {
-    pub(super) fn new(at: Micros, recorder: Recorder, metrics: Metrics) -> Self {
+    pub(super) fn new(at: Micros, recorder: Recorder, metrics: Arc<Metrics>) -> Self {
         let client = Client::here();
         if let Some(client) = &client {
             client.request_began();
@@ -134,7 +134,7 @@ impl Context {
         if admitted.hold.is_recorded() {
             self.recorder.end(self.request, now, self.at, self.status, self.bytes, kind);
         }
-        self.metrics.ended(&admitted.registry, &admitted.route, kind, now.saturating_sub(self.at));
+        self.metrics.ended(admitted.route.id, kind, now.saturating_sub(self.at));
     }
 }
 

@@ -1,12 +1,12 @@
 //! What operators see of requests. Every end is counted: received = refused + answered + ended + abandoned.
 
-use crate::route::{Registry, Route};
+use crate::route::{RouteId, Routes};
 use contract::Micros;
 use contract::record::OutcomeKind;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
 
 /// Metrics of the proxy.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Metrics {
     /// Requests whose head arrived.
     pub received: IntCounter,
@@ -20,16 +20,46 @@ pub struct Metrics {
     pub upstream_failures: IntCounterVec,
     /// How long responses waited for their record.
     pub hold_seconds: Histogram,
-    ended: IntCounterVec,
-    seconds: HistogramVec,
+    /// By the route's number: looked up once, not on each request.
+    routes: Vec<OfRoute>,
+}
+
+/// The metrics of one route.
+#[derive(Debug)]
+struct OfRoute {
+    /// By outcome.
+    ended: Vec<(OutcomeKind, IntCounter)>,
+    /// The registry's.
+    seconds: Histogram,
 }
 
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
 impl Metrics {
-    /// Registers them.
-    pub fn register(registry: &prometheus::Registry) -> prometheus::Result<Self> {
+    /// Registers them, for these routes.
+    pub fn register(registry: &prometheus::Registry, routes: &Routes) -> prometheus::Result<Self> {
         let buckets = BUCKETS.to_vec();
+        let ended = IntCounterVec::new(
+            Opts::new("requests_ended_total", "Admitted requests that have ended, by registry, route and outcome"),
+            &["registry", "route", "outcome"],
+        )?;
+        let seconds = HistogramVec::new(
+            HistogramOpts::new("request_seconds", "From a request's head to its end, by registry")
+                .buckets(buckets.clone()),
+            &["registry"],
+        )?;
+        registry.register(Box::new(ended.clone()))?;
+        registry.register(Box::new(seconds.clone()))?;
+        let of_route = |route: &std::sync::Arc<crate::route::Route>| {
+            let name = routes.registries().get(route.registry.index()).map_or("", |registry| registry.name.as_str());
+            let counter = |kind: &OutcomeKind| {
+                (*kind, ended.with_label_values(&[name, route.name.as_str(), kind.as_str()]))
+            };
+            OfRoute {
+                ended: OutcomeKind::ALL.iter().map(counter).collect(),
+                seconds: seconds.with_label_values(&[name]),
+            }
+        };
         let metrics = Self {
             received: IntCounter::new("requests_received_total", "Requests whose head arrived")?,
             abandoned: IntCounter::new(
@@ -47,16 +77,9 @@ impl Metrics {
             )?,
             hold_seconds: Histogram::with_opts(
                 HistogramOpts::new("hold_seconds", "How long a response waited for its record to be durable")
-                    .buckets(buckets.clone()),
+                    .buckets(buckets),
             )?,
-            ended: IntCounterVec::new(
-                Opts::new("requests_ended_total", "Admitted requests that have ended, by registry, route and outcome"),
-                &["registry", "route", "outcome"],
-            )?,
-            seconds: HistogramVec::new(
-                HistogramOpts::new("request_seconds", "From a request's head to its end, by registry").buckets(buckets),
-                &["registry"],
-            )?,
+            routes: routes.routes().iter().map(of_route).collect(),
         };
         registry.register(Box::new(metrics.received.clone()))?;
         registry.register(Box::new(metrics.abandoned.clone()))?;
@@ -64,15 +87,15 @@ impl Metrics {
         registry.register(Box::new(metrics.refused.clone()))?;
         registry.register(Box::new(metrics.upstream_failures.clone()))?;
         registry.register(Box::new(metrics.hold_seconds.clone()))?;
-        registry.register(Box::new(metrics.ended.clone()))?;
-        registry.register(Box::new(metrics.seconds.clone()))?;
         Ok(metrics)
     }
 
-    pub(super) fn ended(&self, registry: &Registry, route: &Route, kind: OutcomeKind, micros: Micros) {
-        let registry = registry.name.as_str();
-        self.ended.with_label_values(&[registry, route.name.as_str(), kind.as_str()]).inc();
+    pub(super) fn ended(&self, route: RouteId, kind: OutcomeKind, micros: Micros) {
+        let Some(of_route) = self.routes.get(route.index()) else { return };
+        if let Some((_, counter)) = of_route.ended.iter().find(|(of, _)| *of == kind) {
+            counter.inc();
+        }
         #[expect(clippy::cast_precision_loss, reason = "a request's microseconds are far below 2^52")]
-        self.seconds.with_label_values(&[registry]).observe(micros.max(0) as f64 / 1e6);
+        of_route.seconds.observe(micros.max(0) as f64 / 1e6);
     }
 }

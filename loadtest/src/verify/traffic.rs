@@ -207,9 +207,8 @@ async fn drain(response: Response<Incoming>, content: &Content) -> (bool, bool) 
             Ok(Some(Ok(frame))) => {
                 let Some(data) = frame.data_ref() else { continue };
                 match content {
-                    Content::Any => {}
                     Content::Text(_) if text.len() < TEXT_BYTES_MAX => text.extend_from_slice(data),
-                    Content::Text(_) => {}
+                    Content::Any | Content::Text(_) => {}
                     Content::Document(index, _) => right &= data.iter().zip(seen..).all(|(byte, at)| *byte == document_byte(*index, at)),
                 }
                 seen += data.len() as u64;

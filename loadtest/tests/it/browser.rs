@@ -23,8 +23,12 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
     std::fs::create_dir_all(&pictures).unwrap();
     let person = |person: &Person| stack.enrolled().credentials[person.user].clone();
+    let (certificate, key) = stack.layout().device_files(DEVICE);
     let facts = serde_json::json!({
         "url": format!("https://{}", stack.target().authority()),
+        "certificate": certificate,
+        "key": key,
+        "authority": stack.layout().server_ca(),
         "bundle": stack.layout().device_bundle(DEVICE),
         "pass_phrase": stack.enrolled().devices[DEVICE].pass_phrase,
         "people": [person(&ANNA), person(&BERTIL), person(&CECILIA)],
