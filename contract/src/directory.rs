@@ -25,6 +25,7 @@ pub const LINE_BYTES_MAX: usize = 1 << 20;
 pub struct Epoch(pub u64);
 
 /// One line of the feed.
+#[expect(clippy::large_enum_variant, reason = "one is alive at a time, on its way to a line or from one")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
 pub enum Message {

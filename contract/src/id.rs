@@ -5,7 +5,7 @@ mod keys;
 mod record;
 
 pub use hsa::{HsaId, HsaIdError};
-pub use keys::{CertFingerprint, NodeName, RegistryName, RouteName, SessionKey, NameError};
+pub use keys::{CertFingerprint, NameError, NodeName, RegistryName, RouteName, SessionKey};
 pub use record::RecordId;
 
 use serde::{Deserialize, Serialize};

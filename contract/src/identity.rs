@@ -120,7 +120,13 @@ pub fn luhn_holds(digits: impl DoubleEndedIterator<Item = u8>) -> bool {
         .enumerate()
         .map(|(i, d)| {
             let d = u32::from(d);
-            if i % 2 == 0 { d } else if d >= 5 { d * 2 - 9 } else { d * 2 }
+            if i % 2 == 0 {
+                d
+            } else if d >= 5 {
+                d * 2 - 9
+            } else {
+                d * 2
+            }
         })
         .sum();
     sum.is_multiple_of(10)

@@ -195,7 +195,11 @@ impl DataKey {
     const SEALS_MAX: u64 = 1 << 32;
 
     /// Makes a key of 32 random bytes, and the same key sealed to the auditor's public key.
-    pub fn make(id: DataKeyId, secret: &Zeroizing<[u8; 32]>, auditor: &AuditorPublicKey) -> Result<(Self, WrappedKey), SealError> {
+    pub fn make(
+        id: DataKeyId,
+        secret: &Zeroizing<[u8; 32]>,
+        auditor: &AuditorPublicKey,
+    ) -> Result<(Self, WrappedKey), SealError> {
         let (encapsulated, ciphertext) = hpke::single_shot_seal::<Aead, Kdf, Kem>(
             &hpke::OpModeS::Base,
             &auditor.0,
@@ -325,8 +329,7 @@ impl AuditorPrivateKey {
     /// Opens a data key.
     pub fn unwrap_key(&self, key: &WrappedKey) -> Result<DataKey, SealError> {
         let (encapsulated, ciphertext) = key.wrapped.0.split_at_checked(32).ok_or(SealError::Open)?;
-        let encapsulated =
-            <Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| SealError::Open)?;
+        let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| SealError::Open)?;
         let mut plain = hpke::single_shot_open::<Aead, Kdf, Kem>(
             &hpke::OpModeR::Base,
             &self.0,
@@ -388,7 +391,10 @@ mod tests {
         let key = PseudonymKey::new(&[1; 32]);
         assert_eq!(key.patient(&patient("191212121212")), key.patient(&patient("121212+1212")));
         assert_ne!(key.patient(&patient("191212121212")), key.patient(&patient("201212121212")));
-        assert_ne!(key.patient(&patient("191212121212")), PseudonymKey::new(&[2; 32]).patient(&patient("191212121212")));
+        assert_ne!(
+            key.patient(&patient("191212121212")),
+            PseudonymKey::new(&[2; 32]).patient(&patient("191212121212"))
+        );
         assert_eq!(key.search_term("  Anna   ÅKESSON "), key.search_term("anna åkesson"));
         assert_ne!(key.search_term("anna"), key.user_name("anna"));
     }

@@ -6,8 +6,8 @@
 mod codes;
 
 pub use codes::{
-    Activity, AuthEventKind, AuthMethod, Decision, Initiator, OutcomeKind, Phase, Protection, Purpose, Reason, Relation,
-    Right, Sensitivity, Source,
+    Activity, AuthEventKind, AuthMethod, Decision, Initiator, OutcomeKind, Phase, Protection, Purpose, Reason,
+    Relation, Right, Sensitivity, Source,
 };
 
 use crate::id::{AccountId, CertFingerprint, DataKeyId, DeviceId, RequestId};

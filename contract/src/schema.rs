@@ -65,9 +65,7 @@ pub enum TargetError {
 impl Target {
     /// The migration's statements for this target.
     pub fn statements(&self, migration: &Migration) -> Result<Vec<String>, TargetError> {
-        let named = |name: &str| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        };
+        let named = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !named(&self.database) || self.cluster.as_deref().is_some_and(|cluster| !named(cluster)) {
             return Err(TargetError::Name);
         }

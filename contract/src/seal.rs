@@ -26,8 +26,8 @@ pub fn row_hash(row: &impl Wire) -> [u8; 32] {
 
 /// The first eight bytes of a row's hash, as a number: a seal's leaf.
 pub fn leaf(hash: &[u8; 32]) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *hash;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    let (first, _) = hash.split_at(8);
+    first.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// The root over rows' hashes, in row order.
@@ -127,7 +127,15 @@ pub fn verify(statement: &Statement, key: &[u8; 32], signature: &[u8]) -> bool {
 }
 
 /// Starts a statement for a node.
-pub fn statement(node: &NodeName, stream: Stream, batch: u64, first: u64, root: Root, previous: [u8; 32], at: Micros) -> Statement {
+pub fn statement(
+    node: &NodeName,
+    stream: Stream,
+    batch: u64,
+    first: u64,
+    root: Root,
+    previous: [u8; 32],
+    at: Micros,
+) -> Statement {
     let (root, leaves) = root.finish();
     let last = first + (leaves.len() as u64).saturating_sub(1);
     Statement { node: node.as_str().to_owned(), stream, batch, first, last, root, leaves, previous, at }

@@ -176,12 +176,17 @@ pub struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// A table in this one. Absent: reads as empty.
+    #[must_use]
     pub fn section(&self, key: &str) -> Section<'a> {
         let node = self.get(key);
         if let Some(node) = node
             && !matches!(node.value, Value::Table(_))
         {
-            self.document.note(&node.place, &self.path(key), format!("is {}, where a table is expected", node.value.what()));
+            self.document.note(
+                &node.place,
+                &self.path(key),
+                format!("is {}, where a table is expected", node.value.what()),
+            );
             return Section { document: self.document, node: None, key: self.path(key), known: RefCell::default() };
         }
         Section { document: self.document, node, key: self.path(key), known: RefCell::default() }
@@ -196,7 +201,11 @@ impl<'a> Section<'a> {
     pub fn sections(&self, key: &str) -> Vec<Section<'a>> {
         let Some(node) = self.get(key) else { return Vec::new() };
         let Value::List(items) = &node.value else {
-            self.document.note(&node.place, &self.path(key), format!("is {}, where [[{key}]] tables are expected", node.value.what()));
+            self.document.note(
+                &node.place,
+                &self.path(key),
+                format!("is {}, where [[{key}]] tables are expected", node.value.what()),
+            );
             return Vec::new();
         };
         items
@@ -238,7 +247,13 @@ impl<'a> Section<'a> {
     }
 
     /// A value within bounds, or what it is when nobody sets it.
-    pub fn within<T: Setting + PartialOrd + fmt::Display>(&self, key: &str, default: T, low: T, high: T) -> Option<T> {
+    pub fn within<T: Setting + Copy + PartialOrd + fmt::Display>(
+        &self,
+        key: &str,
+        default: T,
+        low: T,
+        high: T,
+    ) -> Option<T> {
         let value = self.or(key, default)?;
         if value < low || value > high {
             self.reject(key, format!("is {value}, and must be {low} to {high}"));
@@ -353,12 +368,11 @@ impl<'a> Section<'a> {
         let known = self.known.borrow();
         for (key, node) in table.iter().filter(|(key, _)| !known.contains(key.as_str())) {
             let hint = nearest(key, known.iter().map(String::as_str));
-            let reason = match hint {
-                Some(hint) => format!("is not a known key; did you mean {hint:?}?"),
-                None => {
-                    let names: Vec<_> = known.iter().map(String::as_str).collect();
-                    format!("is not a known key; known here: {}", names.join(", "))
-                }
+            let reason = if let Some(hint) = hint {
+                format!("is not a known key; did you mean {hint:?}?")
+            } else {
+                let names: Vec<_> = known.iter().map(String::as_str).collect();
+                format!("is not a known key; known here: {}", names.join(", "))
             };
             self.document.note(&node.place, &self.path(key), reason);
         }

@@ -309,6 +309,7 @@ mod tests {
 
     wire_struct! {
         #[derive(Debug, Clone, PartialEq)]
+        #[expect(unreachable_pub, reason = "the macro makes public structures")]
         pub struct Sample { pub a: u8, pub b: Option<i64>, pub c: Vec<String>, pub d: [u8; 3], pub e: bool, }
     }
 

@@ -182,7 +182,7 @@ fn ship(rows: u64, number: u64, target: &http::Uri, rows_max: usize) -> Duration
     let stop = CancellationToken::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("invariant: threads are free");
     let start = Instant::now();
-    let took = runtime.block_on(async {
+    runtime.block_on(async {
         let work = shipper.run(stop.clone());
         let watch = async {
             while shipped(&registry) < rows {
@@ -194,14 +194,15 @@ fn ship(rows: u64, number: u64, target: &http::Uri, rows_max: usize) -> Duration
         };
         let ((), took) = tokio::join!(work, watch);
         took
-    });
-    took
+    })
 }
 
 fn shipped(registry: &prometheus::Registry) -> u64 {
     let families = registry.gather();
     let rows = families.iter().filter(|family| family.name() == "audit_rows_shipped_total");
-    rows.flat_map(|family| family.get_metric()).map(|metric| metric.get_counter().get_value() as u64).sum()
+    let rows = rows.flat_map(prometheus::proto::MetricFamily::get_metric);
+    #[expect(clippy::cast_sign_loss, reason = "a counter")]
+    rows.map(|metric| metric.get_counter().get_value() as u64).sum()
 }
 
 fn whole(criterion: &mut Criterion) {

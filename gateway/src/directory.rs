@@ -16,7 +16,7 @@ mod metrics;
 pub use metrics::Metrics;
 
 use contract::directory::{Account, Device, Entry, Epoch, Message, Session};
-use contract::id::{AccountId, CertFingerprint, RegistryName, SessionKey};
+use contract::id::{AccountId, CertFingerprint, HsaId, RegistryName, SessionKey};
 use contract::record::{Actor, Right};
 use contract::{Micros, Text};
 use dashmap::DashMap;
@@ -289,7 +289,7 @@ impl Directory {
         let account = self.account(session.account);
         let device = self.devices.iter().find(|d| d.device.id == session.device).map(|d| Arc::clone(&d));
         let nobody = Actor::nobody();
-        let text = |id: &Option<contract::id::HsaId>| id.as_ref().map_or_else(|| nobody.acr.clone(), |id| id.text());
+        let text = |id: &Option<HsaId>| id.as_ref().map_or_else(|| nobody.acr.clone(), HsaId::text);
         let commission = &session.commission;
         let actor = Actor {
             account: session.account,

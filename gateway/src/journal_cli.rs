@@ -164,7 +164,7 @@ fn fsck(storage: &Arc<dyn Storage>, places: &Places, output: Output, out: &mut d
             frames = read_all(storage, &places.dir, &recovery, &mut findings)?;
             check_book(&recovery, peek_book(storage, &places.ledger), &mut findings);
         }
-        Err(error) => findings.push(unusable(&error)?),
+        Err(error) => findings.push(unusable(&error)),
     }
     let kept = storage.list(&places.dir).unwrap_or_default();
     for name in kept.iter().filter(|name| name.ends_with(".quarantined")) {
@@ -281,7 +281,7 @@ fn check_book(recovery: &Recovery, book: Book, findings: &mut Vec<Finding>) {
 }
 
 /// Journals that cannot be read at all.
-fn unusable(error: &OpenError) -> Result<Finding, CliError> {
+fn unusable(error: &OpenError) -> Finding {
     let (meaning, todo) = match error {
         OpenError::Newer { .. } => ("a later version wrote it", "start that version"),
         OpenError::Ledger(_) => (
@@ -294,7 +294,7 @@ fn unusable(error: &OpenError) -> Result<Finding, CliError> {
         _ => ("the disk or the rights of the files are at fault", "check both, then run this again"),
     };
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    Ok(Finding { damage: true, what: format!("{error}{cause}"), meaning, todo })
+    Finding { damage: true, what: format!("{error}{cause}"), meaning, todo }
 }
 
 fn dump(
@@ -342,7 +342,7 @@ fn as_line(value: &Value) -> String {
     let mut line = format!("{:>12}  {:<10}", field("sequence"), field("kind"));
     for (name, value) in value.as_object().into_iter().flatten() {
         if name != "sequence" && name != "kind" {
-            line.push_str(&format!(" {name}={}", plain(value)));
+            line.extend([" ", name, "=", &plain(value)]);
         }
     }
     line
@@ -417,4 +417,77 @@ fn time_text(at: contract::Micros) -> String {
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1000).ok();
     let text = time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok());
     text.unwrap_or_else(|| at.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Config, Journal};
+    use crate::shipper::tests::frames::{Frames, Kind};
+    use contract::record::OutcomeKind;
+
+    /// A journal with a frame of each kind, in a directory of its own.
+    fn written() -> (tempfile::TempDir, Places) {
+        let dir = tempfile::tempdir().unwrap();
+        let metrics = journal::Metrics::new(&prometheus::Registry::new()).unwrap();
+        let (journal, _) = Journal::open(Config::new(dir.path(), [1; 16]), Disk::storage(), metrics).unwrap();
+        let mut frames = Frames::default();
+        let outcome = Kind::Outcome(OutcomeKind::Complete);
+        for kind in [Kind::Started, Kind::Key, Kind::Intent(2), outcome, Kind::Auth, Kind::Garbage] {
+            let (kind, payload) = frames.make(kind);
+            journal.append_lazy(kind, |out| out.extend_from_slice(&payload)).unwrap();
+        }
+        journal.close();
+        let places = Places { dir: dir.path().to_owned(), ledger: dir.path().join("shipper.ledger") };
+        (dir, places)
+    }
+
+    fn show(places: &Places, action: Action, output: Output) -> (Health, String) {
+        let mut out = Vec::new();
+        let health = run(&Args { action, output }, places, &mut out).unwrap();
+        (health, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_dump_shows_every_frame_and_names_nobody() {
+        let (_dir, places) = written();
+        for output in [Output::Table, Output::Json] {
+            let (health, text) = show(&places, Action::Dump { from: None, limit: 99 }, output);
+            assert_eq!((health, text.lines().count()), (Health::Sound, 6), "{text}");
+            assert!(text.contains("personnummer") && text.contains(&"01".repeat(16)), "{text}");
+            assert!(!text.contains("5a5a") && !text.contains("Anna"), "{text}");
+        }
+        let (_, text) = show(&places, Action::Dump { from: Some(4), limit: 1 }, Output::Json);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&value["sequence"], &value["kind"], &value["status"]), (&json!(4), &json!("outcome"), &json!(200)));
+    }
+
+    #[test]
+    fn status_counts_what_is_not_shipped() {
+        let (_dir, places) = written();
+        let (health, text) = show(&places, Action::Status, Output::Json);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(health, Health::Sound);
+        assert_eq!((&value["next"], &value["backlog_frames"], &value["ledger"]), (&json!(7), &json!(6), &Value::Null));
+        assert!(show(&places, Action::Status, Output::Table).1.contains("nothing was ever shipped"));
+    }
+
+    #[test]
+    fn fsck_names_damage_and_says_what_to_do() {
+        let (dir, places) = written();
+        let (health, text) = show(&places, Action::Fsck, Output::Table);
+        // The frame of a later version would be left out.
+        assert_eq!(health, Health::Damaged);
+        assert!(text.contains("cannot be decoded") && text.contains("later version"), "{text}");
+        std::fs::write(&places.ledger, [0; 8192]).unwrap();
+        let (health, text) = show(&places, Action::Fsck, Output::Json);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((health, &value["sound"], &value["frames"]), (Health::Damaged, &json!(false), &json!(6)));
+        assert!(text.contains("neither of its two records is whole"), "{text}");
+        assert!(show(&places, Action::Status, Output::Json).1.contains("ledger_error"));
+        drop(dir);
+        let (health, text) = show(&places, Action::Fsck, Output::Table);
+        assert_eq!(health, Health::Damaged);
+        assert!(text.contains("there is no journal here"), "{text}");
+    }
 }

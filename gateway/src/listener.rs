@@ -197,7 +197,7 @@ impl<A: Application> Listener<A> {
 
 /// Why a handshake failed, in the record's words; `None` if the peer merely left.
 fn reason(error: &io::Error) -> Option<Reason> {
-    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) else { return None };
+    let error = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>())?;
     Some(match error {
         TlsError::NoCertificatesPresented => Reason::CertAbsent,
         TlsError::InvalidCertificate(certificate) => match certificate {

@@ -49,7 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a client may take between two pieces of its body, or to take two pieces of a response.
-const PIECE_MAX: Duration = Duration::from_secs(60);
+const PIECE_MAX: Duration = Duration::from_mins(1);
 
 /// What the proxy is made of.
 pub struct Parts {

@@ -239,7 +239,7 @@ fn spawn_directory(
             loop {
                 // Each change; and each second, for rights that end by time.
                 tokio::select! {
-                    changed = changes.changed() => if changed.is_err() { return },
+                    told = changes.changed() => if told.is_err() { return },
                     () = tokio::time::sleep(Duration::from_secs(1)) => {}
                     _ = cut_stop.wait_for(|stop| *stop) => return,
                 }

@@ -48,7 +48,7 @@ mod sink;
 mod worker;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use metrics::Metrics;
 

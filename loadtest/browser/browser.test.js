@@ -69,6 +69,8 @@ async function openWindow(options = {}, enrolled = true) {
   const page = await context.newPage();
   const wrong = [];
   page.on('console', (message) => {
+    // Chromium asks for an icon by itself; a registry need not have one.
+    if (message.location().url.endsWith('/favicon.ico')) return;
     if (message.type() === 'error' || message.type() === 'warning') wrong.push(`console: ${message.text()}`);
   });
   page.on('pageerror', (error) => wrong.push(`script: ${error.message}`));
@@ -117,10 +119,10 @@ test('one-time codes are those of the standard', () => {
 test('without a device certificate there is no page', async () => {
   const { context, page } = await openWindow({}, false);
   // Through Chromium's own TLS, which does not know our authority: so the certificate is not what it stumbles over.
-  await assert.rejects(page.goto(patientPath(shown)), /ERR_(BAD_SSL_CLIENT_AUTH_CERT|SSL_CLIENT_AUTH|CERT_AUTHORITY|CONNECTION|EMPTY)/);
+  await assert.rejects(page.goto(patientPath(shown)), /ERR_(CERT_AUTHORITY_INVALID|BAD_SSL_CLIENT_AUTH_CERT|CONNECTION|SOCKET|EMPTY)/);
   await context.close();
   const trusting = await openWindow({ ignoreHTTPSErrors: true }, false);
-  await assert.rejects(trusting.page.goto(patientPath(shown)), /ERR_(BAD_SSL_CLIENT_AUTH_CERT|SSL_CLIENT_AUTH|CONNECTION|EMPTY|SSL_PROTOCOL)/);
+  await assert.rejects(trusting.page.goto(patientPath(shown)), /ERR_(BAD_SSL_CLIENT_AUTH_CERT|CONNECTION|SOCKET|EMPTY|SSL_PROTOCOL)/);
   await trusting.context.close();
 });
 

@@ -48,7 +48,7 @@ pub struct Options {
     /// `json`: one line at the end.
     #[arg(long, value_enum, default_value_t = console::Output::Table)]
     pub output: console::Output,
-    /// Use this folder, and leave it behind [default: a temporary one].
+    /// Use this folder, whatever is in it already, and leave it behind [default: a temporary one].
     #[arg(long)]
     pub dir: Option<PathBuf>,
     /// Folder with the programs gateway, auditor and loadtest [default: this program's].
@@ -124,6 +124,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
 }
 
 async fn verify(mut stack: Stack, options: &Options, population: Population, seed: u64) -> anyhow::Result<Report> {
+    let since = crate::clock::now_micros();
     let key = stack.pseudonym_key()?;
     let patients = population.patients();
     let known: Arc<Vec<Known>> = Arc::new(patients.iter().map(|patient| Known::new(patient, key.patient(&patient.id))).collect());
@@ -171,7 +172,7 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
     let odd = state.odd;
     let changes = rows::changes(stack.registry()).await?;
     let mut comparison = Comparison::new(state, &references, changes);
-    rows::compare(&stack.clickhouse()?, &mut comparison).await?;
+    rows::compare(&stack.clickhouse()?, since, &mut comparison).await?;
     let findings = comparison.finish();
     console::progress_end();
     for example in &findings.examples {

@@ -94,7 +94,16 @@ mod tests {
         assert_eq!(HsaId::parse("se2321000016-39kj").map(|id| id.to_string()), Ok("SE2321000016-39KJ".to_owned()));
         assert!(HsaId::parse("SE165565594230-1000").is_ok());
         assert_eq!(HsaId::parse("SE2321000017-39KJ"), Err(HsaIdError::CheckDigit));
-        for bad in ["", "SE", "2321000016-1", "SE2321000016", "SE2321000016-", "SE2321000016-å", "SE232100001-1", "SE992321000016-1"] {
+        for bad in [
+            "",
+            "SE",
+            "2321000016-1",
+            "SE2321000016",
+            "SE2321000016-",
+            "SE2321000016-å",
+            "SE232100001-1",
+            "SE992321000016-1",
+        ] {
             assert_eq!(HsaId::parse(bad), Err(HsaIdError::Form), "{bad}");
         }
         assert_eq!(HsaId::parse("SE2321000016-1234567890123456789"), Err(HsaIdError::Form));

@@ -59,8 +59,8 @@ impl SessionKey {
 
     /// The first eight bytes: what records hold, enough to group a session's requests and useless as a key.
     pub fn reference(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        let (first, _) = self.0.split_at(8);
+        first.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 }
 

@@ -60,7 +60,9 @@ fn century_of(year: u16, plus: bool, this_year: Year) -> u16 {
 }
 
 fn number(bytes: &[u8]) -> Option<u16> {
-    bytes.iter().try_fold(0u16, |n, b| b.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u16::from(b - b'0'))))
+    bytes
+        .iter()
+        .try_fold(0u16, |n, b| b.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u16::from(b - b'0'))))
 }
 
 fn date_exists(year: u16, month: u16, day: u16) -> bool {
@@ -90,7 +92,11 @@ fn classify(id: [u8; 12], series: Series) -> Result<IdentityKind, IdentityError>
             // Positions 5 to 11: a year and a serial number stand in the date's place.
             let [n1, n2, n3, n4] = serial;
             let digits = [m1, m2, d1, d2, n1, n2, n3, n4].into_iter().map(|b| b - b'0');
-            return if luhn_holds(digits) { Ok(IdentityKind::ReserveStockholm) } else { Err(IdentityError::CheckDigit) };
+            return if luhn_holds(digits) {
+                Ok(IdentityKind::ReserveStockholm)
+            } else {
+                Err(IdentityError::CheckDigit)
+            };
         }
         return match day {
             _ if !date.born => Err(IdentityError::Date),

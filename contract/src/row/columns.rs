@@ -4,8 +4,8 @@
 
 use crate::pseudonym::SEALED_LENGTH;
 use crate::record::{
-    Activity, AuthEventKind, AuthMethod, Decision, Initiator, OutcomeKind, Phase, Protection, Purpose, Reason, Relation,
-    Sensitivity, Source,
+    Activity, AuthEventKind, AuthMethod, Decision, Initiator, OutcomeKind, Phase, Protection, Purpose, Reason,
+    Relation, Sensitivity, Source,
 };
 use crate::{Micros, Text, wire_struct};
 use serde::{Deserialize, Serialize};
@@ -302,6 +302,17 @@ macro_rules! tagged {
     )*};
 }
 tagged!(
-    Activity, AuthEventKind, AuthMethod, Decision, Initiator, OutcomeKind, Phase, Protection, Purpose, Reason, Relation,
-    Sensitivity, Source
+    Activity,
+    AuthEventKind,
+    AuthMethod,
+    Decision,
+    Initiator,
+    OutcomeKind,
+    Phase,
+    Protection,
+    Purpose,
+    Reason,
+    Relation,
+    Sensitivity,
+    Source
 );

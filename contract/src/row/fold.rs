@@ -133,8 +133,7 @@ impl Fold {
                     let Some(open) = self.open.remove(&request) else { continue };
                     let asked = open.intent.asked.at;
                     let duration_us = u64::try_from(at.saturating_sub(asked)).unwrap_or(0);
-                    let outcome =
-                        Outcome { request, at, status: 0, bytes: 0, duration_us, kind: OutcomeKind::Unknown };
+                    let outcome = Outcome { request, at, status: 0, bytes: 0, duration_us, kind: OutcomeKind::Unknown };
                     let phase = if open.begun { Phase::End } else { Phase::Whole };
                     self.rows(&open.intent, &outcome, phase, rows);
                 }

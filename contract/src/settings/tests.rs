@@ -48,13 +48,16 @@ fn syntax_errors_are_named_with_their_lines() {
 
 #[test]
 fn the_environment_lies_over_the_file() {
-    let over = overrides("GATEWAY", [
-        ("GATEWAY__JOURNAL__BUDGET_BYTES".to_owned(), "1_000".to_owned()),
-        ("GATEWAY__NODE__NAME".to_owned(), "gw2".to_owned()),
-        ("GATEWAY__NODE__HOSTS".to_owned(), "[\"a\", \"b\"]".to_owned()),
-        ("GATEWAY__NODE__PORT".to_owned(), "many".to_owned()),
-        ("OTHER__NODE__NAME".to_owned(), "no".to_owned()),
-    ]);
+    let over = overrides(
+        "GATEWAY",
+        [
+            ("GATEWAY__JOURNAL__BUDGET_BYTES".to_owned(), "1_000".to_owned()),
+            ("GATEWAY__NODE__NAME".to_owned(), "gw2".to_owned()),
+            ("GATEWAY__NODE__HOSTS".to_owned(), "[\"a\", \"b\"]".to_owned()),
+            ("GATEWAY__NODE__PORT".to_owned(), "many".to_owned()),
+            ("OTHER__NODE__NAME".to_owned(), "no".to_owned()),
+        ],
+    );
     let document = Document::parse("g.toml", "[node]\nname = \"gw1\"\n", over);
     let node = document.root().section("node");
     assert_eq!(node.required::<String>("name").as_deref(), Some("gw2"));

@@ -66,6 +66,16 @@ impl Refusal {
             of_device: false,
         }
     }
+
+    /// The refusal with what is known once a route and somebody who asks are found.
+    fn about(mut self, facts: &Facts, asker: &Asker) -> Self {
+        self.route = Some((Arc::clone(&facts.route), Arc::clone(&facts.registry)));
+        self.actor = Some(asker.actor());
+        if self.patients.is_empty() && facts.route.patients != Patients::None {
+            self.patients.push(PatientEntry::unidentified(Source::None, Reason::None));
+        }
+        self
+    }
 }
 
 /// What the policy is asked again with, while a long exchange goes on.
@@ -122,20 +132,20 @@ impl Proxy {
         let body = self.body(session, &facts, &asker).await?;
         let extraction = self.extraction(session, &facts, body.as_ref().map(|body| body.as_slice()), context.at);
         if extraction.too_many() {
-            return Err(self.with(refusal(Reason::PatientsTooMany), &facts, &asker));
+            return Err(refusal(Reason::PatientsTooMany).about(&facts, &asker).into());
         }
         let place = self.parts.upstreams.pool(facts.registry.id).and_then(|pool| pool.place());
         let Some(place) = place else {
-            return Err(self.with(busy(), &facts, &asker));
+            return Err(busy().about(&facts, &asker).into());
         };
         let hold = if facts.route.patients == Patients::None {
             Hold::unrecorded()
         } else {
             let intent = self.intent(context, &client, &facts, &asker, extraction);
-            let intent = intent.map_err(|()| self.with(refusal(Reason::JournalUnavailable), &facts, &asker))?;
+            let intent = intent.map_err(|()| refusal(Reason::JournalUnavailable).about(&facts, &asker))?;
             self.hold(&intent, &admission.permit, facts.websocket)
                 .await
-                .map_err(|_| self.with(refusal(Reason::JournalUnavailable), &facts, &asker))?
+                .map_err(|_| refusal(Reason::JournalUnavailable).about(&facts, &asker))?
         };
         let assertion = admission.assertion.take().ok_or_else(|| refusal(Reason::JournalUnavailable))?;
         Ok(Next::Forward(Box::new(Admitted {
@@ -166,7 +176,7 @@ impl Proxy {
         let authority = head.uri.authority().map(http::uri::Authority::as_str);
         if !http2 && authority.is_some() {
             // Absolute-form: a second place that says which host is meant.
-            return Err(refusal(Reason::Malformed));
+            return Err(refusal(Reason::Malformed).into());
         }
         let seen = Head {
             method: &head.method,
@@ -178,18 +188,18 @@ impl Proxy {
         let clean = hygiene::check(&seen, &self.head_limits).map_err(|r| Box::new(Refusal::new(r.reason, r.status)))?;
         let served = self.parts.hosts.iter().any(|host| host.eq_ignore_ascii_case(clean.host()));
         let same = client.server_name.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(clean.host()));
-        if served && same { Ok(clean) } else { Err(refusal(Reason::Misdirected)) }
+        if served && same { Ok(clean) } else { Err(refusal(Reason::Misdirected).into()) }
     }
 
     async fn asker(&self, headers: &HeaderMap, client: &Client, now: Micros) -> Result<Asker, Box<Refusal>> {
         let directory = &self.parts.directory;
         let device = directory.device(&client.fingerprint).ok_or_else(|| {
             let actor = Actor { device_cert: client.fingerprint, ..Actor::nobody() };
-            Box::new(Refusal { actor: Some(Arc::new(actor)), of_device: true, ..*refusal(Reason::DeviceUnknown) })
+            Box::new(Refusal { actor: Some(Arc::new(actor)), of_device: true, ..refusal(Reason::DeviceUnknown) })
         })?;
         if self.per_device.check_key(&device.device.id).is_err() {
             let actor = Some(Arc::clone(&device.actor));
-            return Err(Box::new(Refusal { actor, of_device: true, ..*refusal(Reason::RateLimited) }));
+            return Err(Box::new(Refusal { actor, of_device: true, ..refusal(Reason::RateLimited) }));
         }
         let mut session = None;
         if let Some(token) = forward::token(headers) {
@@ -208,10 +218,10 @@ impl Proxy {
         let Matched { route, registry, params } = found.map_err(|no| {
             let actor = Some(asker.actor());
             Box::new(match no {
-                NoMatch::UnknownHost => Refusal { actor, ..*refusal(Reason::Misdirected) },
-                NoMatch::NoRoute => Refusal { actor, ..*refusal(Reason::NoRoute) },
+                NoMatch::UnknownHost => Refusal { actor, ..refusal(Reason::Misdirected) },
+                NoMatch::NoRoute => Refusal { actor, ..refusal(Reason::NoRoute) },
                 NoMatch::MethodNotAllowed { allow } => {
-                    Refusal { actor, allow: Some(allow), ..*refusal(Reason::Method) }
+                    Refusal { actor, allow: Some(allow), ..refusal(Reason::Method) }
                 }
             })
         })?;
@@ -225,7 +235,7 @@ impl Proxy {
         };
         match clean.fits(route) {
             Ok(()) => Ok(facts),
-            Err(unfit) => Err(self.with(Box::new(Refusal::new(unfit.reason, unfit.status)), &facts, asker)),
+            Err(unfit) => Err(Box::new(Refusal::new(unfit.reason, unfit.status).about(&facts, asker))),
         }
     }
 
@@ -237,7 +247,7 @@ impl Proxy {
         facts: &Facts,
         asker: &Asker,
     ) -> Result<Admission, Box<Refusal>> {
-        let input = self.patient_input(session, facts, None);
+        let input = Self::patient_input(session, facts, None);
         let unit = patient::unit(&facts.route, &input);
         let decided = authorize(
             &self.parts.directory,
@@ -252,7 +262,7 @@ impl Proxy {
             context.at,
         );
         let permit = decided.map_err(|denial| {
-            let mut refusal = self.with(Box::new(Refusal::new(denial.reason, denial.status)), facts, asker);
+            let mut refusal = Refusal::new(denial.reason, denial.status).about(facts, asker);
             refusal.login_helps = denial.login_helps();
             refusal.of_device = denial.of_device();
             // What was asked for in vain is part of the record; a body is not read for it.
@@ -293,27 +303,27 @@ impl Proxy {
         session.enable_retry_buffering();
         if session.req_header().headers.contains_key(header::EXPECT) {
             // Who waits for leave to send gets it from us, for the backend is not asked yet.
-            session.write_continue_response().await.map_err(|_| self.with(refusal(Reason::Slow), facts, asker))?;
+            session.write_continue_response().await.map_err(|_| refusal(Reason::Slow).about(facts, asker))?;
         }
         // Never grown: growing would leave copies behind that nobody wipes.
         let mut body = Zeroizing::new(Vec::with_capacity(limit));
         loop {
             match session.read_request_body().await {
                 Ok(Some(piece)) if body.len() + piece.len() > limit => {
-                    return Err(self.with(refusal(Reason::BodyTooLarge), facts, asker));
+                    return Err(refusal(Reason::BodyTooLarge).about(facts, asker).into());
                 }
                 Ok(Some(piece)) => body.extend_from_slice(&piece),
                 Ok(None) => return Ok(Some(body)),
                 Err(error) => {
                     let slow = matches!(error.etype(), pingora::ErrorType::ReadTimedout);
                     let reason = if slow { Reason::Slow } else { Reason::Malformed };
-                    return Err(self.with(refusal(reason), facts, asker));
+                    return Err(refusal(reason).about(facts, asker).into());
                 }
             }
         }
     }
 
-    fn patient_input<'s>(&self, session: &'s Session, facts: &'s Facts, body: Option<&'s [u8]>) -> patient::Input<'s> {
+    fn patient_input<'s>(session: &'s Session, facts: &'s Facts, body: Option<&'s [u8]>) -> patient::Input<'s> {
         let head = session.req_header();
         let target = head.raw_path();
         let mut parts = target.splitn(2, |b| *b == b'?');
@@ -328,7 +338,7 @@ impl Proxy {
 
     fn extraction(&self, session: &Session, facts: &Facts, body: Option<&[u8]>, at: Micros) -> Extraction {
         let reading = Reading { year: crate::clock::year_of(at), series: Series::default() };
-        patient::extract(&facts.route, &self.patient_input(session, facts, body), reading)
+        patient::extract(&facts.route, &Self::patient_input(session, facts, body), reading)
     }
 
     fn intent(
@@ -387,16 +397,6 @@ impl Proxy {
             reason,
             policy_epoch: self.parts.directory.epoch().0,
         }
-    }
-
-    fn with(&self, refusal: Box<Refusal>, facts: &Facts, asker: &Asker) -> Box<Refusal> {
-        let mut refusal = refusal;
-        refusal.route = Some((Arc::clone(&facts.route), Arc::clone(&facts.registry)));
-        refusal.actor = Some(asker.actor());
-        if refusal.patients.is_empty() && facts.route.patients != Patients::None {
-            refusal.patients.push(PatientEntry::unidentified(Source::None, Reason::None));
-        }
-        refusal
     }
 
     /// The question to the policy, to be asked again while a long exchange goes on.
@@ -463,10 +463,10 @@ fn authorize(directory: &Directory, question: &Question<'_>, now: Micros) -> Res
     policy::authorize(&input, now)
 }
 
-fn refusal(reason: Reason) -> Box<Refusal> {
-    Box::new(Refusal::new(reason, crate::problem::status(reason)))
+fn refusal(reason: Reason) -> Refusal {
+    Refusal::new(reason, crate::problem::status(reason))
 }
 
-fn busy() -> Box<Refusal> {
-    Box::new(Refusal::new(Reason::UpstreamUnavailable, StatusCode::SERVICE_UNAVAILABLE))
+fn busy() -> Refusal {
+    Refusal::new(Reason::UpstreamUnavailable, StatusCode::SERVICE_UNAVAILABLE)
 }

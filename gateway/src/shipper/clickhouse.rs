@@ -92,11 +92,11 @@ impl Sink for ClickHouseSink {
                 self.insert_all::<KeyInsert<'_>>("data_key", rows.iter().map(KeyInsert)).await
             }
             Load::Access(rows) => {
-                let rows = rows.iter().map(|row| AccessInsert(row));
+                let rows = rows.iter().map(AccessInsert);
                 self.insert_all::<AccessInsert<'_>>("access_log", rows).await
             }
             Load::Auth(rows) => {
-                let rows = rows.iter().map(|row| AuthInsert(row));
+                let rows = rows.iter().map(AuthInsert);
                 self.insert_all::<AuthInsert<'_>>("auth_event", rows).await
             }
             Load::Seal(row) => {
@@ -140,9 +140,9 @@ fn is_loopback(url: &str) -> bool {
 /// For one part of a batch's bytes to be taken.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// For a batch to be stored, once all of it was sent.
-const END_TIMEOUT: Duration = Duration::from_secs(120);
+const END_TIMEOUT: Duration = Duration::from_mins(2);
 /// For a batch to be counted.
-const ASK_TIMEOUT: Duration = Duration::from_secs(60);
+const ASK_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

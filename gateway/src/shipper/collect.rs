@@ -11,8 +11,8 @@ use crate::journal::{Item, Journal, Position, ReadError, Reader};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rows {
     pub(super) keys: Vec<KeyRow>,
-    pub(super) access: Vec<Box<AccessRow>>,
-    pub(super) auth: Vec<Box<AuthRow>>,
+    pub(super) access: Vec<AccessRow>,
+    pub(super) auth: Vec<AuthRow>,
 }
 
 impl Rows {
@@ -27,8 +27,8 @@ impl Rows {
     fn push(&mut self, row: Row) {
         match row {
             Row::Key(row) => self.keys.push(row),
-            Row::Access(row) => self.access.push(row),
-            Row::Auth(row) => self.auth.push(row),
+            Row::Access(row) => self.access.push(*row),
+            Row::Auth(row) => self.auth.push(*row),
         }
     }
 }

@@ -46,6 +46,7 @@ impl SealRow {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn stream_number<S: Serializer>(stream: &Stream, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_i8(i8::try_from(stream.tag()).unwrap_or(i8::MAX))
 }

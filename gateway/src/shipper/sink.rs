@@ -14,9 +14,9 @@ pub(super) enum Load<'a> {
     /// For `data_key`.
     Keys(&'a [KeyRow]),
     /// For `access_log`.
-    Access(&'a [Box<AccessRow>]),
+    Access(&'a [AccessRow]),
     /// For `auth_event`.
-    Auth(&'a [Box<AuthRow>]),
+    Auth(&'a [AuthRow]),
     /// For `access_seal`.
     Seal(&'a SealRow),
 }

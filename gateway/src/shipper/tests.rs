@@ -2,7 +2,7 @@
 //! single cases here.
 
 mod database;
-mod frames;
+pub(crate) mod frames;
 mod model;
 
 use std::path::{Path, PathBuf};

@@ -289,11 +289,10 @@ impl<S: Sink> Worker<S> {
         self.parts.metrics.count_failure(failure.kind());
         let reason = std::error::Error::source(failure).map(ToString::to_string).unwrap_or_default();
         let batch = self.parts.book.mark().access.batch;
-        match failure.kind() {
-            FailureKind::Unreachable => {
-                tracing::warn!(batch, reason, "{failure}; nothing is lost, it is tried again");
-            }
-            _ => tracing::error!(batch, reason, "{failure}; nothing is lost, it is tried again, but it needs a person"),
+        if failure.kind() == FailureKind::Unreachable {
+            tracing::warn!(batch, reason, "{failure}; nothing is lost, it is tried again");
+        } else {
+            tracing::error!(batch, reason, "{failure}; nothing is lost, it is tried again, but it needs a person");
         }
     }
 }

@@ -106,6 +106,13 @@ impl Layout {
         words(&["migrate", "--config", &text(&self.auditor_settings())])
     }
 
+    /// Arguments of one of the auditor's commands that answer in JSON.
+    pub fn auditor_arguments(&self, arguments: &[&str]) -> Vec<String> {
+        let mut all = words(arguments);
+        all.extend(words(&["--config", &text(&self.auditor_settings()), "--output", "json"]));
+        all
+    }
+
     /// Arguments of `gateway keys`.
     pub fn gateway_keys_arguments(&self) -> Vec<String> {
         words(&["keys", "--config", &text(&self.gateway_settings())])

@@ -180,10 +180,7 @@ impl Maker<'_> {
     }
 
     async fn call(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let settings = self.layout.auditor_settings();
-        let mut all: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        all.extend(["--config".to_owned(), settings.to_string_lossy().into_owned(), "--output".to_owned(), "json".to_owned()]);
-        Ok(output(self.auditor, &all, LIMIT).await?)
+        Ok(output(self.auditor, &self.layout.auditor_arguments(arguments), LIMIT).await?)
     }
 
     async fn account(&mut self, person: &Person) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use crate::backend::changes::{PAGE_MAX, PATH};
 use crate::client::plain;
 use crate::stack::Stack;
 use anyhow::Context as _;
+use contract::Micros;
 use contract::pseudonym::PatientRef;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -76,16 +77,17 @@ struct Event {
     event_id: Uuid,
 }
 
-/// Reads all rows, in the order of their requests, and hands them to the comparison.
-pub(super) async fn compare(clickhouse: &clickhouse::Client, comparison: &mut Comparison) -> anyhow::Result<()> {
-    let refused = "SELECT event_id FROM auth_event FINAL WHERE kind IN ('request_refused', 'device_refused')";
-    let mut events = clickhouse.query(refused).fetch::<Event>()?;
+/// Reads all rows of requests since the run began, in the order of their requests, and hands them to the comparison.
+pub(super) async fn compare(clickhouse: &clickhouse::Client, since: Micros, comparison: &mut Comparison) -> anyhow::Result<()> {
+    let refused = "SELECT event_id FROM auth_event FINAL WHERE kind IN ('request_refused', 'device_refused') \
+                   AND ts >= fromUnixTimestamp64Micro(?)";
+    let mut events = clickhouse.query(refused).bind(since).fetch::<Event>()?;
     while let Some(event) = events.next().await.context("ClickHouse's auth_event")? {
         comparison.add_refusal_event(event.event_id);
     }
     let access = "SELECT request_id, patient_ref, toUInt8(decision = 'deny') AS denied FROM access_log FINAL \
-                  WHERE phase != 'end' ORDER BY request_id";
-    let mut rows = clickhouse.query(access).fetch::<Access>()?;
+                  WHERE phase != 'end' AND ts >= fromUnixTimestamp64Micro(?) ORDER BY request_id";
+    let mut rows = clickhouse.query(access).bind(since).fetch::<Access>()?;
     while let Some(row) = rows.next().await.context("ClickHouse's access_log")? {
         comparison.add(Row { request: row.request_id, patient: PatientRef(row.patient_ref), denied: row.denied != 0 });
     }

@@ -1,9 +1,7 @@
 use super::*;
 use crate::id::DataKeyId;
 use crate::pseudonym::{PatientRef, SealedIdentity};
-use crate::record::{
-    Activity, Actor, Asked, Decision, Initiator, Origin, PatientEntry, Purpose, Sensitivity, Source,
-};
+use crate::record::{Activity, Actor, Asked, Decision, Initiator, Origin, PatientEntry, Purpose, Sensitivity, Source};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use uuid::Uuid;

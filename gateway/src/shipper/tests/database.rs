@@ -215,8 +215,8 @@ impl Stored {
     fn of(load: Load<'_>) -> Self {
         match load {
             Load::Keys(rows) => Self::Keys(rows.to_vec()),
-            Load::Access(rows) => Self::Access(rows.iter().map(|row| row.as_ref().clone()).collect()),
-            Load::Auth(rows) => Self::Auth(rows.iter().map(|row| row.as_ref().clone()).collect()),
+            Load::Access(rows) => Self::Access(rows.to_vec()),
+            Load::Auth(rows) => Self::Auth(rows.to_vec()),
             Load::Seal(row) => Self::Seal(Box::new(row.clone())),
         }
     }

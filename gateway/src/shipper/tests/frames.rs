@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use contract::Text;
 use contract::id::{AccountId, CertFingerprint, DataKeyId, DeviceId, RequestId};
-use contract::pseudonym::{PatientRef, SealedIdentity, WrappedKey};
+use contract::pseudonym::{PatientRef, SEALED_LENGTH, SealedIdentity, WrappedKey};
 use contract::record::{
     Activity, Actor, Asked, AuthEvent, AuthEventKind, AuthMethod, Decision, Initiator, Intent, Marker, Origin, Outcome,
     OutcomeKind, PatientEntry, Purpose, Reason, Sensitivity, Source,
@@ -18,15 +18,18 @@ use crate::journal::FrameKind;
 
 /// What to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// An intent for so many patients, whose outcome comes later.
     Intent(usize),
     /// An intent with its answer.
     Refused(usize),
     /// The outcome of the latest open intent.
     Outcome(OutcomeKind),
+    /// A login.
     Auth,
+    /// A data key.
     Key,
+    /// A start of the gateway.
     Started,
     /// Nothing that this version knows.
     Garbage,
@@ -34,16 +37,16 @@ pub(super) enum Kind {
 
 /// Makes frames and remembers them, by the sequence they get if all of them are appended.
 #[derive(Default)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     next: u128,
-    pub(super) open: Vec<RequestId>,
+    pub(crate) open: Vec<RequestId>,
     key: Option<DataKeyId>,
     made: Vec<Vec<u8>>,
     requests: BTreeMap<Uuid, u64>,
 }
 
 impl Frames {
-    pub(super) fn make(&mut self, kind: Kind) -> (FrameKind, Vec<u8>) {
+    pub(crate) fn make(&mut self, kind: Kind) -> (FrameKind, Vec<u8>) {
         self.next += 1;
         let at = i64::try_from(self.next).unwrap() * 1000;
         let request = RequestId::new(Uuid::from_u128(self.next << 64));
@@ -79,15 +82,15 @@ impl Frames {
     }
 
     /// The key must be made anew: the frame that held it may be lost.
-    pub(super) fn forget_key(&mut self) {
+    pub(crate) fn forget_key(&mut self) {
         self.key = None;
     }
 
-    pub(super) fn made(&self, sequence: usize) -> &[u8] {
+    pub(crate) fn made(&self, sequence: usize) -> &[u8] {
         &self.made[sequence - 1]
     }
 
-    pub(super) fn sequence_of(&self, request: Uuid) -> u64 {
+    pub(crate) fn sequence_of(&self, request: Uuid) -> u64 {
         self.requests[&request]
     }
 
@@ -97,7 +100,7 @@ impl Frames {
         let entry = |i: usize| PatientEntry {
             reference: PatientRef([u8::try_from(i).unwrap() + 1; 16]),
             kind: u8::from(known),
-            sealed: SealedIdentity::NONE,
+            sealed: SealedIdentity([0x5a; SEALED_LENGTH]),
             source: Source::Path,
             position: u32::try_from(i).unwrap(),
             problem: Reason::None,
@@ -119,7 +122,7 @@ impl Frames {
                 reason: if answered { Reason::NoGrant } else { Reason::None },
                 policy_epoch: 3,
             },
-            actor: Arc::new(Actor::nobody()),
+            actor: Arc::new(Actor { user_name: text("Anna Andersson"), ..Actor::nobody() }),
             origin: Origin { address: Ipv6Addr::LOCALHOST, country: *b"--", asn: 0 },
             key: self.key.unwrap_or(DataKeyId::NONE),
             patients: (0..patients).map(entry).collect(),

@@ -23,7 +23,7 @@ def main():
     rows = [dict(zip(found.column_names, row)) for row in found.result_rows]
     assert len(rows) == 1, rows
     row = rows[0]
-    assert row["registry"] == "exempelregistret" and row["route"] == "patient-page", row
+    assert row["registry"] == "exempelregistret" and row["route"] == "/patients/{patient}", row
     assert row["activity"] == "read" and row["outcome"] == "complete" and row["status"] == 200, row
     assert row["bytes"] > 0, row
 
