@@ -13,8 +13,8 @@ use contract::Text;
 use contract::id::{AccountId, CertFingerprint, DataKeyId, DeviceId, NodeName, RequestId};
 use contract::pseudonym::{PatientRef, SealedIdentity};
 use contract::record::{
-    Activity, Actor, Asked, AuthMethod, Decision, Initiator, Intent, Origin, Outcome, OutcomeKind, PatientEntry, Purpose,
-    Reason, Sensitivity, Source,
+    Activity, Actor, Asked, AuthMethod, Decision, Initiator, Intent, Origin, Outcome, OutcomeKind, PatientEntry,
+    Purpose, Reason, Sensitivity, Source,
 };
 use contract::seal::SealKey;
 use contract::wire::Wire;
@@ -25,6 +25,9 @@ use gateway::shipper::{self, Shipper, measure};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// 2026-01-01, in microseconds.
 const BEGIN: i64 = 1_767_225_600_000_000;
@@ -92,7 +95,8 @@ fn intent(number: u64, at: i64, request: RequestId) -> Intent {
 }
 
 fn directory() -> tempfile::TempDir {
-    let base = std::env::var_os("GRINDVAKT_BENCH_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let base = std::env::var_os("GRINDVAKT_BENCH_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     tempfile::Builder::new().prefix("shipper-bench-").tempdir_in(base).expect("invariant: the directory can be written")
 }
 
@@ -180,7 +184,8 @@ fn ship(rows: u64, number: u64, target: &http::Uri, rows_max: usize) -> Duration
     let journal = filled(&dir, rows, number * rows);
     let shipper = Shipper::open(journal, config, seal_key(), metrics).expect("invariant: nothing was shipped");
     let stop = CancellationToken::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("invariant: threads are free");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("invariant: threads are free");
     let start = Instant::now();
     runtime.block_on(async {
         let work = shipper.run(stop.clone());
@@ -207,7 +212,8 @@ fn shipped(registry: &prometheus::Registry) -> u64 {
 
 fn whole(criterion: &mut Criterion) {
     const ROWS: u64 = 400_000;
-    let Some(target) = std::env::var("GRINDVAKT_BENCH_CLICKHOUSE").ok().and_then(|url| url.parse::<http::Uri>().ok()) else {
+    let Some(target) = std::env::var("GRINDVAKT_BENCH_CLICKHOUSE").ok().and_then(|url| url.parse::<http::Uri>().ok())
+    else {
         return;
     };
     let mut group = criterion.benchmark_group("shipper into ClickHouse");

@@ -11,7 +11,7 @@ use dashmap::DashMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,8 @@ pub struct Client {
     idle_since: AtomicU64,
     /// Milliseconds since `began`, plus one: the first byte of a head that is not whole yet; 0: none.
     head_since: AtomicU64,
+    /// HTTP/1: the request line that came last and was not asked for yet. 0: none, 1: as it must be, 2: odd.
+    line: AtomicU8,
 }
 
 tokio::task_local! {
@@ -65,6 +67,7 @@ impl Client {
             began: Instant::now(),
             idle_since: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
+            line: AtomicU8::new(0),
         }
     }
 
@@ -105,11 +108,24 @@ impl Client {
         self.busy.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Bytes came while no request was under way.
-    pub fn head_bytes_came(&self) {
-        if self.head_since.load(Ordering::Relaxed) == 0 {
+    /// Bytes came while no request was under way; whether they are a head's first.
+    pub fn head_bytes_came(&self) -> bool {
+        let first = self.head_since.load(Ordering::Relaxed) == 0;
+        if first {
             self.head_since.store(self.elapsed_ms() + 1, Ordering::Release);
         }
+        first
+    }
+
+    /// A head's first line came.
+    pub fn line_came(&self, clean: bool) {
+        self.line.store(if clean { 1 } else { 2 }, Ordering::Release);
+    }
+
+    /// Whether the request line that came last is as it must be. It can be asked for once: a request whose line was
+    /// not seen has none.
+    pub fn take_clean_line(&self) -> bool {
+        self.line.swap(0, Ordering::AcqRel) == 1
     }
 
     /// For how many milliseconds the connection has been idle, and a head been on its way.

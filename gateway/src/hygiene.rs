@@ -14,9 +14,11 @@
 //! It does not look at bodies, routes or the directory.
 
 mod headers;
+mod raw;
 mod target;
 
 pub use headers::{STRIPPED, STRIPPED_PREFIXES, is_clean_name, is_stripped, stripped};
+pub use raw::check_raw;
 pub use target::{PathFault, check_path, check_query};
 
 use crate::route::{Route, Verb};
@@ -163,6 +165,9 @@ pub enum Fault {
     /// The query could mean two things.
     #[error("the query: {0}")]
     Query(PathFault),
+    /// A line of the head ends without CR, or the request line has characters that it may not have.
+    #[error("a line of the head is not as it must be")]
+    LineEnd,
     /// No Host, or no `:authority`.
     #[error("the host is missing")]
     HostMissing,

@@ -6,6 +6,7 @@
 //!
 //! Memory: one [`stream::Stream`] per connection (about 20 KiB with TLS state), at most `connections_max` of them.
 
+mod line;
 pub mod metrics;
 mod serve;
 pub mod stream;

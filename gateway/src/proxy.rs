@@ -213,7 +213,12 @@ impl ProxyHttp for Proxy {
         forward::response(upstream, context.request, admitted.registry.name == self.parts.asserter.auditor)?;
         if upstream.status == StatusCode::SWITCHING_PROTOCOLS {
             session.set_read_timeout(None);
-            self.goes_on(context);
+            let allowed = self.still_allowed(context);
+            let now = clock::now();
+            context.watch(now, allowed, &self.parts.clients);
+            context.begin_long(now);
+        } else {
+            self.keep_watch(context);
         }
         Ok(())
     }
@@ -226,9 +231,7 @@ impl ProxyHttp for Proxy {
         context: &mut Context,
     ) -> pingora::Result<Option<Duration>> {
         context.bytes += body.as_ref().map_or(0, |body| body.len() as u64);
-        if context.is_long() {
-            self.goes_on(context);
-        }
+        self.keep_watch(context);
         Ok(None)
     }
 
@@ -297,6 +300,7 @@ impl ProxyHttp for Proxy {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         self.parts.metrics.upstream_failures.with_label_values(&[reason.as_str()]).inc();
+        context.answered_instead = true;
         // The client may be gone by now; its outcome is recorded all the same.
         let _gone = self.problem(session, context, reason, status, None).await;
         FailToProxy { error_code: status.as_u16(), can_reuse_downstream: false }
@@ -313,10 +317,16 @@ impl ProxyHttp for Proxy {
 }
 
 impl Proxy {
-    /// The exchange is a long one: its rows begin now, and it is cut when its right ends.
-    fn goes_on(&self, context: &mut Context) {
-        let allowed = self.still_allowed(context);
-        context.begin_long(clock::now(), allowed, &self.parts.clients);
+    /// An exchange that lasts is cut when its right ends; the rows of a long one begin before its end.
+    fn keep_watch(&self, context: &mut Context) {
+        let now = clock::now();
+        if context.is_lasting(now) {
+            let allowed = self.still_allowed(context);
+            context.watch(now, allowed, &self.parts.clients);
+        }
+        if context.is_long(now) {
+            context.begin_long(now);
+        }
     }
 
     async fn key_set(&self, session: &mut Session, context: &mut Context) -> pingora::Result<()> {

@@ -42,7 +42,7 @@ pub struct Options {
     /// Worker threads of each proxy.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
-    /// Open so many idle connections to the gateway and tell its memory, instead of measuring requests.
+    /// Open so many idle connections to each proxy and tell its memory, instead of measuring requests.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub idle: Option<u32>,
     /// `json`: one line at the end.
@@ -133,16 +133,11 @@ async fn compare(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     let (name, value) = session.header();
     headers.insert(name, value.parse().context("the session is no header value")?);
 
-    let keeper = Keeper::start()?;
-    let port = free_port()?;
-    let mut bare = start_bare(stack, &keeper, port, options.threads)?;
-    bare.until("listens", Duration::from_secs(20), async move || tokio::net::TcpStream::connect(loopback(port)).await.ok()).await?;
-
+    let (bare, bare_target) = start_bare(stack, options.threads).await?;
     let patients = Population { seed: crate::patients::SEED, count: PATIENTS }.patients();
     let paths = Arc::new(patients.iter().map(|p| format!("/api/patients/{}", p.id.expose())).collect::<Vec<_>>());
     let protocol = if options.http2 { Protocol::Http2 } else { Protocol::Http1 };
     let load = |target| Load { target, device: device.clone(), protocol, connections: options.connections.into(), paths: Arc::clone(&paths), headers: headers.clone() };
-    let bare_target = Target { address: loopback(port), host: crate::stack::files::HOST.to_owned() };
     let gateway = stack.process_id(Component::Gateway).context("the gateway does not run")?;
     let mut sides = [
         Side { name: "bare", load: load(bare_target), process: bare.id(), open: Vec::new(), rounds: Vec::new() },
@@ -164,7 +159,8 @@ async fn compare(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_bare(stack: &Stack, keeper: &Keeper, port: u16, threads: u16) -> anyhow::Result<Process> {
+async fn start_bare(stack: &Stack, threads: u16) -> anyhow::Result<(Process, Target)> {
+    let port = free_port()?;
     let (certificate, key, client_ca) = stack.layout().gateway_tls();
     let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let arguments = [
@@ -182,7 +178,9 @@ fn start_bare(stack: &Stack, keeper: &Keeper, port: u16, threads: u16) -> anyhow
         log: stack.layout().dir().join("logs/bare.log"),
         ready_file: stack.layout().dir().join("run/bare.ready"),
     };
-    Ok(Process::start(keeper, plan)?)
+    let mut bare = Process::start(&Keeper::start()?, plan)?;
+    bare.until("listens", Duration::from_secs(20), async move || tokio::net::TcpStream::connect(loopback(port)).await.ok()).await?;
+    Ok((bare, Target { address: loopback(port), host: crate::stack::files::HOST.to_owned() }))
 }
 
 fn report(sides: &[Side], options: &Options) {
@@ -237,31 +235,54 @@ fn median_whole(values: impl Iterator<Item = u64>) -> u64 {
     values.get(values.len() / 2).copied().unwrap_or(0)
 }
 
+/// Memory of a proxy before and with idle connections.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+struct Idle {
+    closed: usize,
+    rss_before_bytes: u64,
+    rss_bytes: u64,
+}
+
 async fn idle(stack: &Stack, count: u32, options: &Options) -> anyhow::Result<()> {
-    let device = stack.device("mottagning")?;
     let gateway = stack.process_id(Component::Gateway).context("the gateway does not run")?;
-    let resident = || usage::resident(gateway).context("the gateway has ended");
-    let before = resident()?;
-    let protocol = if options.http2 { Protocol::Http2 } else { Protocol::Http1 };
-    let mut open = Vec::with_capacity(count as usize);
-    for number in 1..=count {
-        open.push(Connection::open(&stack.target(), &device, protocol).await.with_context(|| format!("connection {number}"))?);
-        if number % 500 == 0 {
-            console::progress(&format!("{number} connections"));
-        }
-    }
-    console::progress_end();
-    let after = resident()?;
-    let closed = open.iter().filter(|connection| connection.is_closed()).count();
+    let (bare, bare_target) = start_bare(stack, options.threads).await?;
+    let bare = idle_of(stack, "bare", &bare_target, bare.id(), count, options).await?;
+    let gateway = idle_of(stack, "gateway", &stack.target(), gateway, count, options).await?;
     match options.output {
         console::Output::Json => {
-            let line = serde_json::json!({"idle": count, "closed": closed, "rss_before_bytes": before, "rss_bytes": after});
+            let line = serde_json::json!({"idle": count, "bare": bare, "gateway": gateway});
             console::say(&line.to_string());
         }
         console::Output::Table => {
             let mib = |bytes: u64| bytes / (1 << 20);
-            console::say(&format!("{count} idle connections ({closed} closed by the gateway): {} MiB resident, {} MiB before", mib(after), mib(before)));
+            for (name, idle) in [("bare", bare), ("gateway", gateway)] {
+                console::say(&format!(
+                    "{name}: {count} idle connections ({} closed by it): {} MiB resident, {} MiB before",
+                    idle.closed,
+                    mib(idle.rss_bytes),
+                    mib(idle.rss_before_bytes)
+                ));
+            }
         }
     }
     Ok(())
+}
+
+async fn idle_of(stack: &Stack, name: &str, target: &Target, process: u32, count: u32, options: &Options) -> anyhow::Result<Idle> {
+    let device = stack.device("mottagning")?;
+    let resident = || usage::resident(process).with_context(|| format!("{name} has ended"));
+    let rss_before_bytes = resident()?;
+    let protocol = if options.http2 { Protocol::Http2 } else { Protocol::Http1 };
+    let mut open = Vec::with_capacity(count as usize);
+    for number in 1..=count {
+        let connection = Connection::open(target, &device, protocol).await;
+        open.push(connection.with_context(|| format!("{name}: connection {number}"))?);
+        if number % 500 == 0 {
+            console::progress(&format!("{name}: {number} connections"));
+        }
+    }
+    console::progress_end();
+    let rss_bytes = resident()?;
+    let closed = open.iter().filter(|connection| connection.is_closed()).count();
+    Ok(Idle { closed, rss_before_bytes, rss_bytes })
 }

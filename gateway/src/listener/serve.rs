@@ -86,7 +86,8 @@ impl<A: Application> Listener<A> {
     async fn http2(&self, stream: Stream, client: &Arc<Client>, mut stop: watch::Receiver<bool>) {
         let digest = Arc::new(Digest { socket_digest: stream.get_socket_digest(), ..Digest::default() });
         let mut options = default_h2_options();
-        options.max_header_list_size(u32::try_from(self.limits.head_bytes_max).unwrap_or(u32::MAX));
+        // Above our own limit, so that it is we who refuse and record; the library's refusals are not told.
+        options.max_header_list_size(u32::try_from(self.limits.head_bytes_max.saturating_mul(4)).unwrap_or(u32::MAX));
         let connection = handshake(Box::new(stream), Some(options)).await;
         let Ok(mut connection) = connection else { return };
         let mut rejected: usize = 0;

@@ -3,6 +3,7 @@
 //! The buffer joins what TLS writes for a head and a small body into one system call. Reads tell the [`Client`] when a
 //! head begins to arrive, so that one that never ends can be cut.
 
+use super::line::Line;
 use crate::client::Client;
 use async_trait::async_trait;
 use pingora::protocols::raw_connect::ProxyDigest;
@@ -69,12 +70,14 @@ pub struct Stream {
     digest: Arc<SocketDigest>,
     /// The status of an answer that was written before any request was understood.
     refusal: Option<u16>,
+    /// The request line on its way.
+    line: Line,
 }
 
 impl Stream {
     pub(super) fn new(tls: TlsStream<Buffered>, client: Arc<Client>) -> Self {
         let fd = tls.get_ref().0.0.get_ref().as_raw_fd();
-        Self { tls, client, digest: Arc::new(SocketDigest::from_raw_fd(fd)), refusal: None }
+        Self { tls, client, digest: Arc::new(SocketDigest::from_raw_fd(fd)), refusal: None, line: Line::default() }
     }
 
     /// Notes pingora's own answer to a head that it could not read: such a request reaches no hook.
@@ -95,8 +98,14 @@ impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.tls).poll_read(cx, buf);
-        if buf.filled().len() > before && self.client.is_idle() && !self.client.http2 {
-            self.client.head_bytes_came();
+        let came = buf.filled().get(before..).unwrap_or_default();
+        if !came.is_empty() && self.client.is_idle() && !self.client.http2 {
+            if self.client.head_bytes_came() {
+                self.line = Line::default();
+            }
+            if let Some(clean) = self.line.take(came) {
+                self.client.line_came(clean);
+            }
         }
         result
     }

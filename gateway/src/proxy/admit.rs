@@ -121,6 +121,7 @@ impl Proxy {
         let client = context.client.clone().ok_or_else(|| refusal(Reason::DeviceUnknown))?;
         let (facts, asker) = {
             let head = session.req_header();
+            as_it_came(session, head, &client)?;
             let clean = self.clean(head, &client)?;
             if clean.path() == b"/.well-known/jwks.json" && clean.verb() == Verb::Get {
                 return Ok(Next::KeySet);
@@ -165,7 +166,8 @@ impl Proxy {
             connects: 0,
             failure: None,
             _place: place,
-            long: None,
+            watched: None,
+            open: false,
             route: facts.route,
             registry: facts.registry,
         })))
@@ -425,6 +427,20 @@ impl Proxy {
             authorize(&directory, &question, now).is_ok()
         })))
     }
+}
+
+/// Checks of an HTTP/1 head what pingora forgave: its hooks see the head as it reads it, not as it came.
+fn as_it_came(session: &Session, head: &pingora::http::RequestHeader, client: &Client) -> Result<(), Box<Refusal>> {
+    if client.http2 {
+        return Ok(());
+    }
+    let raw = session.as_downstream().as_http1().map(pingora::protocols::http::v1::server::HttpSession::get_headers_raw_bytes);
+    let checked = match raw {
+        _ if !client.take_clean_line() => Err(hygiene::Fault::LineEnd),
+        Some(raw) => hygiene::check_raw(&raw, head.raw_path()),
+        None => Err(hygiene::Fault::Version),
+    };
+    checked.map_err(hygiene::Refusal::from).map_err(|r| Box::new(Refusal::new(r.reason, r.status)))
 }
 
 struct Admission {

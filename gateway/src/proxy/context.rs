@@ -15,6 +15,8 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+/// An exchange that has gone on for so long is cut when its right ends.
+const LASTING: Micros = 500_000;
 /// An exchange that has gone on for so long gets its first rows before it ends.
 const LONG: Micros = 60_000_000;
 
@@ -32,6 +34,8 @@ pub struct Context {
     pub(super) status: u16,
     /// Bytes of response body released.
     pub(super) bytes: u64,
+    /// The gateway answered itself, where a backend's answer was due.
+    pub(super) answered_instead: bool,
     ended: bool,
     recorder: Recorder,
     metrics: Arc<Metrics>,
@@ -77,8 +81,10 @@ pub(super) struct Admitted {
     pub(super) failure: Option<(Reason, StatusCode)>,
     /// A place among the registry's requests under way.
     pub(super) _place: OwnedSemaphorePermit,
-    /// Watched since it is long.
-    pub(super) long: Option<Watched>,
+    /// Watched since it lasts.
+    pub(super) watched: Option<Watched>,
+    /// Its first rows are written, since it is long.
+    pub(super) open: bool,
 }
 
 impl Context {
@@ -95,6 +101,7 @@ impl Context {
             stage: Stage::Received,
             status: 0,
             bytes: 0,
+            answered_instead: false,
             ended: false,
             recorder,
             metrics,
@@ -103,25 +110,39 @@ impl Context {
 
     /// Whether the response has begun to leave.
     pub(super) fn disclosing(&self) -> bool {
-        self.status != 0
+        self.status != 0 && !self.answered_instead
+    }
+
+    /// Whether the exchange has just become one whose right is to be watched.
+    pub(super) fn is_lasting(&self, now: Micros) -> bool {
+        matches!(&self.stage, Stage::Admitted(admitted) if admitted.watched.is_none())
+            && now.saturating_sub(self.at) > LASTING
     }
 
     /// Whether the exchange has just become a long one.
-    pub(super) fn is_long(&self) -> bool {
-        matches!(&self.stage, Stage::Admitted(admitted) if admitted.long.is_none())
-            && clock::now().saturating_sub(self.at) > LONG
+    pub(super) fn is_long(&self, now: Micros) -> bool {
+        matches!(&self.stage, Stage::Admitted(admitted) if !admitted.open) && now.saturating_sub(self.at) > LONG
     }
 
-    /// Begins its rows, and watches its right.
-    pub(super) fn begin_long(&mut self, now: Micros, allowed: Option<Allowed>, clients: &Arc<Clients>) {
+    /// Watches its right. Had it ended before this, no change would tell.
+    pub(super) fn watch(&mut self, now: Micros, allowed: Option<Allowed>, clients: &Arc<Clients>) {
         let (Stage::Admitted(admitted), Some(client), Some(allowed)) = (&mut self.stage, &self.client, allowed) else {
             return;
         };
-        if admitted.hold.is_recorded() {
+        let asked_again = Allowed::clone(&allowed);
+        admitted.watched =
+            Some(clients.watch(Long { client: Arc::clone(client), session: admitted.permit.session(), allowed }));
+        if !(asked_again.0)(now) {
+            client.cut();
+        }
+    }
+
+    /// Begins its rows.
+    pub(super) fn begin_long(&mut self, now: Micros) {
+        let Stage::Admitted(admitted) = &mut self.stage else { return };
+        if !std::mem::replace(&mut admitted.open, true) && admitted.hold.is_recorded() {
             self.recorder.end(self.request, now, self.at, self.status, self.bytes, OutcomeKind::Open);
         }
-        admitted.long =
-            Some(clients.watch(Long { client: Arc::clone(client), session: admitted.permit.session(), allowed }));
     }
 
     /// Records the outcome. Only the first call counts.
@@ -130,7 +151,7 @@ impl Context {
             return;
         }
         let Stage::Admitted(admitted) = &mut self.stage else { return };
-        admitted.long = None;
+        admitted.watched = None;
         if admitted.hold.is_recorded() {
             self.recorder.end(self.request, now, self.at, self.status, self.bytes, kind);
         }

@@ -112,7 +112,8 @@ pub(super) fn settled(mark: &Mark, opened: &Opened, resume: u64) -> Mark {
 
 /// The mark after an open batch that is given up: its numbers are not used again, and the chain goes past it.
 pub(super) fn given_up(mark: &Mark, opened: &Opened) -> Mark {
-    let after = |stream| Progress { previous: mark.of(stream).previous, ..*settled(mark, opened, mark.resume).of(stream) };
+    let after =
+        |stream| Progress { previous: mark.of(stream).previous, ..*settled(mark, opened, mark.resume).of(stream) };
     Mark { access: after(Stream::Access), auth: after(Stream::Auth), ..*mark }
 }
 

@@ -85,7 +85,11 @@ impl Collector {
             Some(Item::Gap(gap)) => {
                 metrics.gap_frames.inc_by(gap.frames());
                 let (first, last) = (gap.first.sequence(), gap.last.sequence());
-                tracing::error!(first, last, "frames of the journal are lost and give no rows; run `gateway journal fsck`");
+                tracing::error!(
+                    first,
+                    last,
+                    "frames of the journal are lost and give no rows; run `gateway journal fsck`"
+                );
                 return Ok(true);
             }
             Some(Item::Frame(frame)) => frame,

@@ -44,7 +44,13 @@ fn journal_metrics() -> journal::Metrics {
 }
 
 fn config() -> Config {
-    Config { segment_bytes: 16 << 10, budget_bytes: 1 << 20, high_water_bytes: 1 << 19, grace_s: 0, ..Config::new(DIR, [9; 16]) }
+    Config {
+        segment_bytes: 16 << 10,
+        budget_bytes: 1 << 20,
+        high_water_bytes: 1 << 19,
+        grace_s: 0,
+        ..Config::new(DIR, [9; 16])
+    }
 }
 
 fn worker(
@@ -213,7 +219,8 @@ fn a_journal_damaged_between_two_tries_loses_no_row_that_can_be_read() {
         assert_eq!(world.database.auth().len(), 1);
         // The rows that were sent anew are sealed under the next number, and the chain holds.
         let seals = world.database.seals();
-        let batches: Vec<_> = seals.iter().filter(|s| s.stream == contract::seal::Stream::Access).map(|s| s.batch).collect();
+        let batches: Vec<_> =
+            seals.iter().filter(|s| s.stream == contract::seal::Stream::Access).map(|s| s.batch).collect();
         assert_eq!(batches, [2, 3], "{arrived:?}");
         world.database.check_seals();
         assert_eq!(parts.journal.acked(), parts.journal.durable_end());
@@ -342,4 +349,3 @@ fn the_gap_of_a_lost_segment_is_counted_and_the_rest_is_shipped() {
     assert_eq!(parts.journal.acked(), parts.journal.durable_end());
     world.database.check_seals();
 }
-

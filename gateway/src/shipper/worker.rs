@@ -114,7 +114,11 @@ impl<S: Sink> Worker<S> {
                 return Ok(Step::Idle);
             }
         }
-        if self.flight.as_ref().is_some_and(|flight| !flight.sent_before && flight.batch.rows.len() < self.parts.rows_max) {
+        if self
+            .flight
+            .as_ref()
+            .is_some_and(|flight| !flight.sent_before && flight.batch.rows.len() < self.parts.rows_max)
+        {
             step = Step::Partial;
         }
         self.deliver().await?;
@@ -271,7 +275,8 @@ impl<S: Sink> Worker<S> {
         let backlog = self.parts.journal.durable_end().sequence().saturating_sub(self.shipped_below());
         metrics.backlog_frames.set(i64::try_from(backlog).unwrap_or(i64::MAX));
         metrics.open_exchanges.set(i64::try_from(self.collector.open()).unwrap_or(i64::MAX));
-        let oldest = self.flight.as_ref().map_or_else(|| batch::oldest(self.collector.rows()), |flight| flight.batch.oldest());
+        let oldest =
+            self.flight.as_ref().map_or_else(|| batch::oldest(self.collector.rows()), |flight| flight.batch.oldest());
         let age_us = oldest.map_or(0, |oldest| now.saturating_sub(oldest).max(0));
         #[expect(clippy::cast_precision_loss, reason = "an age, in a gauge")]
         metrics.oldest_unshipped_seconds.set(age_us as f64 / 1e6);
@@ -280,7 +285,8 @@ impl<S: Sink> Worker<S> {
     /// Below this frame everything is shipped: rows that are there, and frames read that gave none.
     fn shipped_below(&self) -> u64 {
         let mark = self.parts.book.mark();
-        let nothing_held = self.flight.is_none() && self.parts.book.opened().is_none() && self.collector.rows().is_empty();
+        let nothing_held =
+            self.flight.is_none() && self.parts.book.opened().is_none() && self.collector.rows().is_empty();
         if nothing_held { self.collector.position().max(mark.end) } else { mark.end }
     }
 

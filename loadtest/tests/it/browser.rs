@@ -68,7 +68,9 @@ fn pseudonym(stack: &Stack, patient: &PatientId) -> String {
 async fn by_the_official_client(stack: &Stack, who: &Person, reference: &str) {
     let client = stack.clickhouse().unwrap();
     let count = async |table: &str, patient: &str| {
-        let sql = format!("SELECT count() FROM {table} WHERE {patient} = ? AND user_hsa = ? AND route = '/patients/{{patient}}' AND decision = 'permit'");
+        let sql = format!(
+            "SELECT count() FROM {table} WHERE {patient} = ? AND user_hsa = ? AND route = '/patients/{{patient}}' AND decision = 'permit'"
+        );
         client.query(&sql).bind(reference).bind(who.hsa).fetch_one::<u64>().await.map_err(|error| error.to_string())
     };
     whole::until("the row is in ClickHouse", SHIPPED_WITHIN, async || match count("access", "patient").await? {
@@ -85,15 +87,22 @@ async fn by_the_official_client(stack: &Stack, who: &Person, reference: &str) {
 fn by_clickhouse_connect(stack: &Stack, who: &Person, reference: &str) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/browser/one_row.py");
     let port = stack.settings().ports.clickhouse.to_string();
-    whole::run(Command::new(whole::python()).arg(script).args([port.as_str(), reference, who.hsa]).arg(stack.layout().reader_key()));
+    whole::run(
+        Command::new(whole::python())
+            .arg(script)
+            .args([port.as_str(), reference, who.hsa])
+            .arg(stack.layout().reader_key()),
+    );
 }
 
 /// All that the gateway has made durable is in ClickHouse.
 async fn until_shipped(stack: &Stack) {
     whole::until("the gateway has shipped everything", SHIPPED_WITHIN, async || {
-        let (_, text) = loadtest::client::plain::get(stack.ops(), "/metrics").await.map_err(|error| error.to_string())?;
+        let (_, text) =
+            loadtest::client::plain::get(stack.ops(), "/metrics").await.map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&text);
-        let waiting = text.lines().find_map(|line| line.strip_prefix("audit_backlog_frames ")).ok_or("no such metric")?;
+        let waiting =
+            text.lines().find_map(|line| line.strip_prefix("audit_backlog_frames ")).ok_or("no such metric")?;
         if waiting == "0" { Ok(()) } else { Err(format!("{waiting} frames wait")) }
     })
     .await;

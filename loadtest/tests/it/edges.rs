@@ -3,6 +3,7 @@
 //! A module is a file at the root of a crate's `src` with the folder of the same name. Paths are found in the text:
 //! comments, texts in quotes and tests are left out, groups in braces are taken apart. Another module may be named by
 //! `crate::` only, so that its edge is seen.
+#![expect(clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -54,8 +55,21 @@ const GATEWAY: Rules = Rules {
         (
             "proxy",
             &[
-                "assertion", "client", "clock", "config", "directory", "geo", "hygiene", "keys", "patient", "policy", "problem",
-                "recorder", "route", "task", "upstream",
+                "assertion",
+                "client",
+                "clock",
+                "config",
+                "directory",
+                "geo",
+                "hygiene",
+                "keys",
+                "patient",
+                "policy",
+                "problem",
+                "recorder",
+                "route",
+                "task",
+                "upstream",
             ],
         ),
         ("serve", ALL),
@@ -64,14 +78,21 @@ const GATEWAY: Rules = Rules {
         ("lib", ALL),
     ],
     mutual: &[
-        ("hygiene", "route", "a template is checked by the rules of paths; a request's hygiene asks its route's limits"),
+        (
+            "hygiene",
+            "route",
+            "a template is checked by the rules of paths; a request's hygiene asks its route's limits",
+        ),
         ("directory", "tls", "a handshake asks the directory for revocations; the feed comes over mutual TLS"),
     ],
     pure: &["hygiene", "policy", "patient", "problem"],
     only_in: &[
         ("pingora", &["client", "listener", "proxy", "serve", "tls", "upstream"]),
         ("clickhouse", &["ops", "serve", "shipper"]),
-        ("prometheus", &["directory", "journal", "listener", "ops", "proxy", "recorder", "serve", "shipper", "upstream"]),
+        (
+            "prometheus",
+            &["directory", "journal", "listener", "ops", "proxy", "recorder", "serve", "shipper", "upstream"],
+        ),
     ],
 };
 
@@ -140,11 +161,21 @@ const CONTRACT: Rules = Rules {
 const ALL: &[&str] = &["*"];
 
 /// Dependencies that contract must not have: it is what the programs agree on, not how they work.
-const NOT_IN_CONTRACT: [&str; 9] = ["tokio", "pingora", "hyper", "axum", "sqlx", "clickhouse", "rustls", "clap", "openssl"];
+const NOT_IN_CONTRACT: [&str; 9] =
+    ["tokio", "pingora", "hyper", "axum", "sqlx", "clickhouse", "rustls", "clap", "openssl"];
 
 /// Signs of a clock, of files, of the network or of tasks in a module that should be pure.
-const IMPURE: [&str; 9] =
-    ["std::fs::", "std::net::Tcp", "std::process::", "tokio::", ".await", "async fn", "SystemTime", "Instant::now", "crate::clock"];
+const IMPURE: [&str; 9] = [
+    "std::fs::",
+    "std::net::Tcp",
+    "std::process::",
+    "tokio::",
+    ".await",
+    "async fn",
+    "SystemTime",
+    "Instant::now",
+    "crate::clock",
+];
 
 #[test]
 fn modules_name_only_what_their_table_allows() {
@@ -167,16 +198,18 @@ fn crates_depend_one_way() {
             .filter_map(|kind| manifest.get(*kind)?.as_table())
             .any(|table| table.keys().any(|key| key == on || (on == "pingora" && key.starts_with("pingora"))))
     };
-    for (name, on) in [("gateway", "auditor"), ("auditor", "gateway"), ("gateway", "loadtest"), ("auditor", "loadtest")] {
+    for (name, on) in [("gateway", "auditor"), ("auditor", "gateway"), ("gateway", "loadtest"), ("auditor", "loadtest")]
+    {
         assert!(!depends(name, on), "{name} must not depend on {on}");
     }
     for on in NOT_IN_CONTRACT.into_iter().chain(["gateway", "auditor", "loadtest"]) {
         assert!(!depends("contract", on), "contract must not depend on {on}");
     }
     assert!(!depends("auditor", "pingora"), "only the gateway proxies");
-    for name in ["loadtest"] {
-        assert!(!depends(name, "gateway") && !depends(name, "auditor"), "{name} tests the programs from outside");
-    }
+    assert!(
+        !depends("loadtest", "gateway") && !depends("loadtest", "auditor"),
+        "loadtest tests the programs from outside"
+    );
 }
 
 fn root() -> PathBuf {
@@ -376,7 +409,8 @@ fn circle(edges: &BTreeMap<&str, BTreeSet<String>>) -> Option<Vec<String>> {
             return None;
         }
         way.push(module);
-        let found = edges.get(module).and_then(|targets| targets.iter().find_map(|target| walk(edges, target, way, done)));
+        let found =
+            edges.get(module).and_then(|targets| targets.iter().find_map(|target| walk(edges, target, way, done)));
         way.pop();
         found
     }

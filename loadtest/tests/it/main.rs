@@ -2,8 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod backend;
+mod bad_input;
 mod bare;
+mod browser;
+mod edges;
+mod grafana;
 mod pki;
+mod whole;
+mod revocation;
+mod shared;
+mod tap;
+mod wire;
 
 use loadtest::stack::process::{Keeper, Plan, Process};
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@
 
 use crate::shared::{Newcomer, Place, Shared, from_registry, get, request_id};
 use crate::whole::until;
-use crate::wire::{self, Wire};
+use crate::wire;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use http::Response;
@@ -15,6 +15,7 @@ use loadtest::client::{ClientError, Connection, Protocol};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 static PLACE: Shared<Place> = Shared::new();
@@ -40,21 +41,21 @@ type Seen = BTreeMap<&'static str, Vec<Duration>>;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_device_is_shut_out_within_a_second() {
     let place = PLACE.get(Place::start).await;
-    let seen = trials(&place, Ending::Device, "d").await;
+    let seen = trials(&place, Ending::Device, "revoked").await;
     judge("device revoked", &seen, &["request", "idle connection", "socket", "idle socket", "download", "download over HTTP/2"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_closed_account_is_shut_out_within_a_second() {
     let place = PLACE.get(Place::start).await;
-    let seen = trials(&place, Ending::Account, "a").await;
+    let seen = trials(&place, Ending::Account, "closed").await;
     judge("account closed", &seen, &["request", "socket", "idle socket", "download", "download over HTTP/2"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ended_session_is_shut_out_within_a_second() {
     let place = PLACE.get(Place::start).await;
-    let seen = trials(&place, Ending::Logout, "s").await;
+    let seen = trials(&place, Ending::Logout, "leaves").await;
     judge("logged out", &seen, &["request", "socket", "idle socket", "download", "download over HTTP/2"]);
 }
 
@@ -67,12 +68,13 @@ async fn a_revoked_certificate_is_refused_in_the_handshake() {
     let target = place.stack.target();
     let from = until("the handshake is refused", LIMIT, async || {
         let from = wire::address();
-        let Ok(mut wire) = Wire::open(&target, &config, from).await else { return Ok(from) };
-        let head = format!("GET /static/style.css HTTP/1.1\r\nHost: {}\r\n\r\n", target.authority());
-        let _ = wire.write(head.as_bytes()).await;
-        match wire.answer().await {
-            Err(_) => Ok(from),
-            Ok(answer) => Err(format!("answered {}", answer.status)),
+        match wire::refusal(&target, &config, from).await {
+            Some(alert) => {
+                assert_eq!(alert, rustls::AlertDescription::CertificateRevoked);
+                Ok(from)
+            }
+            // It was before the revocation, and is cut.
+            None => Err("it is not".to_owned()),
         }
     })
     .await;
@@ -118,9 +120,9 @@ async fn trials(place: &Place, ending: Ending, prefix: &str) -> Seen {
     }
     for id in sockets {
         until("the socket's rows are there", LIMIT, async || {
-            let rows = place.rows(&format!("SELECT phase, outcome FROM access_log FINAL WHERE request_id = '{id}' ORDER BY phase")).await;
+            let rows = place.rows(&format!("SELECT phase, outcome, route, duration_us, bytes FROM access_log FINAL WHERE request_id = '{id}' ORDER BY phase")).await;
             let told: Vec<_> = rows.iter().map(|row| (row["phase"].as_str().unwrap(), row["outcome"].as_str().unwrap())).collect();
-            if told == [("begin", "open"), ("end", "aborted")] { Ok(()) } else { Err(format!("{told:?}")) }
+            if told == [("begin", "open"), ("end", "aborted")] { Ok(()) } else { Err(format!("{rows:?}")) }
         })
         .await;
     }
@@ -159,16 +161,18 @@ async fn one(place: &Place, ending: Ending, somebody: Newcomer, seen: &mut Seen)
     let download2 = streams.send(get(&document, Some(&session)), LIMIT).await.unwrap();
     assert!(download.status().is_success() && download2.status().is_success());
 
+    let (tell, told) = watch::channel(false);
+    let told2 = told.clone();
     let mut ends = JoinSet::new();
     ends.spawn(async move { ("socket", talk(&mut talking).await) });
     ends.spawn(async move { ("idle socket", listen(&mut silent).await) });
     ends.spawn(async move {
-        let end = read(download).await;
+        let end = read(download, told).await;
         drop(plain);
         ("download", end)
     });
     ends.spawn(async move {
-        let end = read(download2).await;
+        let end = read(download2, told2).await;
         drop(streams);
         ("download over HTTP/2", end)
     });
@@ -188,7 +192,11 @@ async fn one(place: &Place, ending: Ending, somebody: Newcomer, seen: &mut Seen)
     });
     if ending == Ending::Device {
         ends.spawn(async move {
-            until("the idle connection is closed", LIMIT, async || if idle.is_closed() { Ok(()) } else { Err(String::new()) }).await;
+            let since = Instant::now();
+            while !idle.is_closed() {
+                assert!(since.elapsed() < LIMIT, "the idle connection is still open");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
             ("idle connection", Instant::now())
         });
     }
@@ -202,6 +210,7 @@ async fn one(place: &Place, ending: Ending, somebody: Newcomer, seen: &mut Seen)
         }
     }
     let returned = Instant::now();
+    tell.send_replace(true);
     while let Some(end) = ends.join_next().await {
         let (kind, at) = end.unwrap();
         seen.entry(kind).or_default().push(at.saturating_duration_since(returned));
@@ -249,8 +258,9 @@ async fn listen(socket: &mut Socket) -> Instant {
     }
 }
 
-/// Reads a download slowly enough for it to be under way when the right ends.
-async fn read(response: Response<Incoming>) -> Instant {
+/// Reads a download slowly, so that it is under way when the right ends, and then without pause: what had arrived
+/// before the cut takes no time.
+async fn read(response: Response<Incoming>, returned: watch::Receiver<bool>) -> Instant {
     let mut body = response.into_body();
     let (mut bytes, since) = (0, Instant::now());
     loop {
@@ -260,6 +270,8 @@ async fn read(response: Response<Incoming>) -> Instant {
             None => panic!("the download came to its end after {bytes} bytes"),
         }
         assert!(since.elapsed() < LIMIT, "the download goes on: {bytes} bytes");
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        if !*returned.borrow() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }

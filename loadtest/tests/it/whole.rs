@@ -1,4 +1,5 @@
 //! The whole stack for one test: the programs of this build, free ports, a folder that is removed.
+#![expect(clippy::panic, clippy::print_stderr, reason = "tests")]
 
 use loadtest::patients::{Population, SEED};
 use loadtest::stack::people::Roster;
@@ -52,8 +53,10 @@ pub(crate) fn run(command: &mut Command) -> String {
 
 /// Where a program is that a test needs. Without it the test is skipped, but never in CI.
 pub(crate) fn tool(names: &[&str]) -> Option<PathBuf> {
-    let folders: Vec<PathBuf> = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
-    let found = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file());
+    let folders: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    let found =
+        names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file());
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none(), "{} is needed: `make test` installs it", names.join(" or "));
         eprintln!("skipped: {} is not installed", names.join(" or "));

@@ -1,10 +1,12 @@
 //! Bytes over TLS as no proper client sends them, from a client address of their own: what the gateway records of a
 //! connection is found by that address, whatever else goes on.
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use loadtest::client::Target;
+use http::{HeaderMap, Request};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use loadtest::client::{Body, Target};
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -49,6 +52,8 @@ pub(crate) fn settings(authority: &Path, pair: Option<(&Path, &Path)>) -> Client
         Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
         None => builder.with_no_client_auth(),
     };
+    // Each connection shows its certificate anew.
+    config.resumption = rustls::client::Resumption::disabled();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
 }
@@ -136,6 +141,33 @@ impl Wire {
             Ok(Ok(_)) => Ok(bytes),
         }
     }
+}
+
+/// Connects and asks for something; the alert with which the handshake is refused, if it is.
+pub(crate) async fn refusal(target: &Target, config: &Arc<ClientConfig>, from: Ipv4Addr) -> Option<AlertDescription> {
+    let exchange = async {
+        let mut wire = Wire::open(target, config, from).await?;
+        // The refusal may come before all is written.
+        let _ = wire.write(format!("GET /static/style.css HTTP/1.1\r\nHost: {}\r\n\r\n", target.authority()).as_bytes()).await;
+        wire.answer().await
+    };
+    match exchange.await.err()?.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::AlertReceived(alert) => Some(*alert),
+        _ => None,
+    }
+}
+
+/// One HTTP/2 request, whose `:authority` is the target's; the answer's status and headers.
+pub(crate) async fn http2(target: &Target, config: &Arc<ClientConfig>, from: Ipv4Addr, mut request: Request<Body>) -> (u16, HeaderMap) {
+    let mut config = ClientConfig::clone(config);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let wire = Wire::open(target, &Arc::new(config), from).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(wire.0)).await.unwrap();
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    *request.uri_mut() = target.url(&request.uri().to_string()).parse().unwrap();
+    let answer = tokio::time::timeout(LIMIT, sender.send_request(request)).await.unwrap().unwrap();
+    (answer.status().as_u16(), answer.headers().clone())
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

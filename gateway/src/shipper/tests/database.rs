@@ -201,7 +201,9 @@ impl Tables {
             Stored::Seal(seal) => {
                 assert!(!self.seals.contains(seal), "sent again without need");
                 let there = match seal.stream {
-                    Stream::Access => self.access.iter().filter(|row| row.batch == seal.batch).map(|row| row.seq).collect(),
+                    Stream::Access => {
+                        self.access.iter().filter(|row| row.batch == seal.batch).map(|row| row.seq).collect()
+                    }
                     Stream::Auth => self.auth.iter().filter(|row| row.batch == seal.batch).map(|row| row.seq).collect(),
                 };
                 let there: BTreeSet<u64> = there;

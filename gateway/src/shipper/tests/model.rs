@@ -259,7 +259,10 @@ impl Model {
         for (given_by, row) in access {
             let intent = intents[&row.request_id];
             for (acked, end) in &self.history {
-                assert!(intent >= *acked || given_by < end, "intent {intent} was acknowledged at {acked} before frame {given_by}");
+                assert!(
+                    intent >= *acked || given_by < end,
+                    "intent {intent} was acknowledged at {acked} before frame {given_by}"
+                );
             }
         }
         assert!(self.history.is_sorted_by_key(|(acked, _)| *acked), "{:?}", self.history);
