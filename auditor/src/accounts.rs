@@ -93,7 +93,9 @@ impl State {
     /// Nobody logged in within the time given.
     pub fn lapse(self, now: Micros) -> Result<Self, InvalidMove> {
         match self {
-            Self::Created { .. } | Self::HandedOut { .. } | Self::Locked { unused: true, .. } => Ok(Self::Lapsed { at: now }),
+            Self::Created { .. } | Self::HandedOut { .. } | Self::Locked { unused: true, .. } => {
+                Ok(Self::Lapsed { at: now })
+            }
             other => Err(other.cannot("lapse")),
         }
     }
@@ -369,7 +371,11 @@ mod tests {
             ("reactivate", |s| s.reactivate(5), &["dormant"]),
             ("block", |s| s.block(5), &["handed_out", "active", "locked", "locked_unused", "dormant"]),
             ("lift_block", |s| s.lift_block(5), &["blocked"]),
-            ("deregister", |s| s.deregister(5), &["created", "handed_out", "active", "locked", "locked_unused", "dormant", "blocked"]),
+            (
+                "deregister",
+                |s| s.deregister(5),
+                &["created", "handed_out", "active", "locked", "locked_unused", "dormant", "blocked"],
+            ),
         ];
         for (name, make, allowed) in moves {
             for state in all() {
@@ -391,7 +397,10 @@ mod tests {
     fn a_lock_ends_by_itself_only_when_it_has_an_end() {
         assert_eq!(State::Locked { since: 1, until: Some(9), unused: false }.at(8).standing(), AccountStanding::Locked);
         assert_eq!(State::Locked { since: 1, until: Some(9), unused: false }.at(9), State::Active { since: 9 });
-        assert_eq!(State::Locked { since: 1, until: None, unused: false }.at(i64::MAX).standing(), AccountStanding::Locked);
+        assert_eq!(
+            State::Locked { since: 1, until: None, unused: false }.at(i64::MAX).standing(),
+            AccountStanding::Locked
+        );
     }
 
     #[test]

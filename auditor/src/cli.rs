@@ -124,9 +124,12 @@ fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Init(args) => {
             let files = init::init(&args, clock::now())?;
-            output.write(&files, &Table::new(&["file", "done", "what"], &files, |file| {
-                vec![file.file.display().to_string(), output::word(&file.done), file.what.to_owned()]
-            }))
+            output.write(
+                &files,
+                &Table::new(&["file", "done", "what"], &files, |file| {
+                    vec![file.file.display().to_string(), output::word(&file.done), file.what.to_owned()]
+                }),
+            )
         }
         Command::Validate => {
             read_config(&cli.config)?;
@@ -152,9 +155,16 @@ fn run(cli: Cli) -> Result<(), CliError> {
             let config = read_config(&cli.config)?;
             let settings = config.clickhouse.as_ref().ok_or(CliError::NoClickHouse)?;
             let steps = runtime()?.block_on(migrate::migrate(settings))?;
-            output.write(&steps, &Table::new(&["number", "name", "applied"], &steps, |step| {
-                vec![step.number.to_string(), step.name.to_owned(), if step.applied { "now" } else { "before" }.to_owned()]
-            }))
+            output.write(
+                &steps,
+                &Table::new(&["number", "name", "applied"], &steps, |step| {
+                    vec![
+                        step.number.to_string(),
+                        step.name.to_owned(),
+                        if step.applied { "now" } else { "before" }.to_owned(),
+                    ]
+                }),
+            )
         }
         Command::Account(command) => {
             let config = read_config(&cli.config)?;

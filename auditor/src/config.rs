@@ -227,7 +227,8 @@ impl Config {
         let login = read_login(&root.section("login"));
         let session = read_session(&root.section("session"));
         let devices = read_devices(&root.section("devices"));
-        let clickhouse = if root.has("clickhouse") { read_clickhouse(&root.section("clickhouse")).map(Some) } else { Some(None) };
+        let clickhouse =
+            if root.has("clickhouse") { read_clickhouse(&root.section("clickhouse")).map(Some) } else { Some(None) };
         let log = read_log(&root.section("log"));
         root.finish();
         document.finish()?;
@@ -287,7 +288,8 @@ fn read_internal(section: &Section<'_>) -> Option<Internal> {
     });
     let tls = if section.has("tls") {
         let tls = section.section("tls");
-        let (cert, key, ca) = (existing(&tls, "cert_file"), existing(&tls, "key_file"), existing(&tls, "client_ca_file"));
+        let (cert, key, ca) =
+            (existing(&tls, "cert_file"), existing(&tls, "key_file"), existing(&tls, "client_ca_file"));
         tls.finish();
         (|| Some(InternalTls { cert: cert?, key: key?, client_ca: ca? }))()
     } else {
@@ -295,7 +297,10 @@ fn read_internal(section: &Section<'_>) -> Option<Internal> {
     };
     match (&listen, section.has("tls")) {
         (Some(Listen::Tcp(_)), false) => {
-            section.reject("listen", "needs the [internal.tls] section: over TCP gateways are known by their certificates");
+            section.reject(
+                "listen",
+                "needs the [internal.tls] section: over TCP gateways are known by their certificates",
+            );
         }
         (Some(Listen::Unix(_)), true) => section.reject("tls", "is of no use on a Unix socket: take it away"),
         _ => {}
@@ -336,7 +341,9 @@ fn read_keys(section: &Section<'_>) -> Option<Keys> {
 
 fn read_seal(section: &Section<'_>) -> Option<SealKey> {
     let text = section.file("seal_file")?;
-    let key = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).ok().and_then(|der| SealKey::from_pkcs8(der.secret_pkcs8_der()).ok());
+    let key = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes())
+        .ok()
+        .and_then(|der| SealKey::from_pkcs8(der.secret_pkcs8_der()).ok());
     if key.is_none() {
         section.reject("seal_file", "is no Ed25519 key in PKCS#8 PEM form");
     }
@@ -362,11 +369,7 @@ fn read_login(section: &Section<'_>) -> Option<Login> {
     let checks_at_once = section.within("checks_at_once", 4, 1, 64);
     section.finish();
     Some(Login {
-        lock: LockRule {
-            failures_max: failures_max?,
-            lock_us: lock_minutes? * 60_000_000,
-            locks_max: locks_max?,
-        },
+        lock: LockRule { failures_max: failures_max?, lock_us: lock_minutes? * 60_000_000, locks_max: locks_max? },
         refusal: Duration::from_millis(refusal_ms?),
         delay: Duration::from_millis(delay_ms?),
         delay_max: Duration::from_millis(delay_max_ms?),
@@ -420,12 +423,7 @@ fn read_clickhouse(section: &Section<'_>) -> Option<ClickHouse> {
         section.reject("database", error.to_string());
     }
     section.finish();
-    Some(ClickHouse {
-        url: url?,
-        user: user?,
-        password: Zeroizing::new(password?.trim().to_owned()),
-        target: target?,
-    })
+    Some(ClickHouse { url: url?, user: user?, password: Zeroizing::new(password?.trim().to_owned()), target: target? })
 }
 
 fn read_log(section: &Section<'_>) -> Option<Log> {

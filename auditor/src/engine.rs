@@ -129,9 +129,7 @@ pub fn run(args: &Args, flush: impl FnOnce()) -> Result<Infallible, Error> {
         None => crate::fetch::engine_path(None)?,
     };
     let data = DataDirectory::open(&args.data)?;
-    let library = library
-        .canonicalize()
-        .map_err(|_| Error::NoLibrary(library))?;
+    let library = library.canonicalize().map_err(|_| Error::NoLibrary(library))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(usize::from(args.max_queries) + 8)
@@ -140,25 +138,17 @@ pub fn run(args: &Args, flush: impl FnOnce()) -> Result<Infallible, Error> {
         .build()
         .map_err(Error::Setup)?;
     // The port is taken before the engine starts, but nothing is accepted: who connects early waits.
-    let listener = runtime
-        .block_on(TcpListener::bind(args.listen))
-        .map_err(|source| Error::Listen(args.listen, source))?;
+    let listener =
+        runtime.block_on(TcpListener::bind(args.listen)).map_err(|source| Error::Listen(args.listen, source))?;
     let address = listener.local_addr().map_err(Error::Setup)?;
 
     let library = Library::load(&library).map_err(|error| Error::Engine(chain(&error)))?;
     let (engine, timezone) = start(library, &data)?;
     // One connection stays open, so that the engine keeps its tables loaded between two requests.
-    let kept = engine
-        .connect()
-        .map_err(|error| Error::Engine(error.message().to_owned()))?;
+    let kept = engine.connect().map_err(|error| Error::Engine(error.message().to_owned()))?;
     let version = engine.library.version();
     let refused = engine.fence.len();
-    let server = Arc::new(http::Server::new(
-        engine,
-        users,
-        usize::from(args.max_queries),
-        &timezone,
-    ));
+    let server = Arc::new(http::Server::new(engine, users, usize::from(args.max_queries), &timezone));
     if let Some(path) = &args.port_file {
         place::write_port(path, address.port())?;
     }
@@ -167,11 +157,7 @@ pub fn run(args: &Args, flush: impl FnOnce()) -> Result<Infallible, Error> {
 
     let ended = runtime.block_on(async {
         let stop = stop_signal().map_err(Error::Setup)?;
-        Ok::<_, Error>(
-            server
-                .serve(listener, stop, Duration::from_secs(args.grace.into()))
-                .await,
-        )
+        Ok::<_, Error>(server.serve(listener, stop, Duration::from_secs(args.grace.into())).await)
     })?;
     if ended {
         drop(kept);
@@ -190,31 +176,17 @@ fn start(library: Arc<Library>, data: &DataDirectory) -> Result<(Engine, String)
     let data = data.engine();
     let mut connection = library.connect(&data).map_err(wrong)?;
     let mut rows = |sql: &str| -> Result<Vec<String>, Error> {
-        let block = connection
-            .query(sql.as_bytes(), "TSV", &[])
-            .map_err(wrong)?;
-        Ok(String::from_utf8_lossy(block.data())
-            .lines()
-            .map(str::to_owned)
-            .collect())
+        let block = connection.query(sql.as_bytes(), "TSV", &[]).map_err(wrong)?;
+        Ok(String::from_utf8_lossy(block.data()).lines().map(str::to_owned).collect())
     };
     let timezone = rows("SELECT timezone()")?.pop().unwrap_or_default();
     let functions = rows("SELECT name FROM system.table_functions")?;
     let scalar = rows("SELECT name FROM system.functions")?;
     if functions.len() < 10 || scalar.len() < 100 {
-        return Err(Error::Engine(
-            "the engine does not say which functions it has".to_owned(),
-        ));
+        return Err(Error::Engine("the engine does not say which functions it has".to_owned()));
     }
     drop(connection);
-    Ok((
-        Engine {
-            library,
-            data,
-            fence: Fence::new(functions.into_iter(), scalar.into_iter()),
-        },
-        timezone,
-    ))
+    Ok((Engine { library, data, fence: Fence::new(functions.into_iter(), scalar.into_iter()) }, timezone))
 }
 
 /// Ends at SIGTERM or SIGINT.

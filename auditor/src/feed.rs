@@ -160,7 +160,8 @@ impl Feed {
             let last = changes.len() < AT_ONCE as usize;
             if let Some((epoch, _)) = changes.last() {
                 let epoch = *epoch;
-                let lines: Vec<_> = changes.iter().filter_map(|(epoch, message)| Some((*epoch, line(message)?))).collect();
+                let lines: Vec<_> =
+                    changes.iter().filter_map(|(epoch, message)| Some((*epoch, line(message)?))).collect();
                 let mut ring = self.ring.write();
                 for (epoch, line) in lines {
                     ring.push(epoch, line);
@@ -298,7 +299,9 @@ mod tests {
     #[test]
     fn a_reader_goes_on_only_from_a_state_that_was() {
         let ring = ring();
-        for (epoch, known) in [(9, false), (10, true), (11, false), (12, true), (15, true), (16, false), (19, true), (20, false)] {
+        for (epoch, known) in
+            [(9, false), (10, true), (11, false), (12, true), (15, true), (16, false), (19, true), (20, false)]
+        {
             assert_eq!(ring.reaches(Epoch(epoch)), known, "{epoch}");
         }
     }

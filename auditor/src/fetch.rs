@@ -52,19 +52,13 @@ pub enum Error {
     #[error("there is no home directory to keep the cache in; give --cache or set GRINDVAKT_CACHE")]
     NoCache,
     /// The engine is built for one platform.
-    #[error(
-        "the embedded engine exists for Linux on x86-64 with glibc only; use a ClickHouse server instead"
-    )]
+    #[error("the embedded engine exists for Linux on x86-64 with glibc only; use a ClickHouse server instead")]
     Platform,
     /// npm or tar is not installed.
-    #[error(
-        "{0} is needed for this and was not found; install it, or copy the cache directory from another machine"
-    )]
+    #[error("{0} is needed for this and was not found; install it, or copy the cache directory from another machine")]
     Missing(&'static str),
     /// No way to the package registry.
-    #[error(
-        "the package registry could not be reached ({0}); check the network, or npm's proxy settings"
-    )]
+    #[error("the package registry could not be reached ({0}); check the network, or npm's proxy settings")]
     Network(String),
     /// The registry does not have the pinned version.
     #[error("the package registry does not have {0}")]
@@ -172,13 +166,7 @@ pub fn run(args: &Args) -> Result<(), Error> {
         What::Countries => &[&COUNTRIES],
         What::All => &[&ENGINE, &COUNTRIES],
     };
-    if args.what != What::Countries
-        && !cfg!(all(
-            target_os = "linux",
-            target_arch = "x86_64",
-            target_env = "gnu"
-        ))
-    {
+    if args.what != What::Countries && !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
         return Err(Error::Platform);
     }
     for package in packages {
@@ -201,29 +189,16 @@ pub fn countries_path(cache: Option<&Path>) -> Result<PathBuf, Error> {
 
 /// The cache: as given, else `GRINDVAKT_CACHE`, else the user's cache directory.
 fn cache_directory(given: Option<&Path>) -> Result<PathBuf, Error> {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     given
         .map(Path::to_owned)
         .or_else(|| variable("GRINDVAKT_CACHE"))
-        .or_else(|| {
-            variable("XDG_CACHE_HOME")
-                .filter(|path| path.is_absolute())
-                .map(|path| path.join("grindvakt"))
-        })
+        .or_else(|| variable("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("grindvakt")))
         .or_else(|| variable("HOME").map(|path| path.join(".cache/grindvakt")))
         .ok_or(Error::NoCache)
 }
 
-fn fetch(
-    package: &Package,
-    cache: &Path,
-    verify: bool,
-    progress: &mut Progress,
-) -> Result<(), Error> {
+fn fetch(package: &Package, cache: &Path, verify: bool, progress: &mut Progress) -> Result<(), Error> {
     std::fs::create_dir_all(cache).map_err(|source| Error::io(cache, package, source))?;
     if !verify && stamp_matches(package, cache) {
         return Ok(());
@@ -236,8 +211,7 @@ fn fetch(
     remove_leftovers(cache);
     let path = package.path(cache);
     if path.exists() {
-        let found =
-            pack::sha256(&path, progress).map_err(|source| Error::io(&path, package, source))?;
+        let found = pack::sha256(&path, progress).map_err(|source| Error::io(&path, package, source))?;
         if found == package.file.sha256 {
             return write_stamp(package, &package.directory(cache));
         }
@@ -251,11 +225,8 @@ fn fetch(
             let old = work.0.join("old");
             std::fs::rename(&target, &old).map_err(|source| Error::io(&target, package, source))?;
         }
-        std::fs::rename(&unpacked, &target)
-            .map_err(|source| Error::io(&target, package, source))?;
-        File::open(cache)
-            .and_then(|directory| directory.sync_all())
-            .map_err(|source| Error::io(cache, package, source))
+        std::fs::rename(&unpacked, &target).map_err(|source| Error::io(&target, package, source))?;
+        File::open(cache).and_then(|directory| directory.sync_all()).map_err(|source| Error::io(cache, package, source))
     });
     drop(work);
     result
@@ -265,12 +236,7 @@ fn fetch(
 fn lock(package: &Package, cache: &Path, progress: &mut Progress) -> Result<File, Error> {
     let path = cache.join("fetch.lock");
     let wrong = |source| Error::io(&path, package, source);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(wrong)?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(wrong)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -306,25 +272,15 @@ fn tempdir(package: &Package, cache: &Path) -> Result<WorkDirectory, Error> {
     let path = cache.join(format!("{LEFTOVER}{}", std::process::id()));
     std::fs::create_dir(&path).map_err(|source| Error::io(&path, package, source))?;
     // npm runs in this directory and writes below it.
-    let path = path
-        .canonicalize()
-        .map_err(|source| Error::io(&path, package, source))?;
+    let path = path.canonicalize().map_err(|source| Error::io(&path, package, source))?;
     Ok(WorkDirectory(path))
 }
 
 /// What the stamp holds for the file as it is now.
 fn stamp(package: &Package, directory: &Path) -> std::io::Result<String> {
     let metadata = std::fs::metadata(directory.join(package.file.name))?;
-    let changed = metadata
-        .modified()?
-        .duration_since(UNIX_EPOCH)
-        .map_err(std::io::Error::other)?;
-    Ok(format!(
-        "{} {} {}\n",
-        package.file.sha256,
-        metadata.len(),
-        changed.as_nanos()
-    ))
+    let changed = metadata.modified()?.duration_since(UNIX_EPOCH).map_err(std::io::Error::other)?;
+    Ok(format!("{} {} {}\n", package.file.sha256, metadata.len(), changed.as_nanos()))
 }
 
 fn stamp_matches(package: &Package, cache: &Path) -> bool {
@@ -345,10 +301,7 @@ fn write_stamp(package: &Package, directory: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        COUNTRIES, Error, Package, PinnedFile, Progress, cache_directory, fetch, stamp_matches,
-        write_stamp,
-    };
+    use super::{COUNTRIES, Error, Package, PinnedFile, Progress, cache_directory, fetch, stamp_matches, write_stamp};
     use std::path::Path;
 
     static TINY: Package = Package {
@@ -401,15 +354,8 @@ mod tests {
 
     #[test]
     fn the_cache_given_wins() {
-        assert_eq!(
-            cache_directory(Some(Path::new("/x"))).ok().as_deref(),
-            Some(Path::new("/x"))
-        );
-        assert!(
-            COUNTRIES
-                .path(Path::new("/x"))
-                .starts_with("/x/countries-2.3.2026061719")
-        );
+        assert_eq!(cache_directory(Some(Path::new("/x"))).ok().as_deref(), Some(Path::new("/x")));
+        assert!(COUNTRIES.path(Path::new("/x")).starts_with("/x/countries-2.3.2026061719"));
         assert_eq!(Error::NoCache.exit_code(), 78);
     }
 }

@@ -98,7 +98,12 @@ pub fn init(args: &InitArgs, now: Micros) -> Result<Vec<InitFile>, InitError> {
     place.authority("pki/internal-ca", "Grindvakt internal CA", "issued the certificates between programs")?;
     let hosts = &args.host;
     let first = hosts.first().map_or("gateway", String::as_str);
-    place.host("pki/gateway", "pki/server-ca", (first, hosts, Usage::Server, SERVER_DAYS), "the gateway's towards users")?;
+    place.host(
+        "pki/gateway",
+        "pki/server-ca",
+        (first, hosts, Usage::Server, SERVER_DAYS),
+        "the gateway's towards users",
+    )?;
     let auditor = ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned(), "auditor".to_owned()];
     let server = ("auditor", auditor.as_slice(), Usage::Server, INTERNAL_DAYS);
     place.host("pki/internal-server", "pki/internal-ca", server, "the auditor's towards gateways")?;
@@ -121,11 +126,21 @@ type Bytes = Zeroizing<Vec<u8>>;
 impl Place {
     fn folder(&self, name: &str) -> Result<(), InitError> {
         let path = self.dir.join(name);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|source| InitError::File { path, source })
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .map_err(|source| InitError::File { path, source })
     }
 
     /// Writes a file that is not there, whole or not at all.
-    fn write(&mut self, name: &str, mode: u32, what: &'static str, make: impl FnOnce() -> Result<Bytes, InitError>) -> Result<(), InitError> {
+    fn write(
+        &mut self,
+        name: &str,
+        mode: u32,
+        what: &'static str,
+        make: impl FnOnce() -> Result<Bytes, InitError>,
+    ) -> Result<(), InitError> {
         let path = self.dir.join(name);
         let done = if path.exists() {
             Made::Kept
@@ -155,17 +170,24 @@ impl Place {
             source: io::Error::new(io::ErrorKind::InvalidData, error),
         })?;
         let (_, key) = AuditorPrivateKey::derive(&secret);
-        self.write(public, 0o644, "seals patients' identities: gateways", || Ok(format!("{}\n", key.to_hex()).into_bytes().into()))
+        self.write(public, 0o644, "seals patients' identities: gateways", || {
+            Ok(format!("{}\n", key.to_hex()).into_bytes().into())
+        })
     }
 
     fn seal(&mut self) -> Result<(), InitError> {
         let (private, public) = ("secrets/seal.key", "pki/seal-auditor.pub");
-        self.write(private, 0o600, "seals the auditor's rows of the audit log", || Ok(pki::seal_key()?.as_bytes().to_vec().into()))?;
+        self.write(private, 0o600, "seals the auditor's rows of the audit log", || {
+            Ok(pki::seal_key()?.as_bytes().to_vec().into())
+        })?;
         let text = self.read(private)?;
         let key = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes())
             .ok()
             .and_then(|der| SealKey::from_pkcs8(der.secret_pkcs8_der()).ok())
-            .ok_or_else(|| InitError::File { path: self.dir.join(private), source: io::ErrorKind::InvalidData.into() })?;
+            .ok_or_else(|| InitError::File {
+                path: self.dir.join(private),
+                source: io::ErrorKind::InvalidData.into(),
+            })?;
         let what = "checks the auditor's seals: whoever verifies the log";
         self.write(public, 0o644, what, || Ok(format!("{}\n", hex::encode(key.public())).into_bytes().into()))
     }
@@ -182,14 +204,21 @@ impl Place {
             let (Some(user), Some(key)) = (parts.next(), parts.next()) else { continue };
             if CLICKHOUSE_USERS.iter().any(|(known, _)| *known == user) {
                 let name = format!("secrets/clickhouse-{user}.password");
-                self.write(&name, 0o600, "a ClickHouse user's password", || Ok(format!("{key}\n").into_bytes().into()))?;
+                self.write(&name, 0o600, "a ClickHouse user's password", || {
+                    Ok(format!("{key}\n").into_bytes().into())
+                })?;
             }
         }
         Ok(())
     }
 
     /// A certificate `stem.pem` and its key `stem.key`.
-    fn pair(&mut self, stem: &str, what: &'static str, make: impl FnOnce(&Self) -> Result<pki::Issued, InitError>) -> Result<(), InitError> {
+    fn pair(
+        &mut self,
+        stem: &str,
+        what: &'static str,
+        make: impl FnOnce(&Self) -> Result<pki::Issued, InitError>,
+    ) -> Result<(), InitError> {
         let (cert, key) = (format!("{stem}.pem"), format!("{stem}.key"));
         let (cert_path, key_path) = (self.dir.join(&cert), self.dir.join(&key));
         match (cert_path.exists(), key_path.exists()) {
@@ -212,7 +241,13 @@ impl Place {
         self.pair(stem, what, |place| Ok(pki::authority(name, &random::secret(), place.now, CA_DAYS)?))
     }
 
-    fn host(&mut self, stem: &str, authority: &str, (name, hosts, usage, days): (&str, &[String], Usage, u32), what: &'static str) -> Result<(), InitError> {
+    fn host(
+        &mut self,
+        stem: &str,
+        authority: &str,
+        (name, hosts, usage, days): (&str, &[String], Usage, u32),
+        what: &'static str,
+    ) -> Result<(), InitError> {
         self.pair(stem, what, |place| {
             let cert = place.read(&format!("{authority}.pem"))?;
             let key = place.read(&format!("{authority}.key"))?;

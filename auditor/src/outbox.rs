@@ -56,9 +56,15 @@ impl OutboxMetrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
             waiting: IntGauge::new("auditor_outbox_events", "Events that are not in ClickHouse yet")?,
-            oldest: Gauge::new("auditor_outbox_oldest_seconds", "Age of the oldest event that is not in ClickHouse yet")?,
+            oldest: Gauge::new(
+                "auditor_outbox_oldest_seconds",
+                "Age of the oldest event that is not in ClickHouse yet",
+            )?,
             shipped: IntCounter::new("auditor_outbox_shipped_total", "Events that have arrived in ClickHouse")?,
-            tries: IntCounterVec::new(Opts::new("auditor_outbox_tries_total", "Tries to ship a batch, by result"), &["result"])?,
+            tries: IntCounterVec::new(
+                Opts::new("auditor_outbox_tries_total", "Tries to ship a batch, by result"),
+                &["result"],
+            )?,
         };
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.oldest.clone()))?;
@@ -93,7 +99,14 @@ pub fn client(settings: &ClickHouse) -> Client {
 
 impl Shipper {
     /// A shipper; without ClickHouse it only counts what waits.
-    pub fn new(store: Store, settings: Option<&ClickHouse>, node: NodeName, tenant: contract::Text, key: SealKey, metrics: OutboxMetrics) -> Self {
+    pub fn new(
+        store: Store,
+        settings: Option<&ClickHouse>,
+        node: NodeName,
+        tenant: contract::Text,
+        key: SealKey,
+        metrics: OutboxMetrics,
+    ) -> Self {
         Self { store, client: settings.map(client), node, tenant, key, metrics }
     }
 
@@ -141,7 +154,8 @@ impl Shipper {
         }
         let Some(batch) = self.store.batch(BATCH_EVENTS_MAX).await? else { return Ok(false) };
         let shipping = self.ship(client, &batch, sure);
-        let chain = tokio::time::timeout(SEND_TIMEOUT + END_TIMEOUT * 2, shipping).await.map_err(|_| ShipError::Slow)??;
+        let chain =
+            tokio::time::timeout(SEND_TIMEOUT + END_TIMEOUT * 2, shipping).await.map_err(|_| ShipError::Slow)??;
         self.store.batch_arrived(batch.number, &chain).await?;
         self.metrics.tries.with_label_values(&["arrived"]).inc();
         self.metrics.shipped.inc_by(batch.events.len() as u64);
@@ -165,7 +179,8 @@ impl Shipper {
             root.add(&seal::row_hash(row));
         }
         if !arrived {
-            let mut insert = client.insert::<EventRow>("auth_event").await?.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
+            let mut insert =
+                client.insert::<EventRow>("auth_event").await?.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
             for row in rows {
                 insert.write(&EventRow(row)).await?;
             }
@@ -187,7 +202,8 @@ impl Shipper {
         let statement = seal::statement(&self.node, Stream::Auth, batch.number, first, root, batch.previous, at);
         let signature = self.key.sign(&statement);
         let chain = statement.chain();
-        let mut insert = client.insert::<SealRow>("access_seal").await?.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
+        let mut insert =
+            client.insert::<SealRow>("access_seal").await?.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
         insert.write(&SealRow::new(statement, self.key.public(), signature)).await?;
         insert.end().await?;
         Ok(chain)

@@ -116,7 +116,15 @@ impl Authority {
     }
 
     /// Issues a certificate for hosts (names or addresses).
-    pub fn issue_host(&self, name: &str, hosts: &[String], usage: Usage, serial: &[u8; 16], now: Micros, days: u32) -> Result<Issued, PkiError> {
+    pub fn issue_host(
+        &self,
+        name: &str,
+        hosts: &[String],
+        usage: Usage,
+        serial: &[u8; 16],
+        now: Micros,
+        days: u32,
+    ) -> Result<Issued, PkiError> {
         let mut params = params(name, serial, now, days)?;
         params.subject_alt_names = hosts.iter().map(|host| host_name(host)).collect::<Result<_, _>>()?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -131,7 +139,13 @@ impl Authority {
     }
 
     /// Issues a device's certificate with a new key.
-    pub fn issue_device(&self, subject: &DeviceSubject, serial: &[u8; 16], now: Micros, days: u32) -> Result<Issued, PkiError> {
+    pub fn issue_device(
+        &self,
+        subject: &DeviceSubject,
+        serial: &[u8; 16],
+        now: Micros,
+        days: u32,
+    ) -> Result<Issued, PkiError> {
         let key = KeyPair::generate()?;
         let cert = device_params(subject, serial, now, days)?.signed_by(&key, &self.issuer)?;
         Ok(issued(cert.pem(), cert.der(), &key))
@@ -139,7 +153,14 @@ impl Authority {
 
     /// Issues a device's certificate for the key of a request. Of the request only the key counts: name and
     /// organisation are the auditor's, and its signature proves that the asker holds the key.
-    pub fn issue_device_for(&self, subject: &DeviceSubject, csr_pem: &str, serial: &[u8; 16], now: Micros, days: u32) -> Result<(String, Vec<u8>), PkiError> {
+    pub fn issue_device_for(
+        &self,
+        subject: &DeviceSubject,
+        csr_pem: &str,
+        serial: &[u8; 16],
+        now: Micros,
+        days: u32,
+    ) -> Result<(String, Vec<u8>), PkiError> {
         let request = CertificateSigningRequestParams::from_pem(csr_pem)?;
         if request.public_key.algorithm() == &rcgen::PKCS_ECDSA_P521_SHA512 {
             return Err(PkiError::RequestKey);
@@ -184,7 +205,12 @@ pub fn pkcs12(issued: &Issued, authority_pem: &str, name: &str, pass_phrase: &st
 /// The pass phrase has 100 random bits, so rounds add little; more than 10,000 make Windows slow.
 const PKCS12_ROUNDS: u32 = 10_000;
 
-fn device_params(subject: &DeviceSubject, serial: &[u8; 16], now: Micros, days: u32) -> Result<CertificateParams, PkiError> {
+fn device_params(
+    subject: &DeviceSubject,
+    serial: &[u8; 16],
+    now: Micros,
+    days: u32,
+) -> Result<CertificateParams, PkiError> {
     let mut params = params(&subject.name, serial, now, days)?;
     params.distinguished_name.push(DnType::OrganizationName, subject.organisation.as_str());
     let uri = Ia5String::try_from(format!("urn:uuid:{}", subject.id))?;

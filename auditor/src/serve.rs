@@ -121,7 +121,10 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let served = internal_bound.serve(router, limits(config.internal.connections_max), stop.clone());
     parts.spawn(then(served, ended("the internal listener")));
     let router = ops::router(store.clone(), registry, stop.clone());
-    parts.spawn(then(ops_bound.serve(router, limits(OPS_CONNECTIONS_MAX), stop.clone()), ended("the operators' listener")));
+    parts.spawn(then(
+        ops_bound.serve(router, limits(OPS_CONNECTIONS_MAX), stop.clone()),
+        ended("the operators' listener"),
+    ));
     let follow = stop.clone();
     parts.spawn(async move { feed.run(watch, follow).await.map(|()| "the directory feed").map_err(ServeError::from) });
     parts.spawn(then(shipper.run(stop.clone()), ended("the shipper")));
@@ -162,7 +165,8 @@ async fn look_at_files(
     stop: CancellationToken,
 ) {
     let stamp = |files: &InternalTls| {
-        [&files.cert, &files.key, &files.client_ca].map(|file| std::fs::metadata(file).and_then(|meta| meta.modified()).ok())
+        [&files.cert, &files.key, &files.client_ca]
+            .map(|file| std::fs::metadata(file).and_then(|meta| meta.modified()).ok())
     };
     let mut seen = tls.as_ref().map(|(files, _)| stamp(files));
     loop {

@@ -131,7 +131,8 @@ async fn known_caller(State(app): State<Arc<App>>, mut request: Request, next: N
 }
 
 fn client_address(headers: &HeaderMap) -> Ipv6Addr {
-    let address = headers.get(CLIENT_ADDRESS_HEADER).and_then(|value| value.to_str().ok()?.trim().parse::<IpAddr>().ok());
+    let address =
+        headers.get(CLIENT_ADDRESS_HEADER).and_then(|value| value.to_str().ok()?.trim().parse::<IpAddr>().ok());
     match address {
         Some(IpAddr::V4(address)) => address.to_ipv6_mapped(),
         Some(IpAddr::V6(address)) => address,

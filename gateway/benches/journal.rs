@@ -26,7 +26,8 @@ fn open(dir: &tempfile::TempDir) -> Journal {
 }
 
 fn directory() -> tempfile::TempDir {
-    let base = std::env::var_os("GRINDVAKT_BENCH_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let base = std::env::var_os("GRINDVAKT_BENCH_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     tempfile::Builder::new().prefix("journal-bench-").tempdir_in(base).expect("invariant: the directory can be written")
 }
 
@@ -50,7 +51,8 @@ async fn commit_all(journal: &Journal, callers: u64, total: u64) -> Duration {
 }
 
 fn commit(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("invariant: threads can be had");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("invariant: threads can be had");
     let mut group = criterion.benchmark_group("journal/commit");
     group.throughput(Throughput::Elements(1)).sample_size(20).measurement_time(Duration::from_secs(4));
     for callers in [1, 64, 1024] {
@@ -69,7 +71,8 @@ fn commit(criterion: &mut Criterion) {
 }
 
 fn read(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("invariant: threads can be had");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("invariant: threads can be had");
     let dir = directory();
     let journal = open(&dir);
     runtime.block_on(commit_all(&journal, 1024, 100_000));

@@ -294,12 +294,7 @@ impl Journal {
             cut_torn_tail(&core, survey.cut);
         }
         let threads = Threads { core: Arc::clone(&core), handles: Mutex::default(), lock: Mutex::new(Some(lock)) };
-        Ok(Parts {
-            keeper,
-            journal: Self { core, threads: Arc::new(threads) },
-            committer,
-            recovery: survey.recovery,
-        })
+        Ok(Parts { keeper, journal: Self { core, threads: Arc::new(threads) }, committer, recovery: survey.recovery })
     }
 
     /// Takes a frame and gives a ticket to wait with. `encode` writes the payload into an empty buffer.

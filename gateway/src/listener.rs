@@ -140,12 +140,13 @@ impl<A: Application> Listener<A> {
         // Without it small answers wait for the peer's acknowledgement; a socket that is gone already fails below.
         let _nodelay = stream.set_nodelay(true);
         let began = std::time::Instant::now();
-        let handshake = self.acceptor.accept(stream::Buffered::new(stream));
+        let handshake = self.acceptor.accept(stream::Buffered::new(stream)).into_fallible();
         let (result, refused) = tls::noting(tokio::time::timeout(self.handshake_timeout, handshake)).await;
         let stream = match result {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
+            Ok(Err((error, stream))) => {
                 self.refused(address, reason(&error), refused);
+                stream.part().await;
                 return None;
             }
             Err(_) => {

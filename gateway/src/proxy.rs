@@ -34,7 +34,7 @@ use crate::route::Routes;
 use crate::upstream::Upstreams;
 use async_trait::async_trait;
 use bytes::Bytes;
-use context::Stage;
+use context::{Body, Stage};
 use contract::Text;
 use contract::id::DeviceId;
 use contract::record::{OutcomeKind, Reason};
@@ -165,7 +165,7 @@ impl ProxyHttp for Proxy {
             && !admitted.websocket
         {
             admitted.body_bytes += body.len() as u64;
-            if admitted.bodyless && !body.is_empty() {
+            if admitted.body == Body::None && !body.is_empty() {
                 admitted.failure = Some((Reason::Malformed, StatusCode::BAD_REQUEST));
                 return Err(Error::explain(ErrorType::HTTPStatus(400), "a body that was not announced"));
             }
@@ -300,6 +300,9 @@ impl ProxyHttp for Proxy {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         self.parts.metrics.upstream_failures.with_label_values(&[reason.as_str()]).inc();
+        // Kinds only: the error's own text may hold bytes of the exchange.
+        let (kind, side) = (error.etype().as_str(), error.esource().as_str());
+        tracing::warn!(request = %context.request, reason = reason.as_str(), kind, side, "answered in a backend's place");
         context.answered_instead = true;
         // The client may be gone by now; its outcome is recorded all the same.
         let _gone = self.problem(session, context, reason, status, None).await;

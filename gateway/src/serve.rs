@@ -54,7 +54,9 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let directory = Arc::new(Directory::new(config.auditor.stale_after, directory::Metrics::register(&registry)?));
     let copy = config.node.state_dir.join("directory.ndjson");
     match disk::load(&directory, &copy) {
-        Ok(Some(at)) => tracing::info!(age_s = (clock::now() - at) / 1_000_000, "the last directory was read from disk"),
+        Ok(Some(at)) => {
+            tracing::info!(age_s = (clock::now() - at) / 1_000_000, "the last directory was read from disk");
+        }
         Ok(None) => {}
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the last directory cannot be read"),
     }
@@ -104,7 +106,8 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
         metrics: listener::Metrics::register(&registry)?,
     });
 
-    let sockets: Vec<TcpListener> = config.listen.https.iter().map(|address| bind(*address)).collect::<Result<_, _>>()?;
+    let sockets: Vec<TcpListener> =
+        config.listen.https.iter().map(|address| bind(*address)).collect::<Result<_, _>>()?;
     let ops_socket = bind(config.listen.ops)?;
     let addresses: Vec<SocketAddr> = sockets.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
     let ops_address = ops_socket.local_addr()?;
@@ -315,7 +318,8 @@ fn refresher(
 ) -> anyhow::Result<Box<dyn Fn() + Send + Sync>> {
     let info = IntGaugeVec::new(Opts::new("build_info", "The program and its version"), &["program", "version"])?;
     info.with_label_values(&["gateway", env!("CARGO_PKG_VERSION")]).set(1);
-    let peers = IntGaugeVec::new(Opts::new("upstream_peers", "Servers of a registry, by state"), &["registry", "state"])?;
+    let peers =
+        IntGaugeVec::new(Opts::new("upstream_peers", "Servers of a registry, by state"), &["registry", "state"])?;
     let open = IntGauge::new("clients_open", "Connections whose handshake has succeeded")?;
     registry.register(Box::new(info))?;
     registry.register(Box::new(peers.clone()))?;

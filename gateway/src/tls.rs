@@ -92,7 +92,9 @@ pub fn client_config(ca: &Path, certificate: &Path, key: &Path) -> Result<Client
 }
 
 /// What checks client certificates: chain to one of the authorities, valid now, for client authentication.
-pub fn client_verifier(authorities: &[PathBuf]) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
+pub fn client_verifier(
+    authorities: &[PathBuf],
+) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
     let paths: Vec<&Path> = authorities.iter().map(PathBuf::as_path).collect();
     let roots = Arc::new(roots(&paths)?);
     Ok(WebPkiClientVerifier::builder_with_provider(roots, provider()).build()?)

@@ -94,12 +94,14 @@ impl Upstreams {
 
 impl Pool {
     fn new(registry: &Registry) -> Result<Self, UpstreamError> {
-        let peers: Vec<HttpPeer> = registry.peers.iter().map(|peer| http_peer(registry, peer)).collect::<Result<_, _>>()?;
+        let peers: Vec<HttpPeer> =
+            registry.peers.iter().map(|peer| http_peer(registry, peer)).collect::<Result<_, _>>()?;
         let backends: BTreeSet<Backend> = peers
             .iter()
             .map(|peer| Backend { addr: peer._address.clone(), weight: 1, ext: http::Extensions::new() })
             .collect();
-        let balancer: LoadBalancer<RoundRobin> = LoadBalancer::from_backends(Backends::new(discovery::Static::new(backends)));
+        let balancer: LoadBalancer<RoundRobin> =
+            LoadBalancer::from_backends(Backends::new(discovery::Static::new(backends)));
         let mut balancer = balancer;
         if let (Some(health), Some(first)) = (&registry.health, peers.first()) {
             let host = registry.hosts.first().map_or("localhost", AsRef::as_ref);
@@ -204,8 +206,11 @@ fn http_peer(registry: &Registry, peer: &Peer) -> Result<HttpPeer, UpstreamError
     options.max_h2_streams = 64;
     if let Some(tls) = &registry.tls {
         let pem = |path: &Path| UpstreamError::Pem { registry: registry.name.to_string(), path: path.into() };
-        let authorities: Vec<WrappedX509> =
-            certificates(&tls.ca).ok_or_else(|| pem(&tls.ca))?.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect();
+        let authorities: Vec<WrappedX509> = certificates(&tls.ca)
+            .ok_or_else(|| pem(&tls.ca))?
+            .into_iter()
+            .map(|der| WrappedX509::new(der, parse_x509))
+            .collect();
         http_peer.options.ca = Some(Arc::from(authorities));
         if let Some(client) = &tls.client {
             let chain = certificates(&client.certificate).ok_or_else(|| pem(&client.certificate))?;
@@ -218,8 +223,11 @@ fn http_peer(registry: &Registry, peer: &Peer) -> Result<HttpPeer, UpstreamError
 
 /// The certificates of a PEM file, each one checked to be a certificate: pingora panics on others.
 fn certificates(path: &Path) -> Option<Vec<Vec<u8>>> {
-    let chain: Vec<Vec<u8>> =
-        CertificateDer::pem_file_iter(path).ok()?.map(|der| der.map(|der| der.to_vec())).collect::<Result<_, _>>().ok()?;
+    let chain: Vec<Vec<u8>> = CertificateDer::pem_file_iter(path)
+        .ok()?
+        .map(|der| der.map(|der| der.to_vec()))
+        .collect::<Result<_, _>>()
+        .ok()?;
     let sound = !chain.is_empty() && chain.iter().all(|der| x509_parser::parse_x509_certificate(der).is_ok());
     sound.then_some(chain)
 }

@@ -75,7 +75,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(file) = &options.port_file {
         write_whole(file, &format!("{address}\n"))?;
     }
-    crate::console::note(&format!("Exempelregistret: http://{address}/ ({} synthetic patients, seed {})", options.patients, options.seed));
+    crate::console::note(&format!(
+        "Exempelregistret: http://{address}/ ({} synthetic patients, seed {})",
+        options.patients, options.seed
+    ));
     serve(listener, app).await
 }
 

@@ -70,7 +70,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     for authority in authorities {
         roots.add(authority.context("client CA")?).context("client CA")?;
     }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().context("client CA")?;
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().context("client CA")?;
     let mut tls = TlsSettings::intermediate(text(&options.certificate)?, text(&options.key)?)?;
     tls.set_client_cert_verifier(verifier);
     tls.enable_h2();

@@ -107,7 +107,12 @@ impl Side {
         let (figures, open) = self.load.drive(std::mem::take(&mut self.open), duration).await;
         let after = usage::cpu(self.process).with_context(|| format!("{} has ended", self.name))?;
         self.open = open;
-        anyhow::ensure!(figures.answers > 0, "{}: no request was answered with 200 ({} failed)", self.name, figures.errors);
+        anyhow::ensure!(
+            figures.answers > 0,
+            "{}: no request was answered with 200 ({} failed)",
+            self.name,
+            figures.errors
+        );
         Ok(Round::of(&figures, after.saturating_sub(before)))
     }
 }
@@ -137,7 +142,14 @@ async fn compare(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     let patients = Population { seed: crate::patients::SEED, count: PATIENTS }.patients();
     let paths = Arc::new(patients.iter().map(|p| format!("/api/patients/{}", p.id.expose())).collect::<Vec<_>>());
     let protocol = if options.http2 { Protocol::Http2 } else { Protocol::Http1 };
-    let load = |target| Load { target, device: device.clone(), protocol, connections: options.connections.into(), paths: Arc::clone(&paths), headers: headers.clone() };
+    let load = |target| Load {
+        target,
+        device: device.clone(),
+        protocol,
+        connections: options.connections.into(),
+        paths: Arc::clone(&paths),
+        headers: headers.clone(),
+    };
     let gateway = stack.process_id(Component::Gateway).context("the gateway does not run")?;
     let mut sides = [
         Side { name: "bare", load: load(bare_target), process: bare.id(), open: Vec::new(), rounds: Vec::new() },
@@ -174,18 +186,24 @@ async fn start_bare(stack: &Stack, threads: u16) -> anyhow::Result<(Process, Tar
     let plan = Plan {
         name: "bare proxy",
         program: stack.settings().programs.loadtest.clone(),
-        arguments: std::iter::once("bare".to_owned()).chain(arguments.into_iter().flat_map(|(key, value)| [key.to_owned(), value])).collect(),
+        arguments: std::iter::once("bare".to_owned())
+            .chain(arguments.into_iter().flat_map(|(key, value)| [key.to_owned(), value]))
+            .collect(),
         log: stack.layout().dir().join("logs/bare.log"),
         ready_file: stack.layout().dir().join("run/bare.ready"),
     };
     let mut bare = Process::start(&Keeper::start()?, plan)?;
-    bare.until("listens", Duration::from_secs(20), async move || tokio::net::TcpStream::connect(loopback(port)).await.ok()).await?;
+    bare.until("listens", Duration::from_secs(20), async move || {
+        tokio::net::TcpStream::connect(loopback(port)).await.ok()
+    })
+    .await?;
     Ok((bare, Target { address: loopback(port), host: crate::stack::files::HOST.to_owned() }))
 }
 
 fn report(sides: &[Side], options: &Options) {
     let summary: Vec<(&str, Round)> = sides.iter().map(|side| (side.name, median_round(&side.rounds))).collect();
-    let cpu = |wanted: &str| summary.iter().find(|(name, _)| *name == wanted).map_or(f64::NAN, |(_, round)| round.cpu_us);
+    let cpu =
+        |wanted: &str| summary.iter().find(|(name, _)| *name == wanted).map_or(f64::NAN, |(_, round)| round.cpu_us);
     let ratio = cpu("gateway") / cpu("bare");
     match options.output {
         console::Output::Json => {
@@ -268,7 +286,14 @@ async fn idle(stack: &Stack, count: u32, options: &Options) -> anyhow::Result<()
     Ok(())
 }
 
-async fn idle_of(stack: &Stack, name: &str, target: &Target, process: u32, count: u32, options: &Options) -> anyhow::Result<Idle> {
+async fn idle_of(
+    stack: &Stack,
+    name: &str,
+    target: &Target,
+    process: u32,
+    count: u32,
+    options: &Options,
+) -> anyhow::Result<Idle> {
     let device = stack.device("mottagning")?;
     let resident = || usage::resident(process).with_context(|| format!("{name} has ended"));
     let rss_before_bytes = resident()?;

@@ -81,16 +81,18 @@ impl Device {
     /// Reads PEM files: the device's certificate chain and key, and the server's authority.
     pub fn load(certificate: &Path, key: &Path, authority: &Path) -> Result<Self, ClientError> {
         let chain = certificates(certificate)?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|source| ClientError::File { path: key.to_owned(), source })?;
+        let key =
+            PrivateKeyDer::from_pem_file(key).map_err(|source| ClientError::File { path: key.to_owned(), source })?;
         let mut roots = RootCertStore::empty();
         for root in certificates(authority)? {
             roots.add(root)?;
         }
         let config = |protocol: &[u8]| -> Result<Arc<ClientConfig>, ClientError> {
-            let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-                .with_protocol_versions(&[&rustls::version::TLS13])?
-                .with_root_certificates(roots.clone())
-                .with_client_auth_cert(chain.clone(), key.clone_key())?;
+            let mut config =
+                ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                    .with_protocol_versions(&[&rustls::version::TLS13])?
+                    .with_root_certificates(roots.clone())
+                    .with_client_auth_cert(chain.clone(), key.clone_key())?;
             config.alpn_protocols = vec![protocol.to_vec()];
             Ok(Arc::new(config))
         };
@@ -136,11 +138,16 @@ impl Target {
 }
 
 /// Opens a TLS connection.
-pub async fn connect_tls(target: &Target, device: &Device, protocol: Protocol) -> Result<TlsStream<TcpStream>, ClientError> {
+pub async fn connect_tls(
+    target: &Target,
+    device: &Device,
+    protocol: Protocol,
+) -> Result<TlsStream<TcpStream>, ClientError> {
     if !target.address.ip().is_loopback() {
         return Err(ClientError::NotLoopback(target.address));
     }
-    let name = ServerName::try_from(target.host.clone()).map_err(|_| ClientError::Answer("the host is no server name".to_owned()))?;
+    let name = ServerName::try_from(target.host.clone())
+        .map_err(|_| ClientError::Answer("the host is no server name".to_owned()))?;
     let connect = async {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
@@ -191,7 +198,11 @@ impl Connection {
     }
 
     /// Sends a request made by [`request`]; the answer's body is still to be read.
-    pub async fn send(&mut self, mut request: Request<Body>, timeout: Duration) -> Result<Response<Incoming>, ClientError> {
+    pub async fn send(
+        &mut self,
+        mut request: Request<Body>,
+        timeout: Duration,
+    ) -> Result<Response<Incoming>, ClientError> {
         let answer = async {
             match &mut self.sender {
                 Sender::Http1(sender) => {

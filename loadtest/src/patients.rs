@@ -106,11 +106,22 @@ fn visit(rng: &mut Rng) -> Visit {
 }
 
 const FIRST_NAMES: [&str; 12] = [
-    "Testa", "Prova", "Exempla", "Demo", "Låtsas", "Påhitta", "Attrappa", "Modella", "Mallis", "Syntea", "Fiktiva", "Övning",
+    "Testa", "Prova", "Exempla", "Demo", "Låtsas", "Påhitta", "Attrappa", "Modella", "Mallis", "Syntea", "Fiktiva",
+    "Övning",
 ];
 const LAST_NAMES: [&str; 12] = [
-    "Testsson", "Exempelsson", "Provström", "Låtsasberg", "Påhittsson", "Demoqvist", "Attrappgren", "Mallander", "Fiktivsson",
-    "Övningsdal", "Syntetlund", "Platshållare",
+    "Testsson",
+    "Exempelsson",
+    "Provström",
+    "Låtsasberg",
+    "Påhittsson",
+    "Demoqvist",
+    "Attrappgren",
+    "Mallander",
+    "Fiktivsson",
+    "Övningsdal",
+    "Syntetlund",
+    "Platshållare",
 ];
 const EXAMINATIONS: [(&str, u64, u64, &str); 5] = [
     ("Höft, rörelseomfång", 20, 60, " grader"),

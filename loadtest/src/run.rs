@@ -99,7 +99,8 @@ async fn start(options: &Options) -> anyhow::Result<Stack> {
 
 /// The auditor fetches the engine and the country data, and shows its own progress.
 async fn fetch(auditor: &Path) -> anyhow::Result<()> {
-    let status = tokio::process::Command::new(auditor).arg("fetch").stdin(Stdio::null()).kill_on_drop(true).status().await;
+    let status =
+        tokio::process::Command::new(auditor).arg("fetch").stdin(Stdio::null()).kill_on_drop(true).status().await;
     let status = status.with_context(|| auditor.display().to_string())?;
     anyhow::ensure!(status.success(), "the database engine could not be fetched (auditor fetch: {status})");
     Ok(())
@@ -114,7 +115,10 @@ async fn watch(stack: &mut Stack) -> String {
         if console::is_terminal()
             && let Ok((code, left)) = code_now(stack.enrolled(), ANNA.user)
         {
-            console::progress(&format!("{}'s code now: {code}  (changes in {left:>2} s; Ctrl-C stops everything)", ANNA.user));
+            console::progress(&format!(
+                "{}'s code now: {code}  (changes in {left:>2} s; Ctrl-C stops everything)",
+                ANNA.user
+            ));
         }
         tokio::time::sleep(TICK).await;
     }
@@ -161,7 +165,10 @@ fn tell(stack: &Stack, options: &Options) -> anyhow::Result<()> {
         format!("In a browser:  {}", target.url("/")),
         format!("  1. import the device's certificate   {}", layout.device_bundle(DEVICE).display()),
         format!("     its pass phrase                    {pass_phrase}"),
-        format!("  2. trust the demo's server authority  {}   (or click past the warning)", layout.server_ca().display()),
+        format!(
+            "  2. trust the demo's server authority  {}   (or click past the warning)",
+            layout.server_ca().display()
+        ),
         format!("  3. log in as   {}   password   {}   code   {code}   (for {left} s more)", anna.user, anna.password),
         format!("     a new code:  {new_code}"),
         "     A code is good for one login; the next login needs the next code.".to_owned(),

@@ -124,7 +124,8 @@ impl Stack {
         let layout = Layout::new(&settings.dir)?;
         let lock = layout.lock()?;
         let keeper = Keeper::start()?;
-        let mut stack = Self { settings, layout, keeper, running: Vec::new(), enrolled: Enrolled::default(), _lock: lock };
+        let mut stack =
+            Self { settings, layout, keeper, running: Vec::new(), enrolled: Enrolled::default(), _lock: lock };
         tell("keys and certificates");
         stack.auditor(&stack.layout.init_arguments()).await?;
         stack.layout.write_settings(&stack.settings)?;
@@ -203,7 +204,12 @@ impl Stack {
         self.running.iter_mut().find_map(|(component, process)| {
             let status = process.ended()?;
             let log = &process.plan().log;
-            Some(format!("{} ended ({status}); the end of {}:\n{}", component.name(), log.display(), process::tail(log)))
+            Some(format!(
+                "{} ended ({status}); the end of {}:\n{}",
+                component.name(),
+                log.display(),
+                process::tail(log)
+            ))
         })
     }
 

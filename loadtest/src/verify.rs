@@ -127,7 +127,8 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
     let since = crate::clock::now_micros();
     let key = stack.pseudonym_key()?;
     let patients = population.patients();
-    let known: Arc<Vec<Known>> = Arc::new(patients.iter().map(|patient| Known::new(patient, key.patient(&patient.id))).collect());
+    let known: Arc<Vec<Known>> =
+        Arc::new(patients.iter().map(|patient| Known::new(patient, key.patient(&patient.id))).collect());
     let cast = Cast::log_in(&stack).await?;
     let shared = Arc::new(Shared::default());
     let mut workers = JoinSet::new();
@@ -216,7 +217,13 @@ fn tell(report: &Report, output: console::Output) -> anyhow::Result<()> {
     let findings = &report.findings;
     console::say(&format!(
         "{} requests ({} a second), {} failed, {} kills (slowest restart {} ms), backlog drained in {} ms, seed {}",
-        report.requests, report.requests_per_s, report.errors, report.kills, report.restart_ms_max, report.drain_ms, report.seed
+        report.requests,
+        report.requests_per_s,
+        report.errors,
+        report.kills,
+        report.restart_ms_max,
+        report.drain_ms,
+        report.seed
     ));
     console::say(&format!(
         "disclosed {}, of these missing {}, doubled {}; surplus {}; wrong {}; broken off {}",
@@ -245,7 +252,11 @@ struct Member {
 impl Cast {
     async fn log_in(stack: &Stack) -> anyhow::Result<Self> {
         let (here, there) = (stack.device("mottagning")?, stack.device("avdelning")?);
-        let member = |device: &Device, standing, session: &Session| Member { device: device.clone(), standing, session: Some(session.clone()) };
+        let member = |device: &Device, standing, session: &Session| Member {
+            device: device.clone(),
+            standing,
+            session: Some(session.clone()),
+        };
         let anna = stack.log_in(&ANNA, &here).await?;
         let bertil = stack.log_in(&BERTIL, &there).await?;
         let cecilia = stack.log_in(&CECILIA, &there).await?;
@@ -276,7 +287,10 @@ impl Cast {
             device: member.device.clone(),
             protocol: if number.is_multiple_of(3) { Protocol::Http2 } else { Protocol::Http1 },
             standing: member.standing,
-            session: member.session.clone().map(|session| if number.is_multiple_of(2) { session.in_cookie() } else { session }),
+            session: member
+                .session
+                .clone()
+                .map(|session| if number.is_multiple_of(2) { session.in_cookie() } else { session }),
             patients,
             seed: seed ^ number.wrapping_mul(0x5851_f42d_4c95_7f2d),
         }

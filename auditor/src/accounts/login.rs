@@ -190,7 +190,12 @@ mod tests {
         assert_eq!(reason(active, true, CodeCheck::Wrong), Reason::BadSecondFactor);
         assert_eq!(reason(active, true, CodeCheck::Replayed), Reason::CodeReplayed);
         assert_eq!(reason(active, false, CodeCheck::Wrong), Reason::BadCredentials);
-        for state in [State::Created { at: 0 }, State::Dormant { since: 0 }, State::Blocked { since: 0 }, State::Deregistered { at: 0 }] {
+        for state in [
+            State::Created { at: 0 },
+            State::Dormant { since: 0 },
+            State::Blocked { since: 0 },
+            State::Deregistered { at: 0 },
+        ] {
             assert_eq!(reason(state, true, CodeCheck::Right { step: 1 }), Reason::AccountInactive);
         }
     }

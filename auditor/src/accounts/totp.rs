@@ -165,7 +165,9 @@ mod tests {
     /// RFC 6238, appendix B, the last six of its eight digits.
     #[test]
     fn the_rfcs_vectors() {
-        for (seconds, code) in [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924"), (20_000_000_000, "353130")] {
+        for (seconds, code) in
+            [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924"), (20_000_000_000, "353130")]
+        {
             assert_eq!(secret().code(seconds * 1_000_000), code);
         }
     }
@@ -206,6 +208,9 @@ mod tests {
         assert_eq!(*TotpSecret::from_base32(&text).expect("reads").0, *secret().0);
         assert!(TotpSecret::from_base32("GEZDG").is_err());
         let url = secret().otpauth_url("Region: Nord", "anna").expect("writes");
-        assert_eq!(*url, "otpauth://totp/Region%20%20Nord:anna?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Region%20%20Nord");
+        assert_eq!(
+            *url,
+            "otpauth://totp/Region%20%20Nord:anna?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Region%20%20Nord"
+        );
     }
 }

@@ -123,7 +123,12 @@ fn moment(text: &str) -> Result<Micros, String> {
     Micros::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| "out of range".to_owned())
 }
 
-pub(super) async fn run(command: AccountCommand, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
+pub(super) async fn run(
+    command: AccountCommand,
+    config: &Config,
+    store: &Store,
+    output: Output,
+) -> Result<(), CliError> {
     match command {
         AccountCommand::Create(args) => create(args, config, store, output).await,
         AccountCommand::Grant(args) => grant(args, store, output).await,
@@ -220,7 +225,13 @@ async fn grant(args: Grant, store: &Store, output: Output) -> Result<(), CliErro
         &Table::new(&["registry", "right", "units", "from", "to"], &grants, |grant| {
             let units: Vec<_> = grant.units.iter().map(HsaId::as_str).collect();
             let to = grant.valid_to.map(clock::rfc3339).unwrap_or_default();
-            vec![grant.registry.to_string(), grant.right.to_string(), units.join(","), clock::rfc3339(grant.valid_from), to]
+            vec![
+                grant.registry.to_string(),
+                grant.right.to_string(),
+                units.join(","),
+                clock::rfc3339(grant.valid_from),
+                to,
+            ]
         }),
     )
 }
@@ -258,15 +269,18 @@ async fn list(limit: u32, store: &Store, output: Output) -> Result<(), CliError>
             })
         })
         .collect();
-    output.write(&values, &Table::new(&["account", "user", "name", "state", "last login"], &accounts, |account| {
-        vec![
-            account.id.to_string(),
-            account.user_name.as_str().to_owned(),
-            account.name.clone(),
-            account.state.parts().0.to_owned(),
-            account.last_login.map(clock::rfc3339).unwrap_or_default(),
-        ]
-    }))
+    output.write(
+        &values,
+        &Table::new(&["account", "user", "name", "state", "last login"], &accounts, |account| {
+            vec![
+                account.id.to_string(),
+                account.user_name.as_str().to_owned(),
+                account.name.clone(),
+                account.state.parts().0.to_owned(),
+                account.last_login.map(clock::rfc3339).unwrap_or_default(),
+            ]
+        }),
+    )
 }
 
 async fn begin(store: &Store) -> Result<Change, StoreError> {
@@ -278,7 +292,8 @@ async fn find(change: &mut Change, text: &str) -> Result<Account, CliError> {
     if let Ok(id) = text.parse::<AccountId>() {
         return Ok(change.account(id).await?);
     }
-    let name = UserName::parse(text).map_err(|error| CliError::Wrong(format!("{text:?} is no account id, and {error}")))?;
+    let name =
+        UserName::parse(text).map_err(|error| CliError::Wrong(format!("{text:?} is no account id, and {error}")))?;
     Ok(change.account_by_name(&name).await?)
 }
 

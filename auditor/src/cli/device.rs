@@ -66,7 +66,12 @@ pub(super) struct Enrol {
     pass_phrase_file: Option<PathBuf>,
 }
 
-pub(super) async fn run(command: DeviceCommand, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
+pub(super) async fn run(
+    command: DeviceCommand,
+    config: &Config,
+    store: &Store,
+    output: Output,
+) -> Result<(), CliError> {
     match command {
         DeviceCommand::OrgAdd { hsa, name } => {
             let now = clock::now();
@@ -92,7 +97,8 @@ async fn enrol(args: Enrol, config: &Config, store: &Store, output: Output) -> R
     let now = clock::now();
     let days = args.days.unwrap_or(config.devices.days);
     let serial = random::secret();
-    let subject = DeviceSubject { id: DeviceId::new(random::uuid(now)), name: args.name.clone(), organisation: args.org.clone() };
+    let subject =
+        DeviceSubject { id: DeviceId::new(random::uuid(now)), name: args.name.clone(), organisation: args.org.clone() };
     let stem = args.file_name.clone().unwrap_or_else(|| subject.id.to_string());
     if stem.contains('/') || stem.starts_with('.') {
         return Err(CliError::Wrong("--file-name is a name, not a path".to_owned()));
@@ -167,15 +173,18 @@ async fn list(limit: u32, store: &Store, output: Output) -> Result<(), CliError>
             })
         })
         .collect();
-    output.write(&values, &Table::new(&["device", "organisation", "name", "not after", "revoked"], &devices, |device| {
-        vec![
-            device.id.to_string(),
-            device.organisation.to_string(),
-            device.name.clone(),
-            clock::rfc3339(device.not_after),
-            device.revoked.map(clock::rfc3339).unwrap_or_default(),
-        ]
-    }))
+    output.write(
+        &values,
+        &Table::new(&["device", "organisation", "name", "not after", "revoked"], &devices, |device| {
+            vec![
+                device.id.to_string(),
+                device.organisation.to_string(),
+                device.name.clone(),
+                clock::rfc3339(device.not_after),
+                device.revoked.map(clock::rfc3339).unwrap_or_default(),
+            ]
+        }),
+    )
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>, CliError> {

@@ -109,7 +109,9 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_control_characters_shown() {
-        let table = Table::new(&["name", "n"], &[("å", "1"), ("long\u{1b}[2J", "22")], |(a, b)| vec![(*a).to_owned(), (*b).to_owned()]);
+        let table = Table::new(&["name", "n"], &[("å", "1"), ("long\u{1b}[2J", "22")], |(a, b)| {
+            vec![(*a).to_owned(), (*b).to_owned()]
+        });
         assert_eq!(table.render(), "name      n\nå         1\nlong\u{fffd}[2J  22\n");
     }
 }

@@ -4,7 +4,8 @@ use crate::init::{InitArgs, init};
 /// The example of config/, read in a folder that `auditor init` has filled.
 fn example(change: impl FnOnce(String) -> String) -> Result<Config, Problems> {
     let dir = tempfile::tempdir().expect("a directory");
-    init(&InitArgs { dir: dir.path().to_owned(), host: vec!["localhost".to_owned()] }, crate::clock::now()).expect("makes all");
+    init(&InitArgs { dir: dir.path().to_owned(), host: vec!["localhost".to_owned()] }, crate::clock::now())
+        .expect("makes all");
     let text = change(include_str!("../../../config/auditor.toml").to_owned());
     let file = dir.path().join("auditor.toml");
     Config::parse(&file.to_string_lossy(), &text, [])

@@ -72,11 +72,7 @@ pub(crate) struct Gone;
 pub(crate) struct Broken;
 
 impl Output {
-    pub(crate) fn new(
-        head: oneshot::Sender<Answer>,
-        tag: String,
-        runtime: tokio::runtime::Handle,
-    ) -> Self {
+    pub(crate) fn new(head: oneshot::Sender<Answer>, tag: String, runtime: tokio::runtime::Handle) -> Self {
         Self {
             head: Some(head),
             sender: None,
@@ -130,15 +126,8 @@ impl Output {
         self.success.coding = self.coding.name();
         self.success.tag = Some(self.tag.clone());
         self.success.elapsed = self.started.elapsed();
-        let answer = Answer {
-            result: Ok(self.success.clone()),
-            body: AnswerBody::stream(receiver),
-        };
-        self.head
-            .take()
-            .ok_or(Gone)?
-            .send(answer)
-            .map_err(|_| Gone)?;
+        let answer = Answer { result: Ok(self.success.clone()), body: AnswerBody::stream(receiver) };
+        self.head.take().ok_or(Gone)?.send(answer).map_err(|_| Gone)?;
         self.sender = Some(sender);
         let held = std::mem::take(&mut self.held);
         self.pack(&held)
@@ -174,11 +163,7 @@ impl Output {
         }
         let mut body = std::mem::take(&mut self.held);
         // ClickHouse's blocks are not marked by a header: whoever asked for them gets them, whatever the length.
-        let coding = if body.len() < PACK_MIN && self.coding != Coding::Blocks {
-            Coding::Plain
-        } else {
-            self.coding
-        };
+        let coding = if body.len() < PACK_MIN && self.coding != Coding::Blocks { Coding::Plain } else { self.coding };
         if coding != Coding::Plain {
             let mut writer = Writer::new(coding).map_err(|_| Gone)?;
             let mut packed = writer.write(&body).map_err(|_| Gone)?;
@@ -187,10 +172,7 @@ impl Output {
         }
         self.success.coding = coding.name();
         self.success.elapsed = self.started.elapsed();
-        let answer = Answer {
-            result: Ok(std::mem::take(&mut self.success)),
-            body: AnswerBody::whole(body),
-        };
+        let answer = Answer { result: Ok(std::mem::take(&mut self.success)), body: AnswerBody::whole(body) };
         self.head.take().ok_or(Gone)?.send(answer).map_err(|_| Gone)
     }
 
@@ -198,22 +180,9 @@ impl Output {
     pub(crate) fn fail(mut self, error: ServerError) -> Result<(), Gone> {
         let Some(mut writer) = self.writer.take() else {
             let body = AnswerBody::whole(format!("{}\n", error.message()).into_bytes());
-            return self
-                .head
-                .take()
-                .ok_or(Gone)?
-                .send(Answer {
-                    result: Err(error),
-                    body,
-                })
-                .map_err(|_| Gone);
+            return self.head.take().ok_or(Gone)?.send(Answer { result: Err(error), body }).map_err(|_| Gone);
         };
-        let message: String = error
-            .message()
-            .chars()
-            .take(8000)
-            .chain(std::iter::once('\n'))
-            .collect();
+        let message: String = error.message().chars().take(8000).chain(std::iter::once('\n')).collect();
         let tail = format!(
             "\r\n__exception__\r\n{tag}\r\n{message}{length} {tag}\r\n__exception__\r\n",
             tag = self.tag,
@@ -239,19 +208,11 @@ pub(crate) struct AnswerBody {
 
 impl AnswerBody {
     pub(crate) fn whole(body: Vec<u8>) -> Self {
-        Self {
-            whole: Some(body.into()).filter(|body: &Bytes| !body.is_empty()),
-            parts: None,
-            broken: None,
-        }
+        Self { whole: Some(body.into()).filter(|body: &Bytes| !body.is_empty()), parts: None, broken: None }
     }
 
     fn stream(parts: mpsc::Receiver<Result<Bytes, Broken>>) -> Self {
-        Self {
-            whole: None,
-            parts: Some(parts),
-            broken: None,
-        }
+        Self { whole: None, parts: Some(parts), broken: None }
     }
 }
 
@@ -259,10 +220,7 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = Broken;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if let Some(broken) = self.broken.take() {
             return Poll::Ready(Some(Err(broken)));
         }

@@ -56,8 +56,7 @@ const KEY_MIN: usize = 16;
 impl Users {
     /// Reads the key file.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| Error::Read(path.to_owned(), source))?;
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read(path.to_owned(), source))?;
         Self::parse(&text, path)
     }
 
@@ -83,11 +82,7 @@ impl Users {
             if key.len() < KEY_MIN {
                 return Err(Error::Short(path.to_owned(), index + 1));
             }
-            users.push(User {
-                name: hash(name.as_bytes()),
-                key: hash(key.as_bytes()),
-                role,
-            });
+            users.push(User { name: hash(name.as_bytes()), key: hash(key.as_bytes()), role });
         }
         if users.is_empty() {
             return Err(Error::Empty(path.to_owned()));
@@ -112,9 +107,7 @@ impl Users {
 
 fn credentials(headers: &HeaderMap) -> Option<(Vec<u8>, Vec<u8>)> {
     if let Some(key) = headers.get("x-clickhouse-key") {
-        let name = headers
-            .get("x-clickhouse-user")
-            .map_or(&b"default"[..], |name| name.as_bytes());
+        let name = headers.get("x-clickhouse-user").map_or(&b"default"[..], |name| name.as_bytes());
         return Some((name.to_vec(), key.as_bytes().to_vec()));
     }
     let value = headers.get(http::header::AUTHORIZATION)?.as_bytes();
@@ -122,9 +115,7 @@ fn credentials(headers: &HeaderMap) -> Option<(Vec<u8>, Vec<u8>)> {
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
     }
-    let decoded = base64::engine::general_purpose::STANDARD
-        .decode(encoded.trim_ascii())
-        .ok()?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim_ascii()).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let (name, key) = decoded.split_at(colon);
     Some((name.to_vec(), key.get(1..)?.to_vec()))
@@ -133,9 +124,7 @@ fn credentials(headers: &HeaderMap) -> Option<(Vec<u8>, Vec<u8>)> {
 fn hash(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     // A SHA-256 digest has 32 bytes.
-    out.iter_mut()
-        .zip(digest(&SHA256, bytes).as_ref())
-        .for_each(|(to, from)| *to = *from);
+    out.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
     out
 }
 
@@ -145,7 +134,8 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
     use std::path::Path;
 
-    const FILE: &str = "# keys\n\nadmin:0123456789abcdef:admin\ngateway:with:colon:89abcdef:insert\nlook:fedcba9876543210:read\n";
+    const FILE: &str =
+        "# keys\n\nadmin:0123456789abcdef:admin\ngateway:with:colon:89abcdef:insert\nlook:fedcba9876543210:read\n";
 
     fn role(pairs: &[(&'static str, &str)]) -> Option<Role> {
         let users = Users::parse(FILE, Path::new("keys")).ok()?;
@@ -159,43 +149,22 @@ mod tests {
     #[test]
     fn headers_and_basic_are_understood() {
         assert_eq!(
-            role(&[
-                ("x-clickhouse-user", "admin"),
-                ("x-clickhouse-key", "0123456789abcdef")
-            ]),
+            role(&[("x-clickhouse-user", "admin"), ("x-clickhouse-key", "0123456789abcdef")]),
             Some(Role::Admin)
         );
         assert_eq!(
-            role(&[
-                ("x-clickhouse-user", "gateway"),
-                ("x-clickhouse-key", "with:colon:89abcdef")
-            ]),
+            role(&[("x-clickhouse-user", "gateway"), ("x-clickhouse-key", "with:colon:89abcdef")]),
             Some(Role::Insert)
         );
-        assert_eq!(
-            role(&[("authorization", "Basic bG9vazpmZWRjYmE5ODc2NTQzMjEw")]),
-            Some(Role::Read)
-        );
+        assert_eq!(role(&[("authorization", "Basic bG9vazpmZWRjYmE5ODc2NTQzMjEw")]), Some(Role::Read));
     }
 
     #[test]
     fn wrong_credentials_are_nobody() {
         assert_eq!(role(&[]), None);
         assert_eq!(role(&[("x-clickhouse-key", "0123456789abcdef")]), None);
-        assert_eq!(
-            role(&[
-                ("x-clickhouse-user", "look"),
-                ("x-clickhouse-key", "0123456789abcdef")
-            ]),
-            None
-        );
-        assert_eq!(
-            role(&[
-                ("x-clickhouse-user", "admin"),
-                ("x-clickhouse-key", "0123456789abcde")
-            ]),
-            None
-        );
+        assert_eq!(role(&[("x-clickhouse-user", "look"), ("x-clickhouse-key", "0123456789abcdef")]), None);
+        assert_eq!(role(&[("x-clickhouse-user", "admin"), ("x-clickhouse-key", "0123456789abcde")]), None);
         assert_eq!(role(&[("authorization", "Basic !!!")]), None);
         assert_eq!(role(&[("authorization", "Bearer x")]), None);
     }
@@ -203,10 +172,7 @@ mod tests {
     #[test]
     fn bad_key_files_are_refused_with_their_line() {
         let parse = |text: &str| Users::parse(text, Path::new("keys")).err();
-        assert!(matches!(
-            parse("a:0123456789abcdef:root"),
-            Some(Error::Line(_, 1))
-        ));
+        assert!(matches!(parse("a:0123456789abcdef:root"), Some(Error::Line(_, 1))));
         assert!(matches!(parse("\nplain"), Some(Error::Line(_, 2))));
         assert!(matches!(parse("a:short:read"), Some(Error::Short(_, 1))));
         assert!(matches!(parse("# none\n"), Some(Error::Empty(_))));

@@ -30,20 +30,14 @@ pub(crate) struct BodyReader {
 
 impl BodyReader {
     pub(crate) fn new(parts: mpsc::Receiver<Part>) -> Self {
-        Self {
-            parts,
-            current: Bytes::new(),
-            ended: false,
-        }
+        Self { parts, current: Bytes::new(), ended: false }
     }
 
     /// A body that is at hand already.
     #[cfg(test)]
     pub(crate) fn of(data: &[u8]) -> Self {
         let (sender, parts) = mpsc::channel(2);
-        let sent = sender
-            .try_send(Part::Data(Bytes::copy_from_slice(data)))
-            .and_then(|()| sender.try_send(Part::End));
+        let sent = sender.try_send(Part::Data(Bytes::copy_from_slice(data))).and_then(|()| sender.try_send(Part::End));
         assert!(sent.is_ok(), "invariant: the channel holds two parts");
         Self::new(parts)
     }
@@ -90,11 +84,7 @@ mod tests {
     #[test]
     fn a_body_without_its_end_is_an_error() {
         let (sender, parts) = tokio::sync::mpsc::channel(2);
-        assert!(
-            sender
-                .try_send(Part::Data(Bytes::from_static(b"abc")))
-                .is_ok()
-        );
+        assert!(sender.try_send(Part::Data(Bytes::from_static(b"abc"))).is_ok());
         drop(sender);
         let mut out = Vec::new();
         assert!(BodyReader::new(parts).read_to_end(&mut out).is_err());

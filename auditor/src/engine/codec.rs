@@ -67,11 +67,7 @@ impl Coding {
 pub(crate) fn reader(coding: Coding, body: BodyReader) -> io::Result<Box<dyn Read>> {
     Ok(match coding {
         Coding::Plain => Box::new(body),
-        Coding::Blocks => Box::new(BlockReader {
-            body,
-            block: Vec::new(),
-            position: 0,
-        }),
+        Coding::Blocks => Box::new(BlockReader { body, block: Vec::new(), position: 0 }),
         Coding::Lz4 => Box::new(FrameReader(lz4_flex::frame::FrameDecoder::new(body))),
         Coding::Zstd => Box::new(zstd::stream::read::Decoder::new(body)?),
         Coding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(body)),
@@ -112,11 +108,8 @@ impl Read for BlockReader {
             let [method, p0, p1, p2, p3, u0, u1, u2, u3] = header;
             let packed = u32::from_le_bytes([p0, p1, p2, p3]) as usize;
             let unpacked = u32::from_le_bytes([u0, u1, u2, u3]) as usize;
-            let size = packed
-                .checked_sub(HEADER)
-                .filter(|size| *size <= BLOCK_MAX && unpacked <= BLOCK_MAX);
-            let size =
-                size.ok_or_else(|| invalid("the length of a compressed block is out of range"))?;
+            let size = packed.checked_sub(HEADER).filter(|size| *size <= BLOCK_MAX && unpacked <= BLOCK_MAX);
+            let size = size.ok_or_else(|| invalid("the length of a compressed block is out of range"))?;
             let mut whole = header.to_vec();
             whole.resize(HEADER + size, 0);
             let data = whole.get_mut(HEADER..).unwrap_or_default();
@@ -130,15 +123,11 @@ impl Read for BlockReader {
                 METHOD_LZ4 => lz4_flex::block::decompress(data, unpacked).map_err(invalid)?,
                 METHOD_ZSTD => zstd::bulk::decompress(data, unpacked)?,
                 _ => {
-                    return Err(invalid(
-                        "the method of a compressed block is not LZ4, ZSTD or none",
-                    ));
+                    return Err(invalid("the method of a compressed block is not LZ4, ZSTD or none"));
                 }
             };
             if self.block.len() != unpacked {
-                return Err(invalid(
-                    "a compressed block has another length than it says",
-                ));
+                return Err(invalid("a compressed block has another length than it says"));
             }
             self.position = 0;
         }
@@ -165,18 +154,11 @@ impl Writer {
             Coding::Plain => Self::Plain(Vec::new()),
             Coding::Blocks => Self::Blocks(Vec::new()),
             Coding::Lz4 => {
-                let frame = lz4_flex::frame::FrameInfo::new()
-                    .block_size(lz4_flex::frame::BlockSize::Max256KB);
-                Self::Lz4(Box::new(lz4_flex::frame::FrameEncoder::with_frame_info(
-                    frame,
-                    Vec::new(),
-                )))
+                let frame = lz4_flex::frame::FrameInfo::new().block_size(lz4_flex::frame::BlockSize::Max256KB);
+                Self::Lz4(Box::new(lz4_flex::frame::FrameEncoder::with_frame_info(frame, Vec::new())))
             }
             Coding::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(Vec::new(), 1)?),
-            Coding::Gzip => Self::Gzip(flate2::write::GzEncoder::new(
-                Vec::new(),
-                flate2::Compression::fast(),
-            )),
+            Coding::Gzip => Self::Gzip(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast())),
         })
     }
 
@@ -227,11 +209,7 @@ impl Writer {
 fn block(data: &[u8], out: &mut Vec<u8>) {
     let packed = lz4_flex::block::compress(data);
     let mut whole = vec![METHOD_LZ4];
-    whole.extend_from_slice(
-        &u32::try_from(packed.len() + HEADER)
-            .unwrap_or(u32::MAX)
-            .to_le_bytes(),
-    );
+    whole.extend_from_slice(&u32::try_from(packed.len() + HEADER).unwrap_or(u32::MAX).to_le_bytes());
     whole.extend_from_slice(&u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
     whole.extend_from_slice(&packed);
     out.extend_from_slice(&hash(&whole));
@@ -255,13 +233,7 @@ mod tests {
     use crate::engine::body::BodyReader;
     use std::io::Read as _;
 
-    const CODINGS: [Coding; 5] = [
-        Coding::Plain,
-        Coding::Blocks,
-        Coding::Lz4,
-        Coding::Zstd,
-        Coding::Gzip,
-    ];
+    const CODINGS: [Coding; 5] = [Coding::Plain, Coding::Blocks, Coding::Lz4, Coding::Zstd, Coding::Gzip];
 
     fn packed(coding: Coding, data: &[u8]) -> Vec<u8> {
         let mut writer = Writer::new(coding).expect("a writer");
@@ -282,22 +254,12 @@ mod tests {
 
     #[test]
     fn every_coding_survives_a_round_trip_also_twice_in_a_row() {
-        let data: Vec<u8> = (0..300_000_u32)
-            .flat_map(|n| (n / 7).to_le_bytes())
-            .collect();
+        let data: Vec<u8> = (0..300_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
         for coding in CODINGS {
             let mut once = packed(coding, &data);
-            assert_eq!(
-                unpacked(coding, &once).expect("unpacked"),
-                data,
-                "{coding:?}"
-            );
+            assert_eq!(unpacked(coding, &once).expect("unpacked"), data, "{coding:?}");
             once.extend(packed(coding, &data));
-            assert_eq!(
-                unpacked(coding, &once).expect("unpacked").len(),
-                data.len() * 2,
-                "{coding:?}"
-            );
+            assert_eq!(unpacked(coding, &once).expect("unpacked").len(), data.len() * 2, "{coding:?}");
         }
     }
 
@@ -316,10 +278,7 @@ mod tests {
 
     #[test]
     fn a_changed_block_is_refused() {
-        let mut whole = packed(
-            Coding::Blocks,
-            b"some bytes that are long enough to be packed",
-        );
+        let mut whole = packed(Coding::Blocks, b"some bytes that are long enough to be packed");
         if let Some(byte) = whole.get_mut(30) {
             *byte ^= 1;
         }

@@ -24,11 +24,7 @@ impl ServerError {
             .and_then(|rest| rest.split('.').next())
             .and_then(|code| code.trim().parse().ok());
         let code = code.unwrap_or(LOGICAL_ERROR);
-        Self {
-            code,
-            status: status(code),
-            message,
-        }
+        Self { code, status: status(code), message }
     }
 
     pub(crate) fn code(&self) -> u32 {
@@ -52,9 +48,7 @@ impl ServerError {
 
     /// More than the server takes on at once.
     pub(crate) fn too_many() -> Self {
-        Self::new(
-            "Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)",
-        )
+        Self::new("Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)")
     }
 
     /// The server is ending.
@@ -64,16 +58,12 @@ impl ServerError {
 
     /// The role does not allow it.
     pub(crate) fn denied(what: &str) -> Self {
-        Self::new(format!(
-            "Code: 497. DB::Exception: Not enough privileges: {what}. (ACCESS_DENIED)"
-        ))
+        Self::new(format!("Code: 497. DB::Exception: Not enough privileges: {what}. (ACCESS_DENIED)"))
     }
 
     /// The statement's text is too long.
     pub(crate) fn too_large() -> Self {
-        Self::new(
-            "Code: 66. DB::Exception: The query is larger than this server takes. (QUERY_IS_TOO_LARGE)",
-        )
+        Self::new("Code: 66. DB::Exception: The query is larger than this server takes. (QUERY_IS_TOO_LARGE)")
     }
 
     /// The body could not be read to its end.
@@ -88,9 +78,7 @@ impl From<ffi::Error> for ServerError {
     fn from(error: ffi::Error) -> Self {
         match error {
             ffi::Error::Exception(message) => Self::new(message.trim_end()),
-            other => Self::new(format!(
-                "Code: {LOGICAL_ERROR}. DB::Exception: {other}. (LOGICAL_ERROR)"
-            )),
+            other => Self::new(format!("Code: {LOGICAL_ERROR}. DB::Exception: {other}. (LOGICAL_ERROR)")),
         }
     }
 }
@@ -113,8 +101,9 @@ const LOGICAL_ERROR: u32 = 49;
 fn status(code: u32) -> StatusCode {
     match code {
         // syntax, types, arguments
-        6 | 26 | 27 | 33 | 36 | 38 | 41 | 42 | 43 | 47 | 53 | 62 | 69 | 70 | 72 | 117 | 130
-        | 452 | 456 | 457 => StatusCode::BAD_REQUEST,
+        6 | 26 | 27 | 33 | 36 | 38 | 41 | 42 | 43 | 47 | 53 | 62 | 69 | 70 | 72 | 117 | 130 | 452 | 456 | 457 => {
+            StatusCode::BAD_REQUEST
+        }
         46 | 50 | 56 | 60 | 73 | 81 | 115 => StatusCode::NOT_FOUND,
         66 => StatusCode::PAYLOAD_TOO_LARGE,
         48 => StatusCode::NOT_IMPLEMENTED,
@@ -135,9 +124,6 @@ mod tests {
         let error = ServerError::new("Code: 60. DB::Exception: Unknown table. (UNKNOWN_TABLE)");
         assert_eq!((error.code(), error.status()), (60, StatusCode::NOT_FOUND));
         assert_eq!(ServerError::new("what?").code(), 49);
-        assert!(
-            !error.to_string().contains("table"),
-            "the log gets the code only"
-        );
+        assert!(!error.to_string().contains("table"), "the log gets the code only");
     }
 }

@@ -7,10 +7,7 @@
 //! - A [`Block`] owns the engine's buffer and frees it on drop.
 //!
 //! The signatures were checked against version 26.7.3; [`Library::load`] refuses a library that lacks one of the symbols.
-#![expect(
-    unsafe_code,
-    reason = "the engine is a C library; this is the one module that talks to it"
-)]
+#![expect(unsafe_code, reason = "the engine is a C library; this is the one module that talks to it")]
 
 mod api;
 
@@ -52,10 +49,8 @@ impl Library {
     /// The caller must have checked that the file is the pinned engine (`auditor fetch` does): loading runs code from it.
     pub(crate) fn load(path: &Path) -> Result<Arc<Self>, Error> {
         // SAFETY: loading runs the library's initialisers; the file is the checked engine.
-        let library = unsafe {
-            libloading::os::unix::Library::open(Some(path), libc::RTLD_NOW | libc::RTLD_LOCAL)
-        }
-        .map_err(Error::Load)?;
+        let library = unsafe { libloading::os::unix::Library::open(Some(path), libc::RTLD_NOW | libc::RTLD_LOCAL) }
+            .map_err(Error::Load)?;
         // SAFETY: the signatures are those of the pinned version.
         let api = unsafe { Api::resolve(&library) }.map_err(Error::Load)?;
         // The engine's background threads never end before the process does, so its code must stay mapped.
@@ -85,10 +80,7 @@ impl Library {
         if unsafe { handle.read() }.is_null() {
             return Err(Error::Connect);
         }
-        Ok(Connection {
-            library: Arc::clone(self),
-            handle,
-        })
+        Ok(Connection { library: Arc::clone(self), handle })
     }
 }
 
@@ -150,13 +142,7 @@ impl Connection {
     }
 
     /// The three calls that start a statement take the same arguments.
-    fn call(
-        &self,
-        function: Start,
-        sql: &[u8],
-        format: &str,
-        parameters: &[(String, String)],
-    ) -> *mut c_void {
+    fn call(&self, function: Start, sql: &[u8], format: &str, parameters: &[(String, String)]) -> *mut c_void {
         let list = ParameterList::new(parameters);
         // SAFETY: `function` is one of the library's own with this signature; pointers with their lengths, valid
         // during the call.
@@ -178,10 +164,7 @@ impl Connection {
 
     /// Counts and classifies the statements of a text without running it.
     pub(crate) fn classify(&mut self, sql: &[u8]) -> Result<Analysis, Error> {
-        let mut raw = RawAnalysis {
-            struct_size: size_of::<RawAnalysis>() as u32,
-            ..RawAnalysis::default()
-        };
+        let mut raw = RawAnalysis { struct_size: size_of::<RawAnalysis>() as u32, ..RawAnalysis::default() };
         let database = b"default";
         // SAFETY: pointers with their lengths; the engine fills the struct, whose size it is told.
         let status = unsafe {
@@ -204,25 +187,12 @@ impl Connection {
             3 => Class::Control,
             _ => Class::Unknown,
         };
-        Ok(Analysis {
-            statements: raw.statement_count,
-            class,
-        })
+        Ok(Analysis { statements: raw.statement_count, class })
     }
 
     /// Runs a statement to its end; the whole answer is in memory afterwards.
-    pub(crate) fn query(
-        &mut self,
-        sql: &[u8],
-        format: &str,
-        parameters: &[(String, String)],
-    ) -> Result<Block, Error> {
-        let raw = self.call(
-            self.library.api.chdb_query_with_params_n,
-            sql,
-            format,
-            parameters,
-        );
+    pub(crate) fn query(&mut self, sql: &[u8], format: &str, parameters: &[(String, String)]) -> Result<Block, Error> {
+        let raw = self.call(self.library.api.chdb_query_with_params_n, sql, format, parameters);
         Block::new(&self.library, raw, "query")
     }
 
@@ -233,18 +203,9 @@ impl Connection {
         format: &str,
         parameters: &[(String, String)],
     ) -> Result<ResultStream<'_>, Error> {
-        let raw = self.call(
-            self.library.api.chdb_stream_query_with_params_n,
-            sql,
-            format,
-            parameters,
-        );
+        let raw = self.call(self.library.api.chdb_stream_query_with_params_n, sql, format, parameters);
         let head = Block::new(&self.library, raw, "stream")?;
-        Ok(ResultStream {
-            connection: self,
-            head,
-            finished: false,
-        })
+        Ok(ResultStream { connection: self, head, finished: false })
     }
 
     /// Starts an insert: the statement without `FORMAT` and without data. Nothing is stored before [`InsertStream::finish`].
@@ -254,18 +215,9 @@ impl Connection {
         format: &str,
         parameters: &[(String, String)],
     ) -> Result<InsertStream<'_>, Error> {
-        let raw = self.call(
-            self.library.api.chdb_stream_insert_with_params_n,
-            sql,
-            format,
-            parameters,
-        );
+        let raw = self.call(self.library.api.chdb_stream_insert_with_params_n, sql, format, parameters);
         let raw = NonNull::new(raw).ok_or(Error::Nothing("insert"))?;
-        let stream = InsertStream {
-            connection: self,
-            raw,
-            finished: false,
-        };
+        let stream = InsertStream { connection: self, raw, finished: false };
         match stream.error() {
             Some(message) => Err(Error::Exception(message)),
             None => Ok(stream),
@@ -292,10 +244,7 @@ impl Drop for Block {
 impl Block {
     fn new(library: &Arc<Library>, raw: RawResult, call: &'static str) -> Result<Self, Error> {
         let raw = NonNull::new(raw).ok_or(Error::Nothing(call))?;
-        let block = Self {
-            library: Arc::clone(library),
-            raw,
-        };
+        let block = Self { library: Arc::clone(library), raw };
         // SAFETY: a live result; the answer is null or a C string that lives as long as the result.
         match unsafe { text((library.api.chdb_result_error)(block.raw.as_ptr())) } {
             Some(message) => Err(Error::Exception(message)),
@@ -362,13 +311,9 @@ impl ResultStream<'_> {
         }
         // SAFETY: a live stream of this connection.
         let raw = unsafe {
-            (self.connection.library.api.chdb_stream_fetch_result)(
-                self.connection.raw(),
-                self.head.raw.as_ptr(),
-            )
+            (self.connection.library.api.chdb_stream_fetch_result)(self.connection.raw(), self.head.raw.as_ptr())
         };
-        let block = Block::new(&self.connection.library, raw, "fetch")
-            .inspect_err(|_| self.finished = true)?;
+        let block = Block::new(&self.connection.library, raw, "fetch").inspect_err(|_| self.finished = true)?;
         if block.data().is_empty() && block.counts().result_rows == 0 {
             self.finished = true;
             return Ok(None);
@@ -382,10 +327,7 @@ impl Drop for ResultStream<'_> {
         if !self.finished {
             // SAFETY: a live stream of this connection that has not ended.
             unsafe {
-                (self.connection.library.api.chdb_stream_cancel_query)(
-                    self.connection.raw(),
-                    self.head.raw.as_ptr(),
-                );
+                (self.connection.library.api.chdb_stream_cancel_query)(self.connection.raw(), self.head.raw.as_ptr());
             }
         }
     }
@@ -401,29 +343,19 @@ pub(crate) struct InsertStream<'a> {
 impl InsertStream<'_> {
     fn error(&self) -> Option<String> {
         // SAFETY: a live insert; the answer is null or a C string that lives as long as the insert.
-        unsafe {
-            text((self.connection.library.api.chdb_stream_insert_error)(
-                self.raw.as_ptr(),
-            ))
-        }
+        unsafe { text((self.connection.library.api.chdb_stream_insert_error)(self.raw.as_ptr())) }
     }
 
     /// Hands over bytes in the insert's format; they may be cut anywhere.
     pub(crate) fn append(&mut self, data: &[u8]) -> Result<(), Error> {
         // SAFETY: a live insert and a pointer with its length; the engine copies the bytes.
         let status = unsafe {
-            (self.connection.library.api.chdb_stream_append)(
-                self.raw.as_ptr(),
-                data.as_ptr().cast(),
-                data.len(),
-            )
+            (self.connection.library.api.chdb_stream_append)(self.raw.as_ptr(), data.as_ptr().cast(), data.len())
         };
         if status == 0 {
             return Ok(());
         }
-        Err(self
-            .error()
-            .map_or(Error::Nothing("append"), Error::Exception))
+        Err(self.error().map_or(Error::Nothing("append"), Error::Exception))
     }
 
     /// Ends the insert and commits it.
@@ -467,10 +399,7 @@ impl ParameterList {
         Self {
             names: pairs.iter().map(|(name, _)| name.as_ptr().cast()).collect(),
             name_lengths: pairs.iter().map(|(name, _)| name.len()).collect(),
-            values: pairs
-                .iter()
-                .map(|(_, value)| value.as_ptr().cast())
-                .collect(),
+            values: pairs.iter().map(|(_, value)| value.as_ptr().cast()).collect(),
             value_lengths: pairs.iter().map(|(_, value)| value.len()).collect(),
         }
     }
@@ -483,9 +412,5 @@ unsafe fn text(pointer: *const c_char) -> Option<String> {
         return None;
     }
     // SAFETY: not null, and a C string by contract.
-    Some(
-        unsafe { CStr::from_ptr(pointer) }
-            .to_string_lossy()
-            .into_owned(),
-    )
+    Some(unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned())
 }

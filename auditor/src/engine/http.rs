@@ -141,10 +141,7 @@ impl Server {
         let path = request.uri().path();
         let post = request.method() == Method::POST;
         if !post && request.method() != Method::GET && request.method() != Method::HEAD {
-            return plain(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "Only GET and POST are understood.\n",
-            );
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and POST are understood.\n");
         }
         match path {
             "/ping" | "/replicas_status" => return plain(StatusCode::OK, "Ok.\n"),
@@ -153,10 +150,7 @@ impl Server {
             }
             "/" => {}
             _ => {
-                return plain(
-                    StatusCode::NOT_FOUND,
-                    "There is no such page. The interface is at /.\n",
-                );
+                return plain(StatusCode::NOT_FOUND, "There is no such page. The interface is at /.\n");
             }
         }
         let started = Instant::now();
@@ -175,15 +169,7 @@ impl Server {
                 (Err(error), _) => refusal(error.into()),
                 (_, Err(error)) => refusal(error),
                 (Ok(parsed), Ok(permit)) => {
-                    self.statement(
-                        role,
-                        parsed,
-                        request.into_body(),
-                        permit,
-                        &query_id,
-                        started,
-                    )
-                    .await
+                    self.statement(role, parsed, request.into_body(), permit, &query_id, started).await
                 }
             },
         };
@@ -218,12 +204,7 @@ impl Server {
     ) -> Answer {
         let (parts, receiver) = mpsc::channel(PARTS);
         let (head, mut answer) = oneshot::channel();
-        let tag: String = uuid::Uuid::new_v4()
-            .simple()
-            .to_string()
-            .chars()
-            .take(16)
-            .collect();
+        let tag: String = uuid::Uuid::new_v4().simple().to_string().chars().take(16).collect();
         let output = Output::new(head, tag, tokio::runtime::Handle::current());
         let engine = Arc::clone(&self.engine);
         let id = query_id.to_owned();
@@ -249,44 +230,25 @@ impl Server {
         if ran.await.is_err() {
             tracing::error!(query_id, "a statement's thread panicked");
         }
-        refusal(ServerError::new(
-            "Code: 49. DB::Exception: The statement ended without an answer. (LOGICAL_ERROR)",
-        ))
+        refusal(ServerError::new("Code: 49. DB::Exception: The statement ended without an answer. (LOGICAL_ERROR)"))
     }
 
     fn response(&self, answer: Answer, query_id: &str) -> Response<AnswerBody> {
         let mut response = Response::new(answer.body);
         let headers = response.headers_mut();
         let text = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
-        headers.insert(
-            HeaderName::from_static("x-clickhouse-server-display-name"),
-            HeaderValue::from_static("grindvakt"),
-        );
-        headers.insert(
-            HeaderName::from_static("x-clickhouse-query-id"),
-            text(query_id),
-        );
-        headers.insert(
-            HeaderName::from_static("x-clickhouse-timezone"),
-            self.timezone.clone(),
-        );
+        headers
+            .insert(HeaderName::from_static("x-clickhouse-server-display-name"), HeaderValue::from_static("grindvakt"));
+        headers.insert(HeaderName::from_static("x-clickhouse-query-id"), text(query_id));
+        headers.insert(HeaderName::from_static("x-clickhouse-timezone"), self.timezone.clone());
         match answer.result {
             Ok(success) => {
-                headers.insert(
-                    HeaderName::from_static("x-clickhouse-summary"),
-                    text(&summary(&success)),
-                );
+                headers.insert(HeaderName::from_static("x-clickhouse-summary"), text(&summary(&success)));
                 if let Some(coding) = success.coding {
-                    headers.insert(
-                        http::header::CONTENT_ENCODING,
-                        HeaderValue::from_static(coding),
-                    );
+                    headers.insert(http::header::CONTENT_ENCODING, HeaderValue::from_static(coding));
                 }
                 if let Some(tag) = &success.tag {
-                    headers.insert(
-                        HeaderName::from_static("x-clickhouse-exception-tag"),
-                        text(tag),
-                    );
+                    headers.insert(HeaderName::from_static("x-clickhouse-exception-tag"), text(tag));
                 }
                 let format = success.format.as_deref();
                 headers.insert(
@@ -298,14 +260,8 @@ impl Server {
                 }
             }
             Err(error) => {
-                headers.insert(
-                    HeaderName::from_static("x-clickhouse-exception-code"),
-                    HeaderValue::from(error.code()),
-                );
-                headers.insert(
-                    http::header::CONTENT_TYPE,
-                    HeaderValue::from_static("text/plain; charset=UTF-8"),
-                );
+                headers.insert(HeaderName::from_static("x-clickhouse-exception-code"), HeaderValue::from(error.code()));
+                headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
                 *response.status_mut() = error.status();
             }
         }
@@ -321,10 +277,7 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
-        Self {
-            count,
-            before: count.fetch_add(1, Ordering::Relaxed),
-        }
+        Self { count, before: count.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
@@ -355,19 +308,13 @@ async fn feed(mut body: Incoming, parts: mpsc::Sender<Part>) {
 
 fn refusal(error: ServerError) -> Answer {
     let body = AnswerBody::whole(format!("{}\n", error.message()).into_bytes());
-    Answer {
-        result: Err(error),
-        body,
-    }
+    Answer { result: Err(error), body }
 }
 
 fn plain(status: StatusCode, text: &str) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::whole(text.as_bytes().to_vec()));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=UTF-8"),
-    );
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
     response
 }
 
@@ -393,9 +340,7 @@ fn content_type(format: &str) -> &'static str {
         "JSON" | "JSONCompact" | "JSONStrings" | "JSONColumns" | "JSONCompactColumns" => {
             "application/json; charset=UTF-8"
         }
-        "JSONEachRow" | "JSONCompactEachRow" | "JSONLines" | "NDJSON" => {
-            "application/x-ndjson; charset=UTF-8"
-        }
+        "JSONEachRow" | "JSONCompactEachRow" | "JSONLines" | "NDJSON" => "application/x-ndjson; charset=UTF-8",
         "CSV" | "CSVWithNames" | "CSVWithNamesAndTypes" => "text/csv; charset=UTF-8; header=absent",
         _ if format.starts_with("TSV") || format.starts_with("TabSeparated") => {
             "text/tab-separated-values; charset=UTF-8"

@@ -31,11 +31,7 @@ impl DataDirectory {
     /// Makes the directory if need be, readable by its owner alone, and takes its lock.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let wrong = |source| Error::Io(path.to_owned(), source);
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(wrong)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong)?;
         // The engine wants the absolute path, and always the same one.
         let path = path.canonicalize().map_err(wrong)?;
         let lock = OpenOptions::new()
@@ -91,11 +87,6 @@ mod tests {
         write_port(&path, 1).expect("written");
         write_port(&path, 54321).expect("written again");
         assert_eq!(std::fs::read_to_string(&path).expect("the port"), "54321\n");
-        assert_eq!(
-            std::fs::read_dir(directory.path())
-                .expect("a listing")
-                .count(),
-            1
-        );
+        assert_eq!(std::fs::read_dir(directory.path()).expect("a listing").count(), 1);
     }
 }

@@ -72,13 +72,7 @@ impl From<Gone> for Stop {
 }
 
 /// Runs a request to its end, and sends its answer.
-pub(crate) fn run(
-    engine: &Engine,
-    role: Role,
-    request: Request,
-    body: BodyReader,
-    mut output: Output,
-) -> Outcome {
+pub(crate) fn run(engine: &Engine, role: Role, request: Request, body: BodyReader, mut output: Output) -> Outcome {
     let mut class = "refused";
     let result = execute(engine, role, request, body, &mut output, &mut class);
     let counts = output.counts();
@@ -110,8 +104,8 @@ fn execute(
     output: &mut Output,
     class: &mut &'static str,
 ) -> Result<(), Stop> {
-    let mut body = codec::reader(request.body.unwrap_or(Coding::Plain), body)
-        .map_err(|error| ServerError::body(&error))?;
+    let mut body =
+        codec::reader(request.body.unwrap_or(Coding::Plain), body).map_err(|error| ServerError::body(&error))?;
     if request.boundary.is_some() {
         let form = read_up_to(&mut *body, FORM_MAX)?;
         if form.len() > FORM_MAX {
@@ -132,26 +126,18 @@ fn execute(
         }
         text.extend(read_up_to(&mut *body, SQL_MAX)?);
     }
-    match engine.fence.read(&text).map_err(|error| {
-        if text.len() > SQL_MAX {
-            ServerError::too_large()
-        } else {
-            error.into()
-        }
-    })? {
+    match engine
+        .fence
+        .read(&text)
+        .map_err(|error| if text.len() > SQL_MAX { ServerError::too_large() } else { error.into() })?
+    {
         Statement::Insert { head, format, data } => {
             *class = "insert";
             if role == Role::Read || request.get {
-                return Err(
-                    ServerError::denied("this user, or this HTTP method, may only read").into(),
-                );
+                return Err(ServerError::denied("this user, or this HTTP method, may only read").into());
             }
             // Trailing blanks of a URL are not data.
-            let data = if in_url && data.trim_ascii().is_empty() {
-                &[][..]
-            } else {
-                data
-            };
+            let data = if in_url && data.trim_ascii().is_empty() { &[][..] } else { data };
             insert(engine, &request, head, &format, data, &mut *body, output)
         }
         Statement::Other(shape) => {
@@ -167,11 +153,7 @@ fn execute(
 fn connect(engine: &Engine, request: &Request) -> Result<Connection, ServerError> {
     let mut connection = engine.connect()?;
     if let Some(database) = &request.database {
-        connection.query(
-            format!("USE {}", quoted(database, '`')).as_bytes(),
-            "Null",
-            &[],
-        )?;
+        connection.query(format!("USE {}", quoted(database, '`')).as_bytes(), "Null", &[])?;
     }
     if let Some(settings) = request.set_statement() {
         connection.query(settings.as_bytes(), "Null", &[])?;
@@ -226,24 +208,20 @@ fn statement(
     match analysis.statements {
         1 => {}
         0 if text.trim_ascii().is_empty() => {
-            return Err(
-                ServerError::new("Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)").into(),
-            );
+            return Err(ServerError::new("Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)").into());
         }
         0 => {
             // Let the engine say what is wrong, where it can do no harm.
             connection.query(b"SET readonly = 1", "Null", &[])?;
             connection.query(text, "Null", &request.parameters)?;
-            return Err(ServerError::new(
-                "Code: 62. DB::Exception: The query could not be classified. (SYNTAX_ERROR)",
-            )
-            .into());
+            return Err(
+                ServerError::new("Code: 62. DB::Exception: The query could not be classified. (SYNTAX_ERROR)").into()
+            );
         }
         _ => {
-            return Err(ServerError::new(
-                "Code: 62. DB::Exception: Multi-statements are not allowed. (SYNTAX_ERROR)",
-            )
-            .into());
+            return Err(
+                ServerError::new("Code: 62. DB::Exception: Multi-statements are not allowed. (SYNTAX_ERROR)").into()
+            );
         }
     }
     let allowed = match analysis.class {
@@ -253,43 +231,25 @@ fn statement(
         Class::Control | Class::Unknown => false,
     };
     if !allowed {
-        return Err(ServerError::denied(
-            "this kind of statement is refused, by this server or for this user",
-        )
-        .into());
+        return Err(ServerError::denied("this kind of statement is refused, by this server or for this user").into());
     }
-    let format = shape
-        .format
-        .as_deref()
-        .or(request.default_format.as_deref())
-        .unwrap_or(DEFAULT_FORMAT);
+    let format = shape.format.as_deref().or(request.default_format.as_deref()).unwrap_or(DEFAULT_FORMAT);
     if analysis.class != Class::Read {
         let block = connection.query(text, format, &request.parameters)?;
         output.count(block.counts());
         if !block.data().is_empty() {
-            output.describe(
-                request.answer.unwrap_or(Coding::Plain),
-                Some(format.to_owned()),
-            );
+            output.describe(request.answer.unwrap_or(Coding::Plain), Some(format.to_owned()));
             output.write(block.data())?;
         }
         return Ok(());
     }
-    output.describe(
-        request.answer.unwrap_or(Coding::Plain),
-        Some(format.to_owned()),
-    );
+    output.describe(request.answer.unwrap_or(Coding::Plain), Some(format.to_owned()));
     let streamed = shape.form == Form::Select && !shape.totals && Stream::of(format).is_some();
     if !streamed {
-        let limit =
-            format!("SET max_result_bytes = {BUFFERED_MAX}, result_overflow_mode = 'throw'");
+        let limit = format!("SET max_result_bytes = {BUFFERED_MAX}, result_overflow_mode = 'throw'");
         connection.query(limit.as_bytes(), "Null", &[])?;
     }
-    let readonly: &[u8] = if shape.settings {
-        b"SET readonly = 2"
-    } else {
-        b"SET readonly = 1"
-    };
+    let readonly: &[u8] = if shape.settings { b"SET readonly = 2" } else { b"SET readonly = 1" };
     connection.query(readonly, "Null", &[])?;
     if let Some(stream) = Stream::of(format).filter(|_| streamed) {
         match rows(&mut connection, text, format, stream, request, output) {
@@ -316,9 +276,8 @@ impl Stream {
     fn of(format: &str) -> Option<Self> {
         match format {
             "RowBinaryWithNamesAndTypes" => Some(Self::NamesAndTypes),
-            "RowBinary" | "Native" | "TSV" | "TabSeparated" | "TSVRaw" | "TabSeparatedRaw"
-            | "CSV" | "JSONEachRow" | "JSONLines" | "NDJSON" | "JSONCompactEachRow"
-            | "LineAsString" | "Null" => Some(Self::Plain),
+            "RowBinary" | "Native" | "TSV" | "TabSeparated" | "TSVRaw" | "TabSeparatedRaw" | "CSV" | "JSONEachRow"
+            | "JSONLines" | "NDJSON" | "JSONCompactEachRow" | "LineAsString" | "Null" => Some(Self::Plain),
             _ => None,
         }
     }
@@ -341,7 +300,9 @@ fn rows(
         if stream == Stream::NamesAndTypes {
             if let Some(header) = &header {
                 data = data.strip_prefix(header.as_slice()).ok_or_else(|| {
-                    ServerError::new("Code: 49. DB::Exception: A block does not begin with the names and types. (LOGICAL_ERROR)")
+                    ServerError::new(
+                        "Code: 49. DB::Exception: A block does not begin with the names and types. (LOGICAL_ERROR)",
+                    )
                 })?;
             } else {
                 header = Some(names_and_types(data).to_vec());
@@ -359,9 +320,7 @@ fn names_and_types(data: &[u8]) -> &[u8] {
         return &[];
     };
     for _ in 0..count.saturating_mul(2) {
-        let Some(after) =
-            varint(&mut rest).and_then(|length| rest.get(usize::try_from(length).ok()?..))
-        else {
+        let Some(after) = varint(&mut rest).and_then(|length| rest.get(usize::try_from(length).ok()?..)) else {
             return &[];
         };
         rest = after;
@@ -385,9 +344,7 @@ fn varint(data: &mut &[u8]) -> Option<u64> {
 /// Reads until the end or until one byte more than `limit`.
 fn read_up_to(body: &mut dyn std::io::Read, limit: usize) -> Result<Vec<u8>, ServerError> {
     let mut text = Vec::new();
-    body.take(limit as u64 + 1)
-        .read_to_end(&mut text)
-        .map_err(|error| ServerError::body(&error))?;
+    body.take(limit as u64 + 1).read_to_end(&mut text).map_err(|error| ServerError::body(&error))?;
     Ok(text)
 }
 
@@ -408,24 +365,9 @@ fn fill(body: &mut dyn std::io::Read, buffer: &mut [u8]) -> std::io::Result<usiz
 /// Logs what came of a request.
 pub(crate) fn log(outcome: &Outcome, query_id: &str, started: Instant) {
     let milliseconds = started.elapsed().as_millis();
-    let Outcome {
-        class,
-        code,
-        gone,
-        rows_read,
-        rows_written,
-        rows_answered,
-    } = *outcome;
+    let Outcome { class, code, gone, rows_read, rows_written, rows_answered } = *outcome;
     if code == 0 && !gone {
-        tracing::debug!(
-            query_id,
-            class,
-            milliseconds,
-            rows_read,
-            rows_written,
-            rows_answered,
-            "statement done"
-        );
+        tracing::debug!(query_id, class, milliseconds, rows_read, rows_written, rows_answered, "statement done");
     } else {
         tracing::info!(
             query_id,

@@ -19,31 +19,21 @@ const SETTING_VALUE_MAX: usize = 4096;
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    #[error(
-        "Code: 27. DB::Exception: The URL's parameters are not valid UTF-8. (CANNOT_PARSE_INPUT_ASSERTION_FAILED)"
-    )]
+    #[error("Code: 27. DB::Exception: The URL's parameters are not valid UTF-8. (CANNOT_PARSE_INPUT_ASSERTION_FAILED)")]
     Utf8,
     #[error("Code: 36. DB::Exception: The parameter {0} is not an identifier. (BAD_ARGUMENTS)")]
     Name(String),
-    #[error(
-        "Code: 452. DB::Exception: The setting {0} is fixed on this server. (SETTING_CONSTRAINT_VIOLATION)"
-    )]
+    #[error("Code: 452. DB::Exception: The setting {0} is fixed on this server. (SETTING_CONSTRAINT_VIOLATION)")]
     Fixed(String),
     #[error(
         "Code: 36. DB::Exception: More than {SETTINGS_MAX} settings, or a setting's value over {SETTING_VALUE_MAX} bytes. (BAD_ARGUMENTS)"
     )]
     TooMany,
-    #[error(
-        "Code: 48. DB::Exception: The body's Content-Encoding is not one of lz4, zstd, gzip. (NOT_IMPLEMENTED)"
-    )]
+    #[error("Code: 48. DB::Exception: The body's Content-Encoding is not one of lz4, zstd, gzip. (NOT_IMPLEMENTED)")]
     Coding,
-    #[error(
-        "Code: 27. DB::Exception: The multipart form could not be read. (CANNOT_PARSE_INPUT_ASSERTION_FAILED)"
-    )]
+    #[error("Code: 27. DB::Exception: The multipart form could not be read. (CANNOT_PARSE_INPUT_ASSERTION_FAILED)")]
     Form,
-    #[error(
-        "Code: 48. DB::Exception: External tables are not supported by this server. (NOT_IMPLEMENTED)"
-    )]
+    #[error("Code: 48. DB::Exception: External tables are not supported by this server. (NOT_IMPLEMENTED)")]
     External,
 }
 
@@ -89,17 +79,9 @@ const IGNORED: &[&str] = &[
 impl Request {
     /// Reads everything but the body.
     pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Self, Error> {
-        let mut request = Self {
-            get: method != Method::POST,
-            ..Self::default()
-        };
+        let mut request = Self { get: method != Method::POST, ..Self::default() };
         let (mut decompress, mut compress) = (false, false);
-        for pair in uri
-            .query()
-            .unwrap_or_default()
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-        {
+        for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decode(name)?, decode(value)?);
             match name.as_str() {
@@ -108,12 +90,7 @@ impl Request {
                 _ => request.field(name, value)?,
             }
         }
-        let header = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-        };
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if request.database.is_none() && !header("x-clickhouse-database").is_empty() {
             request.database = Some(header("x-clickhouse-database").to_owned());
         }
@@ -122,17 +99,9 @@ impl Request {
         }
         let content = Coding::from_content(header("content-encoding")).ok_or(Error::Coding)?;
         request.body = Some(if decompress { Coding::Blocks } else { content });
-        request.answer = Some(if compress {
-            Coding::Blocks
-        } else {
-            Coding::from_accept(header("accept-encoding"))
-        });
+        request.answer = Some(if compress { Coding::Blocks } else { Coding::from_accept(header("accept-encoding")) });
         let kind = header("content-type");
-        if kind
-            .trim_start()
-            .to_ascii_lowercase()
-            .starts_with("multipart/form-data")
-        {
+        if kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
             request.boundary = Some(boundary(kind).ok_or(Error::Form)?);
         }
         Ok(request)
@@ -205,11 +174,8 @@ impl Request {
 
     /// The statement that puts the settings onto a connection.
     pub(crate) fn set_statement(&self) -> Option<String> {
-        let settings: Vec<String> = self
-            .settings
-            .iter()
-            .map(|(name, value)| format!("{name} = {}", quoted(value, '\'')))
-            .collect();
+        let settings: Vec<String> =
+            self.settings.iter().map(|(name, value)| format!("{name} = {}", quoted(value, '\''))).collect();
         (!settings.is_empty()).then(|| format!("SET {}", settings.join(", ")))
     }
 }
@@ -230,38 +196,25 @@ pub(crate) fn quoted(value: &str, quote: char) -> String {
 
 fn decode(text: &str) -> Result<String, Error> {
     let text = text.replace('+', " ");
-    percent_decode(text.as_bytes())
-        .decode_utf8()
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| Error::Utf8)
+    percent_decode(text.as_bytes()).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| Error::Utf8)
 }
 
 fn is_identifier(name: &str) -> bool {
     name.len() <= 128
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && name
-            .bytes()
-            .next()
-            .is_some_and(|byte| !byte.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
 }
 
 /// A query id goes back in a header and into the log.
 fn usable_id(id: &str) -> bool {
     !id.is_empty()
         && id.len() <= 128
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// The name as an error message may show it.
 fn shown(name: &str) -> String {
-    name.chars()
-        .filter(char::is_ascii_graphic)
-        .take(64)
-        .collect()
+    name.chars().filter(char::is_ascii_graphic).take(64).collect()
 }
 
 fn boundary(content_type: &str) -> Option<String> {
@@ -282,10 +235,7 @@ mod tests {
     use super::{Coding, Error, Request};
     use http::{HeaderMap, HeaderValue, Method, Uri};
 
-    fn request(
-        uri: &'static str,
-        headers: &[(&'static str, &'static str)],
-    ) -> Result<Request, Error> {
+    fn request(uri: &'static str, headers: &[(&'static str, &'static str)]) -> Result<Request, Error> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, HeaderValue::from_static(value));
@@ -303,54 +253,27 @@ mod tests {
         assert_eq!(request.query, "SELECT 1 FORMAT");
         assert_eq!(request.database.as_deref(), Some("d"));
         assert_eq!(request.parameters, [("a".to_owned(), "x\\t".to_owned())]);
-        assert_eq!(
-            request.set_statement().as_deref(),
-            Some("SET max_threads = '1'")
-        );
-        assert_eq!(
-            (request.body, request.answer),
-            (Some(Coding::Blocks), Some(Coding::Blocks))
-        );
+        assert_eq!(request.set_statement().as_deref(), Some("SET max_threads = '1'"));
+        assert_eq!((request.body, request.answer), (Some(Coding::Blocks), Some(Coding::Blocks)));
         assert_eq!(request.query_id.as_deref(), Some("q-1"));
     }
 
     #[test]
     fn dangerous_settings_and_names_are_refused() {
-        assert_eq!(
-            request("/?readonly=0", &[]).err(),
-            Some(Error::Fixed("readonly".to_owned()))
-        );
-        assert!(matches!(
-            request("/?dialect=prql", &[]),
-            Err(Error::Fixed(_))
-        ));
-        assert!(matches!(
-            request("/?s3_max_connections=1", &[]),
-            Err(Error::Fixed(_))
-        ));
-        assert!(matches!(
-            request("/?a%3D1%2Creadonly=0", &[]),
-            Err(Error::Name(_))
-        ));
+        assert_eq!(request("/?readonly=0", &[]).err(), Some(Error::Fixed("readonly".to_owned())));
+        assert!(matches!(request("/?dialect=prql", &[]), Err(Error::Fixed(_))));
+        assert!(matches!(request("/?s3_max_connections=1", &[]), Err(Error::Fixed(_))));
+        assert!(matches!(request("/?a%3D1%2Creadonly=0", &[]), Err(Error::Name(_))));
         assert!(matches!(request("/?param_%60=0", &[]), Err(Error::Name(_))));
-        assert_eq!(
-            request("/", &[("content-encoding", "br")]).err(),
-            Some(Error::Coding)
-        );
+        assert_eq!(request("/", &[("content-encoding", "br")]).err(), Some(Error::Coding));
         let quoted = request("/?log_comment=a'%5C,readonly%3D0", &[]).expect("a request");
-        assert_eq!(
-            quoted.set_statement().as_deref(),
-            Some("SET log_comment = 'a\\'\\\\,readonly=0'")
-        );
+        assert_eq!(quoted.set_statement().as_deref(), Some("SET log_comment = 'a\\'\\\\,readonly=0'"));
     }
 
     #[test]
     fn a_form_gives_query_and_parameters() {
-        let mut request = request(
-            "/?max_threads=1",
-            &[("content-type", "multipart/form-data; boundary=xyz")],
-        )
-        .expect("a request");
+        let mut request =
+            request("/?max_threads=1", &[("content-type", "multipart/form-data; boundary=xyz")]).expect("a request");
         let body = b"--xyz\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nSELECT {a:String}\r\n--xyz\r\nContent-Disposition: form-data; name=\"param_a\"\r\n\r\n1\r\n2\r\n--xyz--\r\n";
         request.form(body).expect("a form");
         assert_eq!(request.query, "SELECT {a:String}");
@@ -360,17 +283,10 @@ mod tests {
     #[test]
     fn bad_forms_are_refused() {
         let form = |body: &[u8]| {
-            request(
-                "/",
-                &[("content-type", "multipart/form-data; boundary=xyz")],
-            )
-            .and_then(|mut r| r.form(body))
+            request("/", &[("content-type", "multipart/form-data; boundary=xyz")]).and_then(|mut r| r.form(body))
         };
         assert_eq!(form(b""), Err(Error::Form));
-        assert_eq!(
-            form(b"--xyz\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nSELECT 1"),
-            Err(Error::Form)
-        );
+        assert_eq!(form(b"--xyz\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nSELECT 1"), Err(Error::Form));
         assert_eq!(
             form(b"--xyz\r\nContent-Disposition: form-data; name=\"t\"; filename=\"x\"\r\n\r\n1\r\n--xyz--"),
             Err(Error::External)

@@ -27,14 +27,10 @@ pub(crate) enum Error {
     #[error("Code: 62. DB::Exception: A string or a comment is not closed. (SYNTAX_ERROR)")]
     NotClosed,
     /// A setting that protects the server.
-    #[error(
-        "Code: 452. DB::Exception: A setting in the query is fixed on this server. (SETTING_CONSTRAINT_VIOLATION)"
-    )]
+    #[error("Code: 452. DB::Exception: A setting in the query is fixed on this server. (SETTING_CONSTRAINT_VIOLATION)")]
     Fixed,
     /// Something that reaches outside.
-    #[error(
-        "Code: 497. DB::Exception: {0} reach outside this server and are refused. (ACCESS_DENIED)"
-    )]
+    #[error("Code: 497. DB::Exception: {0} reach outside this server and are refused. (ACCESS_DENIED)")]
     Outside(&'static str),
 }
 
@@ -133,10 +129,7 @@ const ENGINES_ALLOWED: &[&str] = &[
 impl Fence {
     /// A fence around the given table functions, but for those known to be harmless: one that a newer engine adds is
     /// refused until somebody has looked at it. Of the scalar functions, the ones that ask a language model.
-    pub(crate) fn new(
-        table_functions: impl Iterator<Item = String>,
-        functions: impl Iterator<Item = String>,
-    ) -> Self {
+    pub(crate) fn new(table_functions: impl Iterator<Item = String>, functions: impl Iterator<Item = String>) -> Self {
         let lower = |name: String| name.to_ascii_lowercase();
         let refused = table_functions
             .map(lower)
@@ -171,12 +164,10 @@ impl Fence {
             }
             if insert && depth == 0 && tokens.len() > 1 {
                 let before = tokens.last();
-                let names_something = before
-                    .is_some_and(|b| b.is_sign(b'.') || b.is_word("INTO") || b.is_word("TABLE"));
+                let names_something =
+                    before.is_some_and(|b| b.is_sign(b'.') || b.is_word("INTO") || b.is_word("TABLE"));
                 if pending_format && token.kind == Kind::Word {
-                    let head = before
-                        .and_then(|format| sql.get(..format.start))
-                        .unwrap_or_default();
+                    let head = before.and_then(|format| sql.get(..format.start)).unwrap_or_default();
                     tokens.pop();
                     self.check(&tokens)?;
                     let data = sql.get(token.end..).unwrap_or_default();
@@ -191,11 +182,7 @@ impl Fence {
                     self.check(&tokens)?;
                     let head = sql.get(..token.start).unwrap_or_default();
                     let data = sql.get(token.end..).unwrap_or_default();
-                    return Ok(Statement::Insert {
-                        head,
-                        format: "Values".to_owned(),
-                        data,
-                    });
+                    return Ok(Statement::Insert { head, format: "Values".to_owned(), data });
                 }
                 if !names_something && (token.is_word("SELECT") || token.is_word("WITH")) {
                     insert = false;
@@ -223,20 +210,11 @@ impl Fence {
             if token.is_word("INFILE") || token.is_word("OUTFILE") {
                 return Err(Error::Outside("Files"));
             }
-            if called
-                && token
-                    .name()
-                    .is_some_and(|name| self.refused.contains(&name))
-            {
+            if called && token.name().is_some_and(|name| self.refused.contains(&name)) {
                 return Err(Error::Outside("The file, network and program functions"));
             }
-            if called
-                && token.is_sign(b'}')
-                && !tokens.first().is_some_and(|first| first.is_word("INSERT"))
-            {
-                return Err(Error::Unsupported(
-                    "Parameters in place of a function's name",
-                ));
+            if called && token.is_sign(b'}') && !tokens.first().is_some_and(|first| first.is_word("INSERT")) {
+                return Err(Error::Unsupported("Parameters in place of a function's name"));
             }
             if token.is_word("ENGINE") && !engine_allowed(rest) {
                 return Err(Error::Outside(
@@ -244,9 +222,7 @@ impl Fence {
                 ));
             }
             if token.is_word("SOURCE") && called && !source_allowed(rest) {
-                return Err(Error::Outside(
-                    "The dictionary sources other than this server's own tables",
-                ));
+                return Err(Error::Outside("The dictionary sources other than this server's own tables"));
             }
         }
         Ok(())
@@ -306,18 +282,7 @@ fn engine_allowed(rest: &[Token<'_>]) -> bool {
         || (!equals
             && matches!(
                 name.as_str(),
-                "from"
-                    | "as"
-                    | "in"
-                    | "like"
-                    | "not"
-                    | "and"
-                    | "or"
-                    | "order"
-                    | "limit"
-                    | "format"
-                    | "desc"
-                    | "asc"
+                "from" | "as" | "in" | "like" | "not" | "and" | "or" | "order" | "limit" | "format" | "desc" | "asc"
             ))
 }
 
@@ -336,10 +301,7 @@ fn source_allowed(rest: &[Token<'_>]) -> bool {
                     if depth == 0 {
                         return true;
                     }
-                } else if matches!(
-                    token.name().as_deref(),
-                    Some("host" | "port" | "name" | "secure")
-                ) {
+                } else if matches!(token.name().as_deref(), Some("host" | "port" | "name" | "secure")) {
                     return false;
                 }
             }
@@ -352,10 +314,7 @@ fn source_allowed(rest: &[Token<'_>]) -> bool {
 fn shape(tokens: &[Token<'_>]) -> Shape {
     let mut shape = Shape {
         form: form(tokens),
-        settings: tokens
-            .iter()
-            .enumerate()
-            .any(|(index, _)| begins_settings(tokens, index)),
+        settings: tokens.iter().enumerate().any(|(index, _)| begins_settings(tokens, index)),
         ..Shape::default()
     };
     for (index, token) in tokens.iter().enumerate() {
@@ -365,9 +324,7 @@ fn shape(tokens: &[Token<'_>]) -> Shape {
         if token.is_word("FORMAT")
             && let Some(format) = tokens.get(index + 1)
             && format.kind == Kind::Word
-            && tokens
-                .get(index + 2)
-                .is_none_or(|next| next.is_sign(b';') || next.is_word("SETTINGS"))
+            && tokens.get(index + 2).is_none_or(|next| next.is_sign(b';') || next.is_word("SETTINGS"))
         {
             shape.format = Some(String::from_utf8_lossy(format.text).into_owned());
         }
@@ -376,8 +333,7 @@ fn shape(tokens: &[Token<'_>]) -> Shape {
 }
 
 fn form(tokens: &[Token<'_>]) -> Form {
-    let word =
-        |index: usize, word: &str| tokens.get(index).is_some_and(|token| token.is_word(word));
+    let word = |index: usize, word: &str| tokens.get(index).is_some_and(|token| token.is_word(word));
     let first = tokens.iter().find(|token| !token.is_sign(b'('));
     if first.is_some_and(|token| token.is_word("SELECT") || token.is_word("WITH")) {
         return Form::Select;
@@ -388,24 +344,14 @@ fn form(tokens: &[Token<'_>]) -> Form {
         _ if word(0, "DROP") && word(1, "FUNCTION") => return Form::SqlFunction,
         _ => return Form::Other,
     };
-    let after = if word(name + 1, "IF") {
-        name + 4
-    } else {
-        name + 1
-    };
-    if word(name, "FUNCTION") && word(after + 1, "AS") {
-        Form::SqlFunction
-    } else {
-        Form::Other
-    }
+    let after = if word(name + 1, "IF") { name + 4 } else { name + 1 };
+    if word(name, "FUNCTION") && word(after + 1, "AS") { Form::SqlFunction } else { Form::Other }
 }
 
 /// A `SETTINGS` clause, and not the table `system.settings`.
 fn begins_settings(tokens: &[Token<'_>], index: usize) -> bool {
     let before = index.checked_sub(1).and_then(|before| tokens.get(before));
-    tokens
-        .get(index)
-        .is_some_and(|token| token.is_word("SETTINGS"))
+    tokens.get(index).is_some_and(|token| token.is_word("SETTINGS"))
         && !before.is_some_and(|before| before.is_sign(b'.'))
 }
 

@@ -12,16 +12,12 @@ use super::progress::Progress;
 use super::{Error, Package};
 
 /// Downloads, checks and unpacks a package below `work`, and gives the directory that holds its file.
-pub(super) fn fetch(
-    package: &Package,
-    work: &Path,
-    progress: &mut Progress,
-) -> Result<PathBuf, Error> {
+pub(super) fn fetch(package: &Package, work: &Path, progress: &mut Progress) -> Result<PathBuf, Error> {
     progress.step(&format!("downloading {} {}", package.name, package.version));
     let tarball = download(package, work)?;
     progress.step("checking the tarball");
-    let found = digest(&tarball, Context::new(&SHA512), progress)
-        .map_err(|source| Error::io(&tarball, package, source))?;
+    let found =
+        digest(&tarball, Context::new(&SHA512), progress).map_err(|source| Error::io(&tarball, package, source))?;
     let found = base64::engine::general_purpose::STANDARD.encode(found);
     if found != package.integrity {
         return Err(Error::Checksum(
@@ -43,17 +39,10 @@ pub(super) fn fetch(
         .output();
     let output = unpack.map_err(|source| missing("tar", source))?;
     if !output.status.success() {
-        return Err(failure(
-            "tar",
-            package,
-            work,
-            &String::from_utf8_lossy(&output.stderr),
-        ));
+        return Err(failure("tar", package, work, &String::from_utf8_lossy(&output.stderr)));
     }
     let path = work.join(&member);
-    let size = std::fs::metadata(&path)
-        .map_err(|source| Error::io(&path, package, source))?
-        .len();
+    let size = std::fs::metadata(&path).map_err(|source| Error::io(&path, package, source))?.len();
     progress.step("checking the file");
     let found = sha256(&path, progress).map_err(|source| Error::io(&path, package, source))?;
     if size != package.file.size || found != package.file.sha256 {
@@ -63,9 +52,7 @@ pub(super) fn fetch(
             format!("sha256 {found}, {size} bytes"),
         ));
     }
-    File::open(&path)
-        .and_then(|file| file.sync_all())
-        .map_err(|source| Error::io(&path, package, source))?;
+    File::open(&path).and_then(|file| file.sync_all()).map_err(|source| Error::io(&path, package, source))?;
     Ok(work.join("package"))
 }
 
@@ -88,12 +75,7 @@ fn download(package: &Package, work: &Path) -> Result<PathBuf, Error> {
         .output();
     let output = pack.map_err(|source| missing("npm", source))?;
     if !output.status.success() {
-        return Err(failure(
-            "npm",
-            package,
-            work,
-            &String::from_utf8_lossy(&output.stderr),
-        ));
+        return Err(failure("npm", package, work, &String::from_utf8_lossy(&output.stderr)));
     }
     let entries = std::fs::read_dir(work).map_err(|source| Error::io(work, package, source))?;
     let tarball = entries
@@ -136,12 +118,7 @@ fn failure(program: &'static str, package: &Package, work: &Path, message: &str)
     if message.contains("E404") || message.contains("ETARGET") {
         return Error::NoPackage(format!("{} {}", package.name, package.version));
     }
-    let lines: Vec<&str> = message
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .take(5)
-        .collect();
+    let lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).take(5).collect();
     Error::Program(program, lines.join("; "))
 }
 
@@ -174,21 +151,9 @@ mod tests {
     #[test]
     fn messages_of_npm_and_tar_are_told_apart() {
         let failure = |message: &str| failure("npm", &ENGINE, Path::new("x"), message);
-        assert!(matches!(
-            failure("npm error code ENOTFOUND\nnpm error network request failed"),
-            Error::Network(_)
-        ));
-        assert!(matches!(
-            failure("npm error code E404"),
-            Error::NoPackage(_)
-        ));
-        assert!(matches!(
-            failure("tar: package/x: Cannot write: No space left on device"),
-            Error::NoRoom(..)
-        ));
-        assert!(matches!(
-            failure("npm error something else"),
-            Error::Program("npm", _)
-        ));
+        assert!(matches!(failure("npm error code ENOTFOUND\nnpm error network request failed"), Error::Network(_)));
+        assert!(matches!(failure("npm error code E404"), Error::NoPackage(_)));
+        assert!(matches!(failure("tar: package/x: Cannot write: No space left on device"), Error::NoRoom(..)));
+        assert!(matches!(failure("npm error something else"), Error::Program("npm", _)));
     }
 }

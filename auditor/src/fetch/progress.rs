@@ -17,28 +17,14 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(title: &'static str) -> Self {
-        let bar = std::io::stderr()
-            .is_terminal()
-            .then(ProgressBar::new_spinner);
-        Self {
-            title,
-            bar,
-            silent: false,
-            started: Instant::now(),
-            stepped: false,
-        }
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
+        Self { title, bar, silent: false, started: Instant::now(), stepped: false }
     }
 
     /// For tests.
     #[cfg(test)]
     pub(super) fn silent() -> Self {
-        Self {
-            title: "",
-            bar: None,
-            silent: true,
-            started: Instant::now(),
-            stepped: false,
-        }
+        Self { title: "", bar: None, silent: true, started: Instant::now(), stepped: false }
     }
 
     /// A new step of unknown length.
@@ -59,9 +45,7 @@ impl Progress {
     /// The step has so many bytes.
     pub(super) fn length(&self, bytes: u64) {
         if let Some(bar) = &self.bar {
-            bar.set_style(style(
-                "{spinner} {prefix}: {msg} [{elapsed}] {bar:30} {bytes}/{total_bytes}",
-            ));
+            bar.set_style(style("{spinner} {prefix}: {msg} [{elapsed}] {bar:30} {bytes}/{total_bytes}"));
             bar.set_length(bytes);
             bar.set_position(0);
         }
@@ -89,11 +73,7 @@ impl Progress {
             bar.finish_and_clear();
         }
         if self.stepped {
-            self.line(&format!(
-                "{}: {place} ({:.1} s)",
-                self.title,
-                self.started.elapsed().as_secs_f64()
-            ));
+            self.line(&format!("{}: {place} ({:.1} s)", self.title, self.started.elapsed().as_secs_f64()));
         } else {
             self.line(&format!("{}: {place} (there already)", self.title));
         }

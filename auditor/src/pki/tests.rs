@@ -28,7 +28,9 @@ fn chains(cert: &X509, authority_pem: &str, at: Micros) -> bool {
     store.set_param(&param).expect("sets");
     let store = store.build();
     let mut context = X509StoreContext::new().expect("makes");
-    context.init(&store, cert, &Stack::new().expect("makes"), openssl::x509::X509StoreContextRef::verify_cert).expect("runs")
+    context
+        .init(&store, cert, &Stack::new().expect("makes"), openssl::x509::X509StoreContextRef::verify_cert)
+        .expect("runs")
 }
 
 #[test]

@@ -28,7 +28,8 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-const COLUMNS: &str = "id, user_name, hsa, name, title, roles, state, state_at, state_until, failures, locks, last_login, created";
+const COLUMNS: &str =
+    "id, user_name, hsa, name, title, roles, state, state_at, state_until, failures, locks, last_login, created";
 
 impl Store {
     /// The open account with this user name.
@@ -117,7 +118,12 @@ impl Change {
     }
 
     /// Stores an account's new state, tells the directory, and records what happened.
-    pub async fn move_account(&mut self, account: &Account, kind: AuthEventKind, reason: Reason) -> Result<(), StoreError> {
+    pub async fn move_account(
+        &mut self,
+        account: &Account,
+        kind: AuthEventKind,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
         self.store_tries(account).await?;
         self.publish_account(account).await?;
         let mut event = self.event(kind, account.id);
@@ -195,7 +201,9 @@ impl Change {
     pub async fn give_grant(&mut self, id: AccountId, grant: &NewGrant) -> Result<(), StoreError> {
         let account = self.account(id).await?;
         if account.state.is_final() {
-            return Err(crate::accounts::InvalidMove { from: account.state.parts().0, action: "be given a grant" }.into());
+            return Err(
+                crate::accounts::InvalidMove { from: account.state.parts().0, action: "be given a grant" }.into()
+            );
         }
         sqlx::query(
             "INSERT INTO account_grant (account, registry, access, units, valid_from, valid_to, given, given_by) \
@@ -282,7 +290,8 @@ async fn credential(connection: &mut AnyConnection, id: AccountId) -> Result<Cre
 const GRANT_COLUMNS: &str = "account, registry, access, units, valid_from, valid_to";
 
 pub(super) async fn grants(connection: &mut AnyConnection, id: AccountId) -> Result<Vec<Grant>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("SELECT {GRANT_COLUMNS} FROM account_grant WHERE account = $1 ORDER BY registry"));
+    let sql =
+        sqlx::AssertSqlSafe(format!("SELECT {GRANT_COLUMNS} FROM account_grant WHERE account = $1 ORDER BY registry"));
     let rows = sqlx::query(sql).bind(id.to_string()).fetch_all(connection).await?;
     rows.iter().map(|row| Ok(read_grant(row)?.1)).collect()
 }

@@ -10,7 +10,8 @@ use contract::record::AuthEventKind;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-const COLUMNS: &str = "id, organisation, name, serial, fingerprint, not_before, not_after, enrolled, enrolled_by, revoked";
+const COLUMNS: &str =
+    "id, organisation, name, serial, fingerprint, not_before, not_after, enrolled, enrolled_by, revoked";
 
 impl Store {
     /// A device.
@@ -138,5 +139,9 @@ fn read_device(row: &AnyRow) -> Result<Device, StoreError> {
 }
 
 fn read_organisation(row: &AnyRow) -> Result<Organisation, StoreError> {
-    Ok(Organisation { hsa: parsed(row.try_get("hsa")?, "HSA-id")?, name: row.try_get("name")?, created: row.try_get("created")? })
+    Ok(Organisation {
+        hsa: parsed(row.try_get("hsa")?, "HSA-id")?,
+        name: row.try_get("name")?,
+        created: row.try_get("created")?,
+    })
 }

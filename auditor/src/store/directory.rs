@@ -24,11 +24,12 @@ impl Store {
 
     /// Changes after a state, the oldest first.
     pub async fn changes_after(&self, after: Epoch, limit: u32) -> Result<Vec<(Epoch, Message)>, StoreError> {
-        let rows = sqlx::query("SELECT epoch, at, entry FROM directory_change WHERE epoch > $1 ORDER BY epoch LIMIT $2")
-            .bind(i64::try_from(after.0).unwrap_or(i64::MAX))
-            .bind(i64::from(limit))
-            .fetch_all(&mut *self.read().await?)
-            .await?;
+        let rows =
+            sqlx::query("SELECT epoch, at, entry FROM directory_change WHERE epoch > $1 ORDER BY epoch LIMIT $2")
+                .bind(i64::try_from(after.0).unwrap_or(i64::MAX))
+                .bind(i64::from(limit))
+                .fetch_all(&mut *self.read().await?)
+                .await?;
         rows.iter()
             .map(|row| {
                 let epoch = epoch_from(row.try_get("epoch")?)?;
@@ -61,7 +62,8 @@ impl Store {
             let granted = grants.remove(&account.id).unwrap_or_default();
             entries.push(Entry::Account(account.entry(granted)));
         }
-        entries.extend(devices::current_devices(&mut tx, now).await?.iter().map(|device| Entry::Device(device.entry())));
+        entries
+            .extend(devices::current_devices(&mut tx, now).await?.iter().map(|device| Entry::Device(device.entry())));
         entries.extend(sessions::live_sessions(&mut tx, now).await?.into_iter().map(Entry::Session));
         tx.rollback().await?;
         Ok(Snapshot { epoch, entries })

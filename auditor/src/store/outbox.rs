@@ -60,7 +60,8 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         let mut previous = Chain::default();
-        hex::decode_to_slice(head.try_get::<&str, _>("chain")?, &mut previous).map_err(|_| StoreError::Damaged("chain"))?;
+        hex::decode_to_slice(head.try_get::<&str, _>("chain")?, &mut previous)
+            .map_err(|_| StoreError::Damaged("chain"))?;
         let number = head.try_get("batch")?;
         tx.commit().await?;
         let events = rows

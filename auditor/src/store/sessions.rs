@@ -35,7 +35,9 @@ impl Store {
 
     /// How many sessions are live.
     pub async fn sessions_live(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM session WHERE ended IS NULL").fetch_one(&mut *self.read().await?).await?)
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM session WHERE ended IS NULL")
+            .fetch_one(&mut *self.read().await?)
+            .await?)
     }
 }
 
@@ -160,7 +162,8 @@ async fn session(connection: &mut AnyConnection, key: SessionKey) -> Result<Opti
 
 /// All sessions that have not ended.
 pub(super) async fn live_sessions(connection: &mut AnyConnection, now: Micros) -> Result<Vec<Session>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM session WHERE ended IS NULL AND expires > $1 ORDER BY key"));
+    let sql =
+        sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM session WHERE ended IS NULL AND expires > $1 ORDER BY key"));
     let rows = sqlx::query(sql).bind(now).fetch_all(connection).await?;
     rows.iter().map(|row| Ok(read_session(row)?.0)).collect()
 }

@@ -109,8 +109,11 @@ async fn state_directory_and_event_are_one_or_nothing() {
     change.stop_account(&closed, AuthEventKind::AccountClosed).await.expect("stops");
     change.commit().await.expect("commits");
     let changes = store.changes_after(epoch, 10).await.expect("reads");
-    assert!(matches!(&changes[..], [(_, Message::Change { entry: Entry::Account(a), .. }), (_, Message::Change { entry: Entry::Session(s), .. })]
-        if a.standing == AccountStanding::Closed && s.ended == Some(NOW + 1)), "{changes:?}");
+    assert!(
+        matches!(&changes[..], [(_, Message::Change { entry: Entry::Account(a), .. }), (_, Message::Change { entry: Entry::Session(s), .. })]
+        if a.standing == AccountStanding::Closed && s.ended == Some(NOW + 1)),
+        "{changes:?}"
+    );
     assert_eq!(store.waiting().await.expect("reads").events, waiting.events + 2);
     assert_eq!(entries(&store).await.len(), 1, "only the device is left");
 }
@@ -138,7 +141,10 @@ async fn a_user_name_is_free_again_when_its_account_is_closed() {
     assert!(matches!(taken, StoreError::Taken("user name")));
     drop(change);
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
-    change.stop_account(&Account { state: State::Lapsed { at: NOW }, ..anna }, AuthEventKind::AccountClosed).await.expect("stops");
+    change
+        .stop_account(&Account { state: State::Lapsed { at: NOW }, ..anna }, AuthEventKind::AccountClosed)
+        .await
+        .expect("stops");
     change.create_account(&account(2, "anna")).await.expect("free again");
     change.commit().await.expect("commits");
 }
@@ -147,14 +153,23 @@ async fn a_user_name_is_free_again_when_its_account_is_closed() {
 async fn grants_are_given_changed_and_taken() {
     let (_dir, store, anna, _) = filled().await;
     let registry = RegistryName::parse("journal").expect("valid");
-    let mut grant = NewGrant { registry: registry.clone(), right: Right::Read, units: vec![organisation().hsa], valid_from: NOW, valid_to: Some(NOW + 9) };
+    let mut grant = NewGrant {
+        registry: registry.clone(),
+        right: Right::Read,
+        units: vec![organisation().hsa],
+        valid_from: NOW,
+        valid_to: Some(NOW + 9),
+    };
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     change.give_grant(anna.id, &grant).await.expect("gives");
     grant.right = Right::ReadWrite;
     change.give_grant(anna.id, &grant).await.expect("changes");
     change.commit().await.expect("commits");
     let grants = store.grants(anna.id).await.expect("reads");
-    assert_eq!(grants.iter().map(|g| (g.right, g.units.len(), g.valid_to)).collect::<Vec<_>>(), [(Right::ReadWrite, 1, Some(NOW + 9))]);
+    assert_eq!(
+        grants.iter().map(|g| (g.right, g.units.len(), g.valid_to)).collect::<Vec<_>>(),
+        [(Right::ReadWrite, 1, Some(NOW + 9))]
+    );
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     change.take_grant(anna.id, &registry).await.expect("takes");
     assert!(matches!(change.take_grant(anna.id, &registry).await, Err(StoreError::Absent("grant"))));
@@ -221,7 +236,10 @@ async fn a_device_needs_its_organisation_and_is_revoked_once() {
     assert!(matches!(change.revoke_device(ward.id).await, Err(StoreError::Revoked(_))));
     change.commit().await.expect("commits");
     let shown = entries(&store).await;
-    assert!(shown.iter().any(|e| matches!(e, Entry::Device(d) if d.revoked == Some(NOW))), "so that a refusal can tell why");
+    assert!(
+        shown.iter().any(|e| matches!(e, Entry::Device(d) if d.revoked == Some(NOW))),
+        "so that a refusal can tell why"
+    );
     assert!(store.snapshot(NOW + 1_000).await.expect("reads").entries.iter().all(|e| !matches!(e, Entry::Device(_))));
 }
 

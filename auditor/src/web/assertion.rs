@@ -110,7 +110,8 @@ impl Verifier {
     pub fn verify(&self, headers: &HeaderMap) -> Result<Assertion, AssertionError> {
         let mut values = headers.get_all(ASSERTION_HEADER).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return Err(AssertionError::Absent) };
-        let token = value.to_str().ok().filter(|token| token.len() <= HEADER_BYTES_MAX).ok_or(AssertionError::Absent)?;
+        let token =
+            value.to_str().ok().filter(|token| token.len() <= HEADER_BYTES_MAX).ok_or(AssertionError::Absent)?;
         let id = decode_header(token).map_err(AssertionError::Invalid)?.kid.ok_or(AssertionError::Key)?;
         let keys = self.keys.load();
         let key = keys.by_id.get(&id).ok_or(AssertionError::Key)?;

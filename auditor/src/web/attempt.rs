@@ -60,11 +60,22 @@ impl LoginMetrics {
         let logins = Opts::new("auditor_logins_total", "Attempts to log in, by result");
         let metrics = Self {
             logins: IntCounterVec::new(logins, &["result"])?,
-            unasserted: IntCounter::new("auditor_unasserted_requests_total", "Requests without a valid gateway assertion")?,
+            unasserted: IntCounter::new(
+                "auditor_unasserted_requests_total",
+                "Requests without a valid gateway assertion",
+            )?,
         };
         registry.register(Box::new(metrics.logins.clone()))?;
         registry.register(Box::new(metrics.unasserted.clone()))?;
-        for reason in [Reason::None, Reason::BadCredentials, Reason::BadSecondFactor, Reason::CodeReplayed, Reason::Locked, Reason::AccountInactive, Reason::Forged] {
+        for reason in [
+            Reason::None,
+            Reason::BadCredentials,
+            Reason::BadSecondFactor,
+            Reason::CodeReplayed,
+            Reason::Locked,
+            Reason::AccountInactive,
+            Reason::Forged,
+        ] {
             metrics.logins.with_label_values(&[reason.as_str()]);
         }
         Ok(metrics)
@@ -84,7 +95,12 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 
 impl App {
     /// Tries to log in.
-    pub(super) async fn attempt(&self, caller: &Caller, typed: Typed, method: AuthMethod) -> Result<Opened, LoginError> {
+    pub(super) async fn attempt(
+        &self,
+        caller: &Caller,
+        typed: Typed,
+        method: AuthMethod,
+    ) -> Result<Opened, LoginError> {
         let begun = Instant::now();
         let tried = self.pseudonym.user_name(&typed.user);
         match self.decide(caller, typed, method).await {
@@ -213,7 +229,13 @@ impl App {
         }
     }
 
-    async fn open(&self, change: &mut Change, caller: &Caller, account: &Account, method: AuthMethod) -> Result<Opened, StoreError> {
+    async fn open(
+        &self,
+        change: &mut Change,
+        caller: &Caller,
+        account: &Account,
+        method: AuthMethod,
+    ) -> Result<Opened, StoreError> {
         if let Some(old) = caller.assertion.session {
             change.end_session(old, End::Replaced).await?;
         }

@@ -35,9 +35,23 @@ mod tests {
             assert_eq!(WayBack::parse(path).as_str(), path);
         }
         for other in [
-            "", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example",
-            "/\n//evil.example", "https://evil.example", "https:evil.example", "javascript:alert(1)", "evil.example",
-            " /x", "/x y", "/å", "/auth/login?to=/", "/auth/logout", "/\u{0}",
+            "",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "/\n//evil.example",
+            "https://evil.example",
+            "https:evil.example",
+            "javascript:alert(1)",
+            "evil.example",
+            " /x",
+            "/x y",
+            "/å",
+            "/auth/login?to=/",
+            "/auth/logout",
+            "/\u{0}",
         ] {
             assert_eq!(WayBack::parse(other).as_str(), "/", "{other:?}");
         }

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn chosen_then_preferred_then_swedish() {
-        let headers = |text: &'static str| HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, HeaderValue::from_static(text))]);
+        let headers =
+            |text: &'static str| HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, HeaderValue::from_static(text))]);
         assert_eq!(Language::choose(None, &HeaderMap::new()), Language::Swedish);
         assert_eq!(Language::choose(None, &headers("de, en-GB;q=0.8, sv;q=0.5")), Language::English);
         assert_eq!(Language::choose(None, &headers("en;q=0.2, sv-FI;q=0.5")), Language::Swedish);

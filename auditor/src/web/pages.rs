@@ -164,7 +164,8 @@ pub(super) async fn token(
             Json(body).into_response()
         }
         Err(LoginError::Refused) => {
-            let mut response = problem(StatusCode::UNAUTHORIZED, "User name, password or code is wrong, or the account is locked");
+            let mut response =
+                problem(StatusCode::UNAUTHORIZED, "User name, password or code is wrong, or the account is locked");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             response
         }
@@ -177,7 +178,11 @@ pub(super) async fn token(
 }
 
 /// Ends the session.
-pub(super) async fn logout(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, headers: HeaderMap) -> Response {
+pub(super) async fn logout(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
     if from_elsewhere(&headers) {
         return problem(StatusCode::FORBIDDEN, "This was not asked for here");
     }
@@ -185,7 +190,10 @@ pub(super) async fn logout(State(app): State<Arc<App>>, Extension(caller): Exten
         tracing::error!(error = &error as &dyn std::error::Error, "a logout failed");
         return problem(StatusCode::SERVICE_UNAVAILABLE, "Logout does not answer");
     }
-    let page = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
+    let page = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
     let mut response = if page { see_other("/auth/login") } else { StatusCode::NO_CONTENT.into_response() };
     set_cookie(&mut response, &gone(SESSION_COOKIE, "Lax"));
     response
@@ -214,7 +222,14 @@ pub(super) async fn style() -> Response {
     (headers, include_str!("../../templates/style.css")).into_response()
 }
 
-fn page(app: &App, caller: &Caller, headers: &HeaderMap, language: Language, to: &WayBack, wrong: Option<Wrong>) -> Response {
+fn page(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    language: Language,
+    to: &WayBack,
+    wrong: Option<Wrong>,
+) -> Response {
     let kept = cookie(headers, FORM_COOKIE).filter(|cookie| well_formed(cookie)).map(str::to_owned);
     let (cookie, new) = match kept {
         Some(cookie) => (cookie, false),

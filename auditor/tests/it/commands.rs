@@ -11,8 +11,18 @@ fn a_devices_pkcs12_file_opens_and_chains_to_the_authority() {
     let out = place.path("devices").display().to_string();
     let phrase_file = place.path("phrase").display().to_string();
     let made = place.ok(&[
-        "device", "enrol", "--org", ORGANISATION, "--name", "Ward 3", "--out", &out, "--file-name", "ward3",
-        "--pass-phrase-file", &phrase_file,
+        "device",
+        "enrol",
+        "--org",
+        ORGANISATION,
+        "--name",
+        "Ward 3",
+        "--out",
+        &out,
+        "--file-name",
+        "ward3",
+        "--pass-phrase-file",
+        &phrase_file,
     ]);
     assert!(made["pass_phrase"].is_null());
     let phrase = std::fs::read_to_string(&phrase_file).unwrap();
@@ -34,7 +44,18 @@ fn an_enrolment_whose_files_cannot_be_written_enrols_nobody() {
     let place = Installation::new();
     place.device("ward3");
     let out = place.path("devices").display().to_string();
-    let again = place.run(&["device", "enrol", "--org", ORGANISATION, "--name", "ward3", "--out", &out, "--file-name", "ward3"]);
+    let again = place.run(&[
+        "device",
+        "enrol",
+        "--org",
+        ORGANISATION,
+        "--name",
+        "ward3",
+        "--out",
+        &out,
+        "--file-name",
+        "ward3",
+    ]);
     assert_eq!(again.status.code(), Some(1));
     assert_eq!(place.ok(&["device", "list"]).as_array().unwrap().len(), 1);
     let stranger = place.run(&["device", "enrol", "--org", "SE1655655942-1000", "--name", "x", "--out", &out]);
@@ -71,7 +92,16 @@ fn short_passwords_are_refused() {
     let place = Installation::new();
     let file = place.path("password");
     std::fs::write(&file, "short\n").unwrap();
-    let refused = place.run(&["account", "create", "--user", "anna", "--name", "Anna", "--password-file", file.to_str().unwrap()]);
+    let refused = place.run(&[
+        "account",
+        "create",
+        "--user",
+        "anna",
+        "--name",
+        "Anna",
+        "--password-file",
+        file.to_str().unwrap(),
+    ]);
     assert_eq!(refused.status.code(), Some(1));
     assert_eq!(place.ok(&["account", "list"]).as_array().unwrap().len(), 0);
 }

@@ -16,7 +16,11 @@ fn a_snapshot_then_each_change_and_a_reader_goes_on_where_it_was() {
     let mut feed = server.follow(0);
     let (entries, first) = feed.snapshot();
     assert_eq!(entries.len(), 2, "{entries:?}");
-    assert!(entries.iter().any(|e| matches!(e, Entry::Account(a) if a.id == user.id && a.standing == AccountStanding::Pending)));
+    assert!(
+        entries
+            .iter()
+            .any(|e| matches!(e, Entry::Account(a) if a.id == user.id && a.standing == AccountStanding::Pending))
+    );
     assert!(entries.iter().any(|e| matches!(e, Entry::Device(d) if d.id == device.id && d.revoked.is_none())));
 
     // A command in another process arrives in the feed of the server that runs.
@@ -144,7 +148,11 @@ fn a_session_ends_when_it_is_unused_for_too_long() {
 #[test]
 fn over_tcp_only_a_certificate_of_the_internal_authority_gets_in() {
     let mut place = Installation::new().with("INTERNAL__LISTEN", "127.0.0.1:0");
-    for (key, file) in [("CERT_FILE", "internal-server.pem"), ("KEY_FILE", "internal-server.key"), ("CLIENT_CA_FILE", "internal-ca.pem")] {
+    for (key, file) in [
+        ("CERT_FILE", "internal-server.pem"),
+        ("KEY_FILE", "internal-server.key"),
+        ("CLIENT_CA_FILE", "internal-ca.pem"),
+    ] {
         place = place.with(&format!("INTERNAL__TLS__{key}"), &format!("pki/{file}"));
     }
     place.device("ward3");
@@ -162,7 +170,13 @@ fn over_tcp_only_a_certificate_of_the_internal_authority_gets_in() {
         stream.write_all(b"GET /internal/v1/directory HTTP/1.1\r\nHost: auditor\r\n\r\n").unwrap();
         stream
     };
-    assert_eq!(Feed::over(Box::new(connect(Some(("pki/internal-gateway.pem", "pki/internal-gateway.key"))))).snapshot().0.len(), 1);
+    assert_eq!(
+        Feed::over(Box::new(connect(Some(("pki/internal-gateway.pem", "pki/internal-gateway.key")))))
+            .snapshot()
+            .0
+            .len(),
+        1
+    );
     for pair in [None, Some(("devices/ward3.pem", "devices/ward3.key"))] {
         let mut answer = Vec::new();
         let read = std::io::Read::read_to_end(&mut connect(pair), &mut answer);

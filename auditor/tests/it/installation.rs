@@ -88,7 +88,8 @@ impl Installation {
     }
 
     pub fn user(&self, name: &str) -> User {
-        let made = self.ok(&["account", "create", "--user", name, "--name", "Test User", "--generate-password", "--totp"]);
+        let made =
+            self.ok(&["account", "create", "--user", name, "--name", "Test User", "--generate-password", "--totp"]);
         User {
             id: made["account"].as_str().unwrap().parse().unwrap(),
             password: made["password"].as_str().unwrap().to_owned(),
@@ -99,7 +100,8 @@ impl Installation {
     pub fn device(&self, name: &str) -> Device {
         let _there_already = self.run(&["device", "org-add", "--hsa", ORGANISATION, "--name", "Region"]);
         let out = self.path("devices").display().to_string();
-        let made = self.ok(&["device", "enrol", "--org", ORGANISATION, "--name", name, "--out", &out, "--file-name", name]);
+        let made =
+            self.ok(&["device", "enrol", "--org", ORGANISATION, "--name", name, "--out", &out, "--file-name", name]);
         Device {
             id: made["device"].as_str().unwrap().parse().unwrap(),
             fingerprint: made["fingerprint"].as_str().unwrap().to_owned().try_into().unwrap(),
@@ -108,11 +110,8 @@ impl Installation {
 
     pub fn serve(&self) -> Server<'_> {
         let ready = self.path("ready.json");
-        let mut process = self
-            .command(&["serve", "--ready-file", ready.to_str().unwrap()])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process =
+            self.command(&["serve", "--ready-file", ready.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();
         while !line.contains(" ready ") {
@@ -201,7 +200,8 @@ impl Server<'_> {
     /// A metric's value, by its whole name with labels.
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.ask_ops("/metrics").body;
-        let line = text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap_or_else(|| panic!("no {name}"));
+        let line =
+            text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap_or_else(|| panic!("no {name}"));
         line.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
@@ -228,8 +228,17 @@ impl Server<'_> {
         (cookie, field)
     }
 
-    pub fn send_form(&self, device: &Device, (cookie, field): &(String, String), user: &str, password: &str, code: &str, to: &str) -> Response {
-        let parts = [("user", user), ("password", password), ("code", code), ("form", field), ("to", to), ("lang", "en")];
+    pub fn send_form(
+        &self,
+        device: &Device,
+        (cookie, field): &(String, String),
+        user: &str,
+        password: &str,
+        code: &str,
+        to: &str,
+    ) -> Response {
+        let parts =
+            [("user", user), ("password", password), ("code", code), ("form", field), ("to", to), ("lang", "en")];
         let body: Vec<_> = parts.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
         let body = body.join("&");
         let request = Request::post("/auth/login", "application/x-www-form-urlencoded", &body).header("cookie", cookie);
@@ -327,7 +336,9 @@ impl<'r> Request<'r> {
 
     pub fn post(path: &str, kind: &str, body: &'r str) -> Self {
         let length = body.len();
-        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n"
+        );
         Self { head, body }
     }
 

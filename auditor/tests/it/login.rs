@@ -116,7 +116,11 @@ fn five_wrong_attempts_lock_and_only_an_administrator_ends_the_third_lock() {
     }
     feed.until(|m| matches!(m, contract::directory::Message::Change { entry: Entry::Account(a), .. } if a.standing == AccountStanding::Locked));
     let next = user.totp.code(clock::now() + STEP);
-    assert_eq!(server.log_in(&device, "anna", &user.password, &next, "/").status, 403, "locked for the right password too");
+    assert_eq!(
+        server.log_in(&device, "anna", &user.password, &next, "/").status,
+        403,
+        "locked for the right password too"
+    );
     assert_eq!(server.metric("auditor_logins_total{result=\"locked\"}").round() as i64, 1);
     place.ok(&["account", "unlock", "anna"]);
     feed.until(|m| matches!(m, contract::directory::Message::Change { entry: Entry::Account(a), .. } if a.standing == AccountStanding::Active));
@@ -167,7 +171,14 @@ fn the_way_back_never_leads_to_another_host() {
     let user = place.user("anna");
     let device = place.device("ward3");
     let server = place.serve();
-    for to in ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "\\\\evil.example", "javascript:x"] {
+    for to in [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "/\t/evil.example",
+        "\\\\evil.example",
+        "javascript:x",
+    ] {
         let page = server.app(&device, Request::get(&format!("/auth/login?to={}", crate::installation::escape(to))));
         assert!(page.body.contains("name=\"to\" value=\"/\""), "{to}");
     }
@@ -183,7 +194,9 @@ fn a_form_counts_only_where_it_was_asked_for() {
     let server = place.serve();
     let (cookie, field) = server.form(&device, "/");
     let send = |device, cookie: &str, field: &str| {
-        server.send_form(device, &(cookie.to_owned(), field.to_owned()), "anna", &user.password, &code(&user), "/").status
+        server
+            .send_form(device, &(cookie.to_owned(), field.to_owned()), "anna", &user.password, &code(&user), "/")
+            .status
     };
     assert_eq!(send(&device, "x=y", &field), 403, "no cookie");
     assert_eq!(send(&device, &cookie, ""), 403, "no field");

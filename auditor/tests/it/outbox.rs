@@ -24,7 +24,15 @@ impl Engine {
     fn start(place: &Installation, listen: &str) -> Self {
         let path = |name: &str| place.path(name).display().to_string();
         let mut process = place
-            .command(&["clickhouse", "--data", &path("state/clickhouse"), "--key-file", &path("secrets/clickhouse.keys"), "--listen", listen])
+            .command(&[
+                "clickhouse",
+                "--data",
+                &path("state/clickhouse"),
+                "--key-file",
+                &path("secrets/clickhouse.keys"),
+                "--listen",
+                listen,
+            ])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -36,19 +44,26 @@ impl Engine {
             assert_ne!(out.read_line(&mut line).unwrap(), 0, "the engine did not start: run `auditor fetch engine`");
         }
         let address = line.trim().rsplit("http://").next().unwrap().to_owned();
-        let password = std::fs::read_to_string(place.path("secrets/clickhouse-auditor.password")).unwrap().trim().to_owned();
+        let password =
+            std::fs::read_to_string(place.path("secrets/clickhouse-auditor.password")).unwrap().trim().to_owned();
         Self { process, address, password }
     }
 
     /// The rows of a query.
     fn ask(&self, sql: &str) -> Vec<Value> {
         let body = format!("{sql} FORMAT JSONEachRow");
-        let answer = Request::post("/?database=grindvakt&output_format_json_quote_64bit_integers=0", "text/plain", &body)
-            .header("x-clickhouse-user", "auditor")
-            .header("x-clickhouse-key", &self.password)
-            .send(TcpStream::connect(&self.address).unwrap());
+        let answer =
+            Request::post("/?database=grindvakt&output_format_json_quote_64bit_integers=0", "text/plain", &body)
+                .header("x-clickhouse-user", "auditor")
+                .header("x-clickhouse-key", &self.password)
+                .send(TcpStream::connect(&self.address).unwrap());
         assert_eq!(answer.status, 200, "{}", answer.body);
-        answer.body.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect()
+        answer
+            .body
+            .lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
@@ -80,7 +95,10 @@ fn events_wait_for_clickhouse_and_arrive_once_and_sealed() {
     let login = rows.iter().find(|row| row["kind"] == "login").unwrap();
     assert_eq!(login["account"].as_str(), Some(user.id.to_string().as_str()));
     let seals = engine.ask("SELECT batch, first, last, lower(hex(previous)) AS previous, lower(hex(key)) AS key FROM access_seal ORDER BY batch");
-    assert_eq!(seals.first().map(|seal| (seal["first"].as_u64(), seal["previous"].as_str())), Some((Some(1), Some("0".repeat(64).as_str()))));
+    assert_eq!(
+        seals.first().map(|seal| (seal["first"].as_u64(), seal["previous"].as_str())),
+        Some((Some(1), Some("0".repeat(64).as_str())))
+    );
     assert_eq!(seals.last().and_then(|seal| seal["last"].as_u64()), numbers.last().copied());
     let public = std::fs::read_to_string(place.path("pki/seal-auditor.pub")).unwrap();
     assert!(seals.iter().all(|seal| seal["key"].as_str() == Some(public.trim())));

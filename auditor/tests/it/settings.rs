@@ -7,11 +7,16 @@ fn every_mistake_is_named_with_its_line_and_nothing_is_bound() {
     let place = Installation::new();
     let file = place.path("auditor.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let text = text.replace("listen = \"127.0.0.1:8481\"", "lisen = \"127.0.0.1:8481\"").replace("days = 30", "days = 0");
+    let text =
+        text.replace("listen = \"127.0.0.1:8481\"", "lisen = \"127.0.0.1:8481\"").replace("days = 30", "days = 0");
     std::fs::write(&file, &text).unwrap();
     let line = |words: &str| text.lines().position(|l| l.contains(words)).unwrap() + 1;
     let place = place.with("SESSION__IDLE_S", "soon");
-    for args in [["validate"].as_slice(), &["serve", "--ready-file", place.path("ready.json").to_str().unwrap()], &["account", "list"]] {
+    for args in [
+        ["validate"].as_slice(),
+        &["serve", "--ready-file", place.path("ready.json").to_str().unwrap()],
+        &["account", "list"],
+    ] {
         let output = place.run(args);
         assert_eq!(output.status.code(), Some(78), "{args:?}");
         let errors = String::from_utf8(output.stderr).unwrap();

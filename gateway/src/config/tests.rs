@@ -23,16 +23,32 @@ fn the_examples_are_in_order_and_hold_the_defaults() {
     assert!(!config.routes.routes().is_empty());
     // What the example says of a key with a default is the default.
     let text = fs::read_to_string(&path).expect("reads");
-    let defaulted = ["threads", "handshake_timeout_ms", "connections_max", "head_bytes_max", "idle_timeout_s",
-        "drain_timeout_s", "body_bytes_max", "stale_after_s", "segment_bytes", "budget_bytes", "commit_timeout_ms",
-        "grace_s", "batch_rows_max", "batch_wait_ms"];
+    let defaulted = [
+        "threads",
+        "handshake_timeout_ms",
+        "connections_max",
+        "head_bytes_max",
+        "idle_timeout_s",
+        "drain_timeout_s",
+        "body_bytes_max",
+        "stale_after_s",
+        "segment_bytes",
+        "budget_bytes",
+        "commit_timeout_ms",
+        "grace_s",
+        "batch_rows_max",
+        "batch_wait_ms",
+    ];
     let bare: String =
         text.lines().filter(|l| !defaulted.iter().any(|k| l.starts_with(k))).collect::<Vec<_>>().join("\n");
     fs::write(&path, bare).expect("writes");
     let defaults = Config::load(&path, []).expect("defaults are in order");
     assert_eq!(format!("{:?}", config.limits), format!("{:?}", defaults.limits));
     assert_eq!(config.journal, defaults.journal);
-    assert_eq!(format!("{:?}{:?}", config.clickhouse, config.auditor), format!("{:?}{:?}", defaults.clickhouse, defaults.auditor));
+    assert_eq!(
+        format!("{:?}{:?}", config.clickhouse, config.auditor),
+        format!("{:?}{:?}", defaults.clickhouse, defaults.auditor)
+    );
 }
 
 #[test]

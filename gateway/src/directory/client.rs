@@ -152,7 +152,10 @@ impl Client {
             },
             Err(error) => {
                 self.directory.metrics.failures.inc();
-                tracing::warn!(error = &error as &dyn std::error::Error, "the auditor could not be asked for a session");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the auditor could not be asked for a session"
+                );
                 false
             }
         }

@@ -65,12 +65,15 @@ fn a_snapshot_replaces_all_and_changes_follow() {
     let directory = directory();
     take(&directory, [change(1, Entry::Device(device(1))), change(2, Entry::Device(device(2)))]);
     assert_eq!(directory.epoch(), Epoch(2));
-    take(&directory, [
-        Message::SnapshotBegin,
-        change(7, Entry::Device(device(2))),
-        change(7, Entry::Device(device(3))),
-        Message::SnapshotEnd { epoch: Epoch(7) },
-    ]);
+    take(
+        &directory,
+        [
+            Message::SnapshotBegin,
+            change(7, Entry::Device(device(2))),
+            change(7, Entry::Device(device(3))),
+            Message::SnapshotEnd { epoch: Epoch(7) },
+        ],
+    );
     assert!(directory.device(&CertFingerprint([1; 32])).is_none(), "not in the snapshot");
     assert!(directory.device(&CertFingerprint([3; 32])).is_some());
     assert_eq!(directory.epoch(), Epoch(7));
@@ -97,11 +100,14 @@ fn a_renewed_device_loses_its_old_certificate() {
 #[test]
 fn records_name_the_user_and_device_as_they_are_now() {
     let directory = directory();
-    take(&directory, [
-        change(1, Entry::Device(device(1))),
-        change(2, Entry::Session(session(1))),
-        change(3, Entry::Account(account(1, "Anna"))),
-    ]);
+    take(
+        &directory,
+        [
+            change(1, Entry::Device(device(1))),
+            change(2, Entry::Session(session(1))),
+            change(3, Entry::Account(account(1, "Anna"))),
+        ],
+    );
     let known = directory.session(&SessionKey([1; 32])).expect("known");
     known.used(44);
     assert_eq!(known.actor.user_name.as_ref(), "Anna");
@@ -147,11 +153,14 @@ fn the_copy_on_disk_comes_back_as_old_as_it_is() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("directory.ndjson");
     let directory_before = directory();
-    take(&directory_before, [
-        change(1, Entry::Account(account(1, "Anna"))),
-        change(2, Entry::Device(device(1))),
-        change(3, Entry::Session(session(1))),
-    ]);
+    take(
+        &directory_before,
+        [
+            change(1, Entry::Account(account(1, "Anna"))),
+            change(2, Entry::Device(device(1))),
+            change(3, Entry::Session(session(1))),
+        ],
+    );
     disk::save(&directory_before, &path).expect("saves");
     let after = directory();
     assert_eq!(disk::load(&after, &path).expect("loads"), Some(5 * SECOND));

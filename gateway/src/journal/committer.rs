@@ -216,7 +216,10 @@ impl Committer {
     fn close(&mut self, pending: &Batch) {
         if let Some(batch) = &self.in_flight {
             batch.group.close(Err(CommitError::Closed));
-            tracing::error!(frames = batch.frames() + pending.frames(), "frames were not written before the journal closed");
+            tracing::error!(
+                frames = batch.frames() + pending.frames(),
+                "frames were not written before the journal closed"
+            );
         }
         pending.group.close(Err(CommitError::Closed));
         if let Some(live) = self.live.take() {

@@ -180,7 +180,11 @@ impl Core {
         Ok(Ticket::new(group, sequence))
     }
 
-    pub(super) fn append_lazy(&self, kind: FrameKind, encode: impl FnOnce(&mut Vec<u8>)) -> Result<Position, AppendError> {
+    pub(super) fn append_lazy(
+        &self,
+        kind: FrameKind,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Position, AppendError> {
         with_payload(encode, |payload| {
             let (mut pending, sequence) = self.put(kind, payload)?;
             if pending.committer_waits == Waits::ForAnything {
@@ -253,7 +257,8 @@ impl Core {
 
     pub(super) fn state(&self) -> State {
         let flags = self.flags.load(Ordering::Relaxed);
-        if flags & (NO_SPACE | BLOCKED) != 0 || self.used_bytes.load(Ordering::Relaxed) >= self.config.high_water_bytes {
+        if flags & (NO_SPACE | BLOCKED) != 0 || self.used_bytes.load(Ordering::Relaxed) >= self.config.high_water_bytes
+        {
             State::Full
         } else if flags & (FAILING | STALLED) != 0 {
             State::Failing

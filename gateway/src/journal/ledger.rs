@@ -64,7 +64,11 @@ pub struct Ledger {
 
 impl Ledger {
     /// Opens the ledger, or makes it. Returns the record it holds: empty if none was ever stored.
-    pub fn open(storage: &Arc<dyn Storage>, path: &Path, record_bytes_max: usize) -> Result<(Self, Vec<u8>), LedgerError> {
+    pub fn open(
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        record_bytes_max: usize,
+    ) -> Result<(Self, Vec<u8>), LedgerError> {
         let wanted = ((SLOT_HEADER_BYTES + record_bytes_max) as u64).next_multiple_of(SLOT_ALIGN);
         let fail = |source| LedgerError::Io { path: path.to_owned(), source };
         let file = match storage.open(path) {
@@ -99,7 +103,8 @@ impl Ledger {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fail(error)),
         };
-        let (_, record) = newest_slot(&*file).map_err(fail)?.1.ok_or_else(|| LedgerError::Damaged { path: path.to_owned() })?;
+        let (_, record) =
+            newest_slot(&*file).map_err(fail)?.1.ok_or_else(|| LedgerError::Damaged { path: path.to_owned() })?;
         Ok(Some(record))
     }
 
@@ -121,13 +126,25 @@ impl Ledger {
         &self.storage
     }
 
-    fn create(storage: &Arc<dyn Storage>, path: &Path, slot_bytes: u64, generation: u64, record: &[u8]) -> io::Result<Self> {
+    fn create(
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        slot_bytes: u64,
+        generation: u64,
+        record: &[u8],
+    ) -> io::Result<Self> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
         let file = storage.create(&temporary)?;
-        let ledger =
-            Self { storage: Arc::clone(storage), file, path: path.to_owned(), slot_bytes, generation: generation + 1, newest: 1 };
+        let ledger = Self {
+            storage: Arc::clone(storage),
+            file,
+            path: path.to_owned(),
+            slot_bytes,
+            generation: generation + 1,
+            newest: 1,
+        };
         ledger.file.zero_fill(2 * slot_bytes)?;
         ledger.write(0, generation, record)?;
         ledger.write(1, generation + 1, record)?;

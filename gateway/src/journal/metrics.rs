@@ -36,7 +36,8 @@ pub struct Metrics {
 impl Metrics {
     /// Makes the metrics and registers them.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let frames = IntCounterVec::new(Opts::new("audit_journal_frames_total", "Frames made durable, by kind."), &["kind"])?;
+        let frames =
+            IntCounterVec::new(Opts::new("audit_journal_frames_total", "Frames made durable, by kind."), &["kind"])?;
         registry.register(Box::new(frames.clone()))?;
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;

@@ -43,7 +43,12 @@ pub struct Reader {
 enum Source {
     Live(Arc<Core>),
     /// The journal as it was when it was looked at.
-    Offline { storage: Arc<dyn Storage>, dir: PathBuf, segments: Vec<Segment>, durable: u64 },
+    Offline {
+        storage: Arc<dyn Storage>,
+        dir: PathBuf,
+        segments: Vec<Segment>,
+        durable: u64,
+    },
 }
 
 /// The segment that holds the next frame.
@@ -60,7 +65,13 @@ impl Reader {
         Self { source: Source::Live(core), next: from.sequence(), place: None }
     }
 
-    pub(super) fn offline(storage: Arc<dyn Storage>, dir: &Path, segments: Vec<Segment>, durable: u64, from: Position) -> Self {
+    pub(super) fn offline(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        segments: Vec<Segment>,
+        durable: u64,
+        from: Position,
+    ) -> Self {
         let source = Source::Offline { storage, dir: dir.to_owned(), segments, durable };
         Self { source, next: from.sequence(), place: None }
     }
@@ -149,7 +160,11 @@ impl Reader {
             let scanner = match self.source.storage().open_read(&path) {
                 Ok(file) => segment.seed.map(|seed| Scanner::new(file, seed)),
                 // Deleted since the list was read: the list knows by now, or will at the next look.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && self.source.segment_with(self.next).is_none() => continue,
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && self.source.segment_with(self.next).is_none() =>
+                {
+                    continue;
+                }
                 Err(source) => return Err(ReadError { path, source }),
             };
             self.place = Some(Place { first: segment.first, end, scanner });

@@ -157,7 +157,13 @@ impl Blank {
 
     /// Gives the file its header, its first frames and its name. When this returns, all of it is durable. The frames come
     /// before the name, because the name may be that of a segment that holds the only other copy of them.
-    pub(super) fn publish(&self, storage: &dyn Storage, dir: &Path, header: &SegmentHeader, frames: &[u8]) -> io::Result<()> {
+    pub(super) fn publish(
+        &self,
+        storage: &dyn Storage,
+        dir: &Path,
+        header: &SegmentHeader,
+        frames: &[u8],
+    ) -> io::Result<()> {
         header.write(&*self.file)?;
         self.file.write_at(SEGMENT_HEADER_BYTES, frames)?;
         self.file.sync_data()?;

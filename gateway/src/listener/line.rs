@@ -25,12 +25,11 @@ impl Line {
                 }
                 // Its line end follows, or it is odd.
                 _ if self.last == b'\r' => self.odd = true,
-                b'\r' => {}
                 b' ' => {
                     self.spaces = self.spaces.saturating_add(1);
                     self.odd |= self.last == b' ' || self.last == 0;
                 }
-                0x21..=0x7e => {}
+                b'\r' | 0x21..=0x7e => {}
                 _ => self.odd = true,
             }
             self.last = byte;

@@ -16,12 +16,15 @@ use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 /// Bytes that are gathered before a write: a head and a small body in their TLS records.
 const WRITE_BUFFER_BYTES: usize = 4096;
+/// For a client whose handshake is refused to read why.
+const PART_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// TCP with a write buffer.
 #[derive(Debug)]
@@ -31,6 +34,19 @@ impl Buffered {
     /// Wraps a socket.
     pub fn new(stream: TcpStream) -> Self {
         Self(BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream))
+    }
+
+    /// Ends a connection whose handshake is refused. The alert that says why is in the buffer still; and it would be
+    /// lost if the socket were closed on what the client has sent meanwhile.
+    pub(super) async fn part(mut self) {
+        let part = async {
+            self.0.shutdown().await?;
+            let mut unread = [0; 1024];
+            while self.0.read(&mut unread).await? > 0 {}
+            io::Result::Ok(())
+        };
+        // Whoever does not go is left.
+        let _gone = tokio::time::timeout(PART_TIMEOUT, part).await;
     }
 }
 

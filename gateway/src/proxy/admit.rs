@@ -4,7 +4,7 @@
 //! is known by then: who, from where, which route, and which patient was asked for.
 
 use super::Proxy;
-use super::context::{Admitted, Context, Stage};
+use super::context::{Admitted, Body, Context, Stage};
 use super::forward;
 use super::hold::Hold;
 use crate::client::{Allowed, Client};
@@ -131,7 +131,7 @@ impl Proxy {
         };
         let mut admission = self.authorise(session, context, &client, &facts, &asker)?;
         let body = self.body(session, &facts, &asker).await?;
-        let extraction = self.extraction(session, &facts, body.as_ref().map(|body| body.as_slice()), context.at);
+        let extraction = Self::extraction(session, &facts, body.as_ref().map(|body| body.as_slice()), context.at);
         if extraction.too_many() {
             return Err(refusal(Reason::PatientsTooMany).about(&facts, &asker).into());
         }
@@ -160,8 +160,12 @@ impl Proxy {
                 method: facts.method,
             },
             websocket: facts.websocket,
-            body_read: facts.has_body && body.is_some(),
-            bodyless: !facts.has_body && !facts.websocket,
+            body: match body {
+                _ if facts.websocket => Body::Streamed,
+                _ if !facts.has_body => Body::None,
+                Some(_) => Body::Read,
+                None => Body::Streamed,
+            },
             body_bytes: 0,
             connects: 0,
             failure: None,
@@ -173,7 +177,11 @@ impl Proxy {
         })))
     }
 
-    fn clean<'h>(&self, head: &'h pingora::http::RequestHeader, client: &Client) -> Result<CleanRequest<'h>, Box<Refusal>> {
+    fn clean<'h>(
+        &self,
+        head: &'h pingora::http::RequestHeader,
+        client: &Client,
+    ) -> Result<CleanRequest<'h>, Box<Refusal>> {
         let http2 = head.version == Version::HTTP_2;
         let authority = head.uri.authority().map(http::uri::Authority::as_str);
         if !http2 && authority.is_some() {
@@ -222,9 +230,7 @@ impl Proxy {
             Box::new(match no {
                 NoMatch::UnknownHost => Refusal { actor, ..refusal(Reason::Misdirected) },
                 NoMatch::NoRoute => Refusal { actor, ..refusal(Reason::NoRoute) },
-                NoMatch::MethodNotAllowed { allow } => {
-                    Refusal { actor, allow: Some(allow), ..refusal(Reason::Method) }
-                }
+                NoMatch::MethodNotAllowed { allow } => Refusal { actor, allow: Some(allow), ..refusal(Reason::Method) },
             })
         })?;
         let facts = Facts {
@@ -268,9 +274,10 @@ impl Proxy {
             refusal.login_helps = denial.login_helps();
             refusal.of_device = denial.of_device();
             // What was asked for in vain is part of the record; a body is not read for it.
-            let extraction = self.extraction(session, facts, None, context.at);
-            refusal.patients =
-                extraction.into_entries(self.parts.sealer.pseudonyms(), &self.parts.sealer.key()).unwrap_or_else(|_| {
+            let extraction = Self::extraction(session, facts, None, context.at);
+            refusal.patients = extraction
+                .into_entries(self.parts.sealer.pseudonyms(), &self.parts.sealer.key())
+                .unwrap_or_else(|_| {
                     // The data key is used up; the next one is minutes away. The refusal itself is recorded.
                     SmallVec::from_elem(PatientEntry::unidentified(Source::None, Reason::JournalUnavailable), 1)
                 });
@@ -338,7 +345,7 @@ impl Proxy {
         }
     }
 
-    fn extraction(&self, session: &Session, facts: &Facts, body: Option<&[u8]>, at: Micros) -> Extraction {
+    fn extraction(session: &Session, facts: &Facts, body: Option<&[u8]>, at: Micros) -> Extraction {
         let reading = Reading { year: crate::clock::year_of(at), series: Series::default() };
         patient::extract(&facts.route, &Self::patient_input(session, facts, body), reading)
     }
@@ -434,7 +441,10 @@ fn as_it_came(session: &Session, head: &pingora::http::RequestHeader, client: &C
     if client.http2 {
         return Ok(());
     }
-    let raw = session.as_downstream().as_http1().map(pingora::protocols::http::v1::server::HttpSession::get_headers_raw_bytes);
+    let raw = session
+        .as_downstream()
+        .as_http1()
+        .map(pingora::protocols::http::v1::server::HttpSession::get_headers_raw_bytes);
     let checked = match raw {
         _ if !client.take_clean_line() => Err(hygiene::Fault::LineEnd),
         Some(raw) => hygiene::check_raw(&raw, head.raw_path()),

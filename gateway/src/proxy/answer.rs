@@ -10,9 +10,7 @@ use crate::recorder::{Pending, RecordError};
 use crate::route::Methods;
 use contract::id::DataKeyId;
 use contract::pseudonym::PatientRef;
-use contract::record::{
-    Actor, AuthEvent, AuthEventKind, Intent, Outcome, OutcomeKind, PatientEntry, Reason, Source,
-};
+use contract::record::{Actor, AuthEvent, AuthEventKind, Intent, Outcome, OutcomeKind, PatientEntry, Reason, Source};
 use http::{HeaderName, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -21,7 +19,12 @@ use std::sync::Arc;
 
 impl Proxy {
     /// Records a refused request and answers it.
-    pub(super) async fn refuse(&self, session: &mut Session, context: &mut Context, refusal: Refusal) -> pingora::Result<()> {
+    pub(super) async fn refuse(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        refusal: Refusal,
+    ) -> pingora::Result<()> {
         context.stage = Stage::Refused;
         self.parts.metrics.refused.with_label_values(&[refusal.reason.as_str()]).inc();
         let Refusal { reason, status, login_helps, allow, .. } = refusal;
@@ -64,7 +67,8 @@ impl Proxy {
     ) -> pingora::Result<()> {
         let preferences = Preferences::of(&session.req_header().headers);
         let contact = Some(self.parts.help_contact.as_ref()).filter(|contact| !contact.is_empty());
-        let answer = problem::answer(&Problem { reason, status, request: context.request, preferences, contact, allow });
+        let answer =
+            problem::answer(&Problem { reason, status, request: context.request, preferences, contact, allow });
         self.send(session, context, answer).await
     }
 

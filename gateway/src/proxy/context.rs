@@ -53,6 +53,17 @@ pub(super) enum Stage {
     Admitted(Box<Admitted>),
 }
 
+/// How an admitted request's body goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    /// It announced none, and so may have none: HTTP/2 lets one follow all the same.
+    None,
+    /// It was read before the request is forwarded.
+    Read,
+    /// It passes through.
+    Streamed,
+}
+
 /// An admitted request: the only kind that reaches a backend.
 pub(super) struct Admitted {
     /// Policy's proof.
@@ -69,10 +80,8 @@ pub(super) struct Admitted {
     pub(super) again: super::admit::Again,
     /// It asks to become a WebSocket.
     pub(super) websocket: bool,
-    /// Its body was read before it was forwarded.
-    pub(super) body_read: bool,
-    /// It announced no body, and so may have none: HTTP/2 lets one follow all the same.
-    pub(super) bodyless: bool,
+    /// How its body goes.
+    pub(super) body: Body,
     /// Bytes of its body that went through.
     pub(super) body_bytes: u64,
     /// Connections to peers that failed.

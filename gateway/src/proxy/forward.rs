@@ -1,6 +1,6 @@
 //! What is changed on the way: identity headers out, assertion and request id in, our session kept from backends.
 
-use super::context::Admitted;
+use super::context::{Admitted, Body};
 use crate::hygiene;
 use contract::directory::{ASSERTION_HEADER, CLIENT_ADDRESS_HEADER, SESSION_COOKIE};
 use contract::id::RequestId;
@@ -36,7 +36,7 @@ pub(super) fn request(
             upstream.insert_header(header::COOKIE, kept)?;
         }
     }
-    if admitted.body_read {
+    if admitted.body == Body::Read {
         upstream.remove_header(&header::EXPECT);
     }
     upstream.insert_header(ASSERTION, admitted.assertion.clone())?;

@@ -52,9 +52,8 @@ impl Metrics {
         registry.register(Box::new(seconds.clone()))?;
         let of_route = |route: &std::sync::Arc<crate::route::Route>| {
             let name = routes.registries().get(route.registry.index()).map_or("", |registry| registry.name.as_str());
-            let counter = |kind: &OutcomeKind| {
-                (*kind, ended.with_label_values(&[name, route.name.as_str(), kind.as_str()]))
-            };
+            let counter =
+                |kind: &OutcomeKind| (*kind, ended.with_label_values(&[name, route.name.as_str(), kind.as_str()]));
             OfRoute {
                 ended: OutcomeKind::ALL.iter().map(counter).collect(),
                 seconds: seconds.with_label_values(&[name]),

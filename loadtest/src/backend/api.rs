@@ -67,15 +67,27 @@ async fn unit(State(store): State<Arc<Store>>, Path(unit): Path<String>) -> Resp
     Json(json!({"unit": unit_name(position), "patients": rows})).into_response()
 }
 
-async fn change(State(store): State<Arc<Store>>, Path(patient): Path<String>, Json(body): Json<Value>) -> Result<Json<Value>, NotFound> {
+async fn change(
+    State(store): State<Arc<Store>>,
+    Path(patient): Path<String>,
+    Json(body): Json<Value>,
+) -> Result<Json<Value>, NotFound> {
     write(&store, &patient, "ändring", &body)
 }
 
-async fn withdraw(State(store): State<Arc<Store>>, Path(patient): Path<String>, Json(body): Json<Value>) -> Result<Json<Value>, NotFound> {
+async fn withdraw(
+    State(store): State<Arc<Store>>,
+    Path(patient): Path<String>,
+    Json(body): Json<Value>,
+) -> Result<Json<Value>, NotFound> {
     write(&store, &patient, "läkemedelsuttag", &body)
 }
 
-async fn sign(State(store): State<Arc<Store>>, Path(patient): Path<String>, Json(body): Json<Value>) -> Result<Json<Value>, NotFound> {
+async fn sign(
+    State(store): State<Arc<Store>>,
+    Path(patient): Path<String>,
+    Json(body): Json<Value>,
+) -> Result<Json<Value>, NotFound> {
     write(&store, &patient, "signering", &body)
 }
 

@@ -42,7 +42,8 @@ fn missing(problem: NotFound) -> Response {
 }
 
 fn patient_resource(patient: &Patient) -> Value {
-    let (family, given) = patient.name.split_once(' ').map_or(("", patient.name.as_str()), |(given, family)| (family, given));
+    let (family, given) =
+        patient.name.split_once(' ').map_or(("", patient.name.as_str()), |(given, family)| (family, given));
     json!({
         "resourceType": "Patient",
         "id": patient.id.expose(),
@@ -68,7 +69,10 @@ async fn search(State(store): State<Arc<Store>>, Query(search): Query<Search>) -
         Err(NotFound::Absent) => vec![],
         Err(problem) => return missing(problem),
     };
-    fhir(StatusCode::OK, &json!({"resourceType": "Bundle", "type": "searchset", "total": entries.len(), "entry": entries}))
+    fhir(
+        StatusCode::OK,
+        &json!({"resourceType": "Bundle", "type": "searchset", "total": entries.len(), "entry": entries}),
+    )
 }
 
 /// The patient by logical id, which is the personnummer; or the one named in the header, whatever the id.

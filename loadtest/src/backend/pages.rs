@@ -3,11 +3,11 @@
 use super::store::{Entry, NotFound, Store};
 use crate::patients::{Patient, UNITS, Visit};
 use askama::Template;
+use axum::Router;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use std::sync::Arc;
 
 /// How many patients a unit's list shows.
@@ -110,9 +110,11 @@ fn show(store: &Store, number: &str) -> Response {
 
 fn refuse(problem: NotFound) -> Response {
     let (status, heading, text) = match problem {
-        NotFound::Form => {
-            (StatusCode::BAD_REQUEST, "Ogiltigt personnummer", "Skriv tolv siffror, till exempel ÅÅÅÅMMDD-NNNN, och sök igen.")
-        }
+        NotFound::Form => (
+            StatusCode::BAD_REQUEST,
+            "Ogiltigt personnummer",
+            "Skriv tolv siffror, till exempel ÅÅÅÅMMDD-NNNN, och sök igen.",
+        ),
         NotFound::Absent => (StatusCode::NOT_FOUND, "Ingen träff", "Patienten finns inte i Exempelregistret."),
     };
     (status, page(&MessagePage { heading, text })).into_response()

@@ -18,7 +18,11 @@ async fn open(State(store): State<Arc<Store>>, upgrade: WebSocketUpgrade) -> Res
     upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| talk(socket, store, None))
 }
 
-async fn open_patient(State(store): State<Arc<Store>>, Path(patient): Path<String>, upgrade: WebSocketUpgrade) -> Result<Response, NotFound> {
+async fn open_patient(
+    State(store): State<Arc<Store>>,
+    Path(patient): Path<String>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, NotFound> {
     let number = store.patient(&patient)?.id.expose().to_owned();
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| talk(socket, store, Some(number))))
 }

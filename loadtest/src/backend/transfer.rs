@@ -22,7 +22,11 @@ pub(super) fn routes() -> Router<Arc<Store>> {
         .route("/api/patients/{patient}/documents/{size}", get(download))
 }
 
-async fn upload(State(store): State<Arc<Store>>, Path(patient): Path<String>, request: Request) -> Result<Response, NotFound> {
+async fn upload(
+    State(store): State<Arc<Store>>,
+    Path(patient): Path<String>,
+    request: Request,
+) -> Result<Response, NotFound> {
     let patient = store.patient(&patient)?;
     let mut body = request.into_body().into_data_stream();
     let (mut size, mut hash) = (0u64, Sha256::new());
@@ -41,7 +45,10 @@ async fn upload(State(store): State<Arc<Store>>, Path(patient): Path<String>, re
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
 }
 
-async fn download(State(store): State<Arc<Store>>, Path((patient, size)): Path<(String, u64)>) -> Result<Response, NotFound> {
+async fn download(
+    State(store): State<Arc<Store>>,
+    Path((patient, size)): Path<(String, u64)>,
+) -> Result<Response, NotFound> {
     let index = store.patient(&patient)?.index;
     if size > DOCUMENT_BYTES_MAX {
         return Ok((StatusCode::BAD_REQUEST, "the size is too large\n").into_response());
@@ -50,7 +57,8 @@ async fn download(State(store): State<Arc<Store>>, Path((patient, size)): Path<(
         let length = CHUNK_BYTES.min(size - sent);
         (length > 0).then(|| (Ok::<_, std::io::Error>(chunk(index, sent, length)), sent + length))
     });
-    let headers = [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_LENGTH, size.to_string())];
+    let headers =
+        [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_LENGTH, size.to_string())];
     Ok((headers, Body::from_stream(chunks)).into_response())
 }
 

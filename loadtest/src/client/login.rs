@@ -74,7 +74,8 @@ pub async fn log_in(target: &Target, device: &Device, credentials: &Credentials)
     let wrong = |error: &dyn fmt::Display| ClientError::Answer(format!("the login: {error}"));
     let app = Authenticator::from_base32(&credentials.totp_secret).map_err(|error| wrong(&error))?;
     let code = app.code(crate::clock::now_seconds());
-    let body = serde_json::json!({"user": credentials.user, "password": credentials.password, "code": code}).to_string();
+    let body =
+        serde_json::json!({"user": credentials.user, "password": credentials.password, "code": code}).to_string();
     let request = Request::post("/auth/token")
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json")

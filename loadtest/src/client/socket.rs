@@ -25,7 +25,12 @@ pub enum Upgrade {
 
 impl Socket {
     /// Asks for an upgrade at a path, with a session's cookie or bearer token as a header.
-    pub async fn open(target: &Target, device: &Device, path: &str, session: Option<(&'static str, &str)>) -> Result<Upgrade, ClientError> {
+    pub async fn open(
+        target: &Target,
+        device: &Device,
+        path: &str,
+        session: Option<(&'static str, &str)>,
+    ) -> Result<Upgrade, ClientError> {
         let bad = |error: Error| ClientError::Answer(format!("the upgrade: {error}"));
         let mut request = format!("wss://{}{path}", target.authority()).into_client_request().map_err(bad)?;
         if let Some((name, value)) = session {

@@ -28,7 +28,8 @@ pub struct Layout {
 impl Layout {
     /// Makes the folder and those in it.
     pub fn new(dir: &Path) -> anyhow::Result<Self> {
-        let make = |path: &Path| std::fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()));
+        let make =
+            |path: &Path| std::fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()));
         make(dir)?;
         let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
         for folder in ["gateway", "clickhouse", "devices", "logs", "run"] {
@@ -128,24 +129,45 @@ impl Layout {
             Component::Registry => {
                 let listen = loopback(settings.ports.registry).to_string();
                 let (seed, count) = (settings.population.seed.to_string(), settings.population.count.to_string());
-                let mut arguments =
-                    words(&["backend", "--listen", &listen, "--seed", &seed, "--patients", &count, "--port-file", &ready]);
+                let mut arguments = words(&[
+                    "backend",
+                    "--listen",
+                    &listen,
+                    "--seed",
+                    &seed,
+                    "--patients",
+                    &count,
+                    "--port-file",
+                    &ready,
+                ]);
                 arguments.extend(settings.registry_arguments.iter().cloned());
                 (&programs.loadtest, arguments)
             }
             Component::Clickhouse => {
                 let listen = loopback(settings.ports.clickhouse).to_string();
-                let (data, keys) = (text(&self.dir.join("clickhouse")), text(&self.dir.join("secrets/clickhouse.keys")));
-                let arguments =
-                    words(&["clickhouse", "--data", &data, "--listen", &listen, "--key-file", &keys, "--port-file", &ready]);
+                let (data, keys) =
+                    (text(&self.dir.join("clickhouse")), text(&self.dir.join("secrets/clickhouse.keys")));
+                let arguments = words(&[
+                    "clickhouse",
+                    "--data",
+                    &data,
+                    "--listen",
+                    &listen,
+                    "--key-file",
+                    &keys,
+                    "--port-file",
+                    &ready,
+                ]);
                 (&programs.auditor, arguments)
             }
-            Component::Auditor => {
-                (&programs.auditor, words(&["serve", "--config", &text(&self.auditor_settings()), "--ready-file", &ready]))
-            }
-            Component::Gateway => {
-                (&programs.gateway, words(&["serve", "--config", &text(&self.gateway_settings()), "--ready-file", &ready]))
-            }
+            Component::Auditor => (
+                &programs.auditor,
+                words(&["serve", "--config", &text(&self.auditor_settings()), "--ready-file", &ready]),
+            ),
+            Component::Gateway => (
+                &programs.gateway,
+                words(&["serve", "--config", &text(&self.gateway_settings()), "--ready-file", &ready]),
+            ),
         };
         Plan { name, program: program.clone(), arguments, log: self.dir.join(format!("logs/{name}.log")), ready_file }
     }
@@ -159,13 +181,15 @@ impl Layout {
 
     fn write(&self, name: &str, table: &Table) -> anyhow::Result<()> {
         let path = self.dir.join(name);
-        let text = format!("# Written at each start of the stack; changes made here are lost.\n\n{}", toml::to_string(table)?);
+        let text =
+            format!("# Written at each start of the stack; changes made here are lost.\n\n{}", toml::to_string(table)?);
         crate::backend::write_whole(&path, &text).with_context(|| path.display().to_string())
     }
 
     fn routes(settings: &Settings) -> anyhow::Result<Table> {
         let mut routes: Table = ROUTES_EXAMPLE.parse().context("routes.toml")?;
-        let registries = routes.get_mut("registry").and_then(Value::as_array_mut).context("routes.toml has no registry")?;
+        let registries =
+            routes.get_mut("registry").and_then(Value::as_array_mut).context("routes.toml has no registry")?;
         for registry in registries.iter_mut().filter_map(Value::as_table_mut) {
             let port = match registry.get("name").and_then(Value::as_str) {
                 Some("auditor") => settings.ports.auditor,
@@ -246,9 +270,9 @@ fn text(path: &Path) -> String {
 mod tests {
     use super::*;
     use crate::patients::Population;
+    use crate::stack::Programs;
     use crate::stack::people::Roster;
     use crate::stack::ports::Ports;
-    use crate::stack::Programs;
 
     #[test]
     fn the_examples_take_this_stacks_addresses() {

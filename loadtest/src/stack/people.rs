@@ -184,12 +184,14 @@ impl Maker<'_> {
     }
 
     async fn account(&mut self, person: &Person) -> anyhow::Result<()> {
-        let mut arguments = vec!["account", "create", "--user", person.user, "--name", person.name, "--hsa", person.hsa];
+        let mut arguments =
+            vec!["account", "create", "--user", person.user, "--name", person.name, "--hsa", person.hsa];
         arguments.extend(["--title", person.title, "--generate-password", "--totp"]);
         if let Some(role) = person.role {
             arguments.extend(["--role", role]);
         }
-        let made: MadeAccount = serde_json::from_str(&self.call(&arguments).await?).context("auditor account create")?;
+        let made: MadeAccount =
+            serde_json::from_str(&self.call(&arguments).await?).context("auditor account create")?;
         let user = person.user.to_owned();
         let credentials = Credentials { user: user.clone(), password: made.password, totp_secret: made.totp_secret };
         self.enrolled.credentials.insert(user, credentials);
@@ -204,13 +206,17 @@ impl Maker<'_> {
         let (certificate, key) = self.layout.device_files(name);
         for old in [&certificate, &key, &self.layout.device_bundle(name)] {
             match std::fs::remove_file(old) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(|| old.display().to_string()),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| old.display().to_string());
+                }
                 _ => {}
             }
         }
         let folder = certificate.parent().unwrap_or(self.layout.dir()).to_string_lossy().into_owned();
-        let arguments = ["device", "enrol", "--org", CARE_PROVIDER, "--name", name, "--out", &folder, "--file-name", name];
-        let made: EnrolledDevice = serde_json::from_str(&self.call(&arguments).await?).context("auditor device enrol")?;
+        let arguments =
+            ["device", "enrol", "--org", CARE_PROVIDER, "--name", name, "--out", &folder, "--file-name", name];
+        let made: EnrolledDevice =
+            serde_json::from_str(&self.call(&arguments).await?).context("auditor device enrol")?;
         self.enrolled.devices.insert(name.to_owned(), made);
         self.save()
     }

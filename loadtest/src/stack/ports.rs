@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn ports_are_free_and_differ() {
         let ports = Ports::free().expect("there are free ports");
-        let mut all = [ports.https, ports.gateway_ops, ports.registry, ports.clickhouse, ports.auditor, ports.auditor_ops];
+        let mut all =
+            [ports.https, ports.gateway_ops, ports.registry, ports.clickhouse, ports.auditor, ports.auditor_ops];
         all.sort_unstable();
         assert!(all.windows(2).all(|pair| pair.first() != pair.get(1)));
         assert!(all.iter().all(|port| is_free(*port)));

@@ -166,7 +166,12 @@ impl Process {
     }
 
     /// Asks again and again until there is an answer, the program ends, or the time is up.
-    pub async fn until<T>(&mut self, what: &'static str, limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> Result<T, ProcessError> {
+    pub async fn until<T>(
+        &mut self,
+        what: &'static str,
+        limit: Duration,
+        mut ask: impl AsyncFnMut() -> Option<T>,
+    ) -> Result<T, ProcessError> {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(answer) = ask().await {
@@ -244,7 +249,11 @@ pub async fn output(program: &Path, arguments: &[String], limit: Duration) -> Re
     let mut process = tokio::process::Command::new(program);
     process.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     match tokio::time::timeout(limit, process.output()).await {
-        Err(_) => Err(ProcessError::Failed { command, status: format!("not done within {} s", limit.as_secs()), output: String::new() }),
+        Err(_) => Err(ProcessError::Failed {
+            command,
+            status: format!("not done within {} s", limit.as_secs()),
+            output: String::new(),
+        }),
         Ok(Err(error)) => Err(start(error)),
         Ok(Ok(done)) if done.status.success() => Ok(String::from_utf8_lossy(&done.stdout).into_owned()),
         Ok(Ok(done)) => {
@@ -272,7 +281,8 @@ mod tests {
     async fn readiness_is_waited_for_and_a_kill_takes_the_whole_group() {
         let dir = tempfile::tempdir().expect("a folder");
         let keeper = Keeper::start().expect("a thread");
-        let script = format!("sleep 100 & echo $! > {0}/ready.part; mv {0}/ready.part {0}/ready; wait", dir.path().display());
+        let script =
+            format!("sleep 100 & echo $! > {0}/ready.part; mv {0}/ready.part {0}/ready; wait", dir.path().display());
         let mut process = Process::start(&keeper, plan(dir.path(), &script)).expect("starts");
         let inner = process.ready(Duration::from_secs(10)).await.expect("ready");
         process.kill();

@@ -251,7 +251,9 @@ fn pairs(expect: &Expect) -> u64 {
 impl Findings {
     /// Whether everything that was disclosed is recorded exactly once, and nothing else is.
     pub fn is_clean(&self) -> bool {
-        [self.missing, self.doubled, self.surplus, self.wrong, self.refused_missing, self.changes_missing].iter().all(|n| *n == 0)
+        [self.missing, self.doubled, self.surplus, self.wrong, self.refused_missing, self.changes_missing]
+            .iter()
+            .all(|n| *n == 0)
     }
 }
 

@@ -94,7 +94,15 @@ pub struct Action {
 
 impl Action {
     fn get(path: String, expect: Expect) -> Self {
-        Self { method: Method::GET, path, header: None, payload: Payload::Empty, take: Take::Whole, expect, content: Content::Any }
+        Self {
+            method: Method::GET,
+            path,
+            header: None,
+            payload: Payload::Empty,
+            take: Take::Whole,
+            expect,
+            content: Content::Any,
+        }
     }
 
     fn send(method: Method, path: String, payload: Payload, expect: Expect) -> Self {
@@ -144,7 +152,11 @@ impl Action {
 fn one(rng: &mut Rng, patients: &[Known]) -> (PatientIndex, Known) {
     let index = rng.below(patients.len() as u64);
     let position = usize::try_from(index).unwrap_or(0);
-    let known = patients.get(position).cloned().unwrap_or(Known { number: String::new(), reference: PatientRef::NONE, visits: 0 });
+    let known = patients.get(position).cloned().unwrap_or(Known {
+        number: String::new(),
+        reference: PatientRef::NONE,
+        visits: 0,
+    });
     (PatientIndex::try_from(index).unwrap_or(0), known)
 }
 
@@ -169,7 +181,8 @@ fn read(rng: &mut Rng, patients: &[Known]) -> Action {
         7 | 8 => Action::get(format!("/fhir/Patient/{}", patient.number), only(index)).holding(&patient.number),
         _ => {
             let visit = rng.below(patient.visits.max(1));
-            let mut action = Action::get(format!("/fhir/Encounter/V{index}-{visit}"), only(index)).holding(&patient.number);
+            let mut action =
+                Action::get(format!("/fhir/Encounter/V{index}-{visit}"), only(index)).holding(&patient.number);
             action.header = Some(("x-patient-id", patient.number));
             action
         }
@@ -181,13 +194,21 @@ fn search(rng: &mut Rng, patients: &[Known]) -> Action {
     let number = spelled(rng, &patient.number);
     let action = match rng.below(10) {
         0..2 => Action::get(format!("/patients?personnummer={number}"), only(index)),
-        2..4 => Action::send(Method::POST, "/search".to_owned(), Payload::Form(format!("personnummer={number}")), only(index)),
+        2..4 => Action::send(
+            Method::POST,
+            "/search".to_owned(),
+            Payload::Form(format!("personnummer={number}")),
+            only(index),
+        ),
         4..6 => {
             let body = format!(r#"{{"personnummer":"{number}"}}"#);
             Action::send(Method::POST, "/api/search".to_owned(), Payload::Json("application/json", body), only(index))
         }
         6 => Action::get(format!("/fhir/Patient?identifier={SYSTEM}|{}", patient.number), only(index)),
-        7 => Action::get(format!("/fhir/Patient?identifier=urn%3Aoid%3A1.2.752.129.2.1.3.1%7C{}", patient.number), only(index)),
+        7 => Action::get(
+            format!("/fhir/Patient?identifier=urn%3Aoid%3A1.2.752.129.2.1.3.1%7C{}", patient.number),
+            only(index),
+        ),
         n => {
             let unit = rng.pick(&UNITS).map_or("", |(hsa, _)| hsa);
             let prefix = if n == 8 { "/units" } else { "/api/units" };
@@ -202,11 +223,35 @@ fn write(rng: &mut Rng, patients: &[Known]) -> Action {
     let number = &patient.number;
     let json = |text: &str| Payload::Json("application/json", text.to_owned());
     match rng.below(6) {
-        0 => Action::send(Method::PUT, format!("/api/patients/{number}"), json(r#"{"phone":"000"}"#), only(index)).holding(number),
-        1 => Action::send(Method::POST, format!("/patients/{number}/notes"), Payload::Form("text=Provanteckning".to_owned()), only(index)),
-        2 => Action::send(Method::POST, format!("/api/patients/{number}/withdrawals"), json(r#"{"drug":"prov","amount":1}"#), only(index)).holding(number),
-        3 => Action::send(Method::POST, format!("/api/patients/{number}/signatures"), json(r#"{"signed":true}"#), only(index)).holding(number),
-        4 => Action::send(Method::POST, "/fhir/Observation".to_owned(), Payload::Json("application/fhir+json", observation(number)), only(index)).holding(number),
+        0 => Action::send(Method::PUT, format!("/api/patients/{number}"), json(r#"{"phone":"000"}"#), only(index))
+            .holding(number),
+        1 => Action::send(
+            Method::POST,
+            format!("/patients/{number}/notes"),
+            Payload::Form("text=Provanteckning".to_owned()),
+            only(index),
+        ),
+        2 => Action::send(
+            Method::POST,
+            format!("/api/patients/{number}/withdrawals"),
+            json(r#"{"drug":"prov","amount":1}"#),
+            only(index),
+        )
+        .holding(number),
+        3 => Action::send(
+            Method::POST,
+            format!("/api/patients/{number}/signatures"),
+            json(r#"{"signed":true}"#),
+            only(index),
+        )
+        .holding(number),
+        4 => Action::send(
+            Method::POST,
+            "/fhir/Observation".to_owned(),
+            Payload::Json("application/fhir+json", observation(number)),
+            only(index),
+        )
+        .holding(number),
         _ => transaction(rng, patients),
     }
 }
@@ -224,11 +269,19 @@ fn transaction(rng: &mut Rng, patients: &[Known]) -> Action {
         let (index, patient) = one(rng, patients);
         if !chosen.contains(&index) {
             chosen.push(index);
-            entries.push(format!(r#"{{"resource":{},"request":{{"method":"POST","url":"Observation"}}}}"#, observation(&patient.number)));
+            entries.push(format!(
+                r#"{{"resource":{},"request":{{"method":"POST","url":"Observation"}}}}"#,
+                observation(&patient.number)
+            ));
         }
     }
     let body = format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{}]}}"#, entries.join(","));
-    Action::send(Method::POST, "/fhir".to_owned(), Payload::Json("application/fhir+json", body), Expect::Patients(chosen))
+    Action::send(
+        Method::POST,
+        "/fhir".to_owned(),
+        Payload::Json("application/fhir+json", body),
+        Expect::Patients(chosen),
+    )
 }
 
 fn transfer(rng: &mut Rng, patients: &[Known]) -> Action {
@@ -277,7 +330,12 @@ fn wrong(rng: &mut Rng) -> Action {
         3 => Action::get("/api/patients/inget-nummer".to_owned(), Expect::Unidentified),
         _ => {
             let body = r#"{"personnummer":"191302301212"}"#.to_owned();
-            Action::send(Method::POST, "/api/search".to_owned(), Payload::Json("application/json", body), Expect::Unidentified)
+            Action::send(
+                Method::POST,
+                "/api/search".to_owned(),
+                Payload::Json("application/json", body),
+                Expect::Unidentified,
+            )
         }
     }
 }
@@ -308,8 +366,15 @@ mod tests {
         for _ in 0..2000 {
             let action = draw(&mut rng, Standing::Reader, &known());
             let searches = matches!(action.path.as_str(), "/search" | "/api/search");
-            assert_eq!(action.expect == Expect::Refusal, !(action.method == Method::GET || searches) || action.path == "/nowhere", "{action:?}");
-            assert!(!matches!(draw(&mut rng, Standing::Outsider, &known()).expect, Expect::Patients(_) | Expect::Unidentified));
+            assert_eq!(
+                action.expect == Expect::Refusal,
+                !(action.method == Method::GET || searches) || action.path == "/nowhere",
+                "{action:?}"
+            );
+            assert!(!matches!(
+                draw(&mut rng, Standing::Outsider, &known()).expect,
+                Expect::Patients(_) | Expect::Unidentified
+            ));
         }
     }
 

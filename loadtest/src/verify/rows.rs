@@ -52,7 +52,9 @@ fn metric(text: &str, name: &str) -> Option<u64> {
 pub(super) async fn changes(registry: SocketAddr) -> anyhow::Result<Vec<Uuid>> {
     let mut all = Vec::new();
     loop {
-        let (_, body) = plain::get(registry, &format!("{PATH}?after={}", all.len())).await.context("the sample registry's changes")?;
+        let (_, body) = plain::get(registry, &format!("{PATH}?after={}", all.len()))
+            .await
+            .context("the sample registry's changes")?;
         let before = all.len();
         for line in String::from_utf8_lossy(&body).lines() {
             all.push(Uuid::parse_str(line).context("the sample registry's changes")?);
@@ -78,7 +80,11 @@ struct Event {
 }
 
 /// Reads all rows of requests since the run began, in the order of their requests, and hands them to the comparison.
-pub(super) async fn compare(clickhouse: &clickhouse::Client, since: Micros, comparison: &mut Comparison) -> anyhow::Result<()> {
+pub(super) async fn compare(
+    clickhouse: &clickhouse::Client,
+    since: Micros,
+    comparison: &mut Comparison,
+) -> anyhow::Result<()> {
     let refused = "SELECT event_id FROM auth_event FINAL WHERE kind IN ('request_refused', 'device_refused') \
                    AND ts >= fromUnixTimestamp64Micro(?)";
     let mut events = clickhouse.query(refused).bind(since).fetch::<Event>()?;

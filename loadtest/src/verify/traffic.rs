@@ -182,7 +182,9 @@ impl Worker {
                 builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(full(form.clone()))
             }
             Payload::Json(kind, json) => builder.header(header::CONTENT_TYPE, *kind).body(full(json.clone())),
-            Payload::Upload(size) => builder.header(header::CONTENT_TYPE, "application/octet-stream").body(upload(*size)),
+            Payload::Upload(size) => {
+                builder.header(header::CONTENT_TYPE, "application/octet-stream").body(upload(*size))
+            }
         }
     }
 }
@@ -209,7 +211,9 @@ async fn drain(response: Response<Incoming>, content: &Content) -> (bool, bool) 
                 match content {
                     Content::Text(_) if text.len() < TEXT_BYTES_MAX => text.extend_from_slice(data),
                     Content::Any | Content::Text(_) => {}
-                    Content::Document(index, _) => right &= data.iter().zip(seen..).all(|(byte, at)| *byte == document_byte(*index, at)),
+                    Content::Document(index, _) => {
+                        right &= data.iter().zip(seen..).all(|(byte, at)| *byte == document_byte(*index, at));
+                    }
                 }
                 seen += data.len() as u64;
             }
@@ -233,7 +237,10 @@ struct Head {
 
 impl Head {
     fn of(status: u16, headers: &HeaderMap) -> Self {
-        let id = headers.get("x-request-id").and_then(|value| value.to_str().ok()).and_then(|text| Uuid::parse_str(text).ok());
+        let id = headers
+            .get("x-request-id")
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| Uuid::parse_str(text).ok());
         Self { id, status, from_registry: headers.contains_key(REGISTRY_HEADER) }
     }
 }
@@ -241,7 +248,8 @@ impl Head {
 impl Shared {
     fn settle(&self, head: &Head, action: &Action, whole: bool) {
         let Some(id) = head.id else {
-            self.ledger.odd(format!("an answer {} to {} {} has no request id", head.status, action.method, action.path));
+            self.ledger
+                .odd(format!("an answer {} to {} {} has no request id", head.status, action.method, action.path));
             return;
         };
         let end = match (head.from_registry, head.status) {
@@ -255,10 +263,20 @@ impl Shared {
                 self.errors.fetch_add(1, Ordering::Relaxed);
             }
             (Expect::Refusal, End::Complete | End::Aborted) => {
-                self.ledger.odd(format!("let through: {} {} ({}), request {id}", action.method, template(&action.path), head.status));
+                self.ledger.odd(format!(
+                    "let through: {} {} ({}), request {id}",
+                    action.method,
+                    template(&action.path),
+                    head.status
+                ));
             }
             (Expect::Patients(_) | Expect::Unidentified | Expect::Nothing, End::Refused) => {
-                self.ledger.odd(format!("refused: {} {} ({}), request {id}", action.method, template(&action.path), head.status));
+                self.ledger.odd(format!(
+                    "refused: {} {} ({}), request {id}",
+                    action.method,
+                    template(&action.path),
+                    head.status
+                ));
             }
             _ => {}
         }

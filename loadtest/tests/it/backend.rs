@@ -16,7 +16,9 @@ async fn the_same_seed_gives_the_same_answers() {
     let (_two, two) = registry(&keeper, dir.path(), "two", &["--seed", "7", "--patients", "50"]).await;
     for patient in (Population { seed: 7, count: 50 }).patients() {
         let number = patient.id.expose();
-        for path in [format!("/patients/{number}"), format!("/api/patients/{number}"), format!("/fhir/Patient/{number}")] {
+        for path in
+            [format!("/patients/{number}"), format!("/api/patients/{number}"), format!("/fhir/Patient/{number}")]
+        {
             let (status, body) = plain::get(one, &path).await.unwrap();
             assert_eq!(status, StatusCode::OK);
             assert_eq!(plain::get(two, &path).await.unwrap().1, body);

@@ -26,8 +26,17 @@ async fn it_forwards_for_those_with_a_certificate_only() {
         name: "bare",
         program: program(),
         arguments: [
-            "bare", "--listen", &loopback(port).to_string(), "--peer", &peer.to_string(), "--certificate", &path(&files.server.0),
-            "--key", &path(&files.server.1), "--client-ca", &path(&files.authority),
+            "bare",
+            "--listen",
+            &loopback(port).to_string(),
+            "--peer",
+            &peer.to_string(),
+            "--certificate",
+            &path(&files.server.0),
+            "--key",
+            &path(&files.server.1),
+            "--client-ca",
+            &path(&files.authority),
         ]
         .map(str::to_owned)
         .to_vec(),
@@ -35,7 +44,11 @@ async fn it_forwards_for_those_with_a_certificate_only() {
         ready_file: dir.path().join("bare.ready"),
     };
     let mut bare = Process::start(&keeper, plan).unwrap();
-    bare.until("listens", Duration::from_secs(20), async move || tokio::net::TcpStream::connect(loopback(port)).await.ok()).await.unwrap();
+    bare.until("listens", Duration::from_secs(20), async move || {
+        tokio::net::TcpStream::connect(loopback(port)).await.ok()
+    })
+    .await
+    .unwrap();
 
     let target = Target { address: loopback(port), host: "localhost".to_owned() };
     let device = Device::load(&files.client.0, &files.client.1, &files.authority).unwrap();
@@ -52,7 +65,12 @@ async fn it_forwards_for_those_with_a_certificate_only() {
         };
         let open = load.connect().await.unwrap();
         let (figures, open) = load.drive(open, Duration::from_millis(300)).await;
-        assert!(figures.answers > 10 && figures.errors == 0, "{protocol:?}: {} answers, {} errors", figures.answers, figures.errors);
+        assert!(
+            figures.answers > 10 && figures.errors == 0,
+            "{protocol:?}: {} answers, {} errors",
+            figures.answers,
+            figures.errors
+        );
         assert_eq!(open.len(), 4);
     }
     assert!(usage::cpu(bare.id()).unwrap() > Duration::ZERO);

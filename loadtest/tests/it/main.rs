@@ -5,13 +5,16 @@ mod backend;
 mod bad_input;
 mod bare;
 mod browser;
+mod certificates;
+mod config;
 mod edges;
 mod grafana;
+mod journal_trouble;
 mod pki;
-mod whole;
 mod revocation;
 mod shared;
 mod tap;
+mod whole;
 mod wire;
 
 use loadtest::stack::process::{Keeper, Plan, Process};

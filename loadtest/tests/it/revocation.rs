@@ -6,9 +6,9 @@
 use crate::shared::{Newcomer, Place, Shared, from_registry, get, request_id};
 use crate::whole::until;
 use crate::wire;
+use http::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use http::Response;
 use loadtest::client::login::Session;
 use loadtest::client::socket::{Socket, Upgrade};
 use loadtest::client::{ClientError, Connection, Protocol};
@@ -42,7 +42,11 @@ type Seen = BTreeMap<&'static str, Vec<Duration>>;
 async fn a_revoked_device_is_shut_out_within_a_second() {
     let place = PLACE.get(Place::start).await;
     let seen = trials(&place, Ending::Device, "revoked").await;
-    judge("device revoked", &seen, &["request", "idle connection", "socket", "idle socket", "download", "download over HTTP/2"]);
+    judge(
+        "device revoked",
+        &seen,
+        &["request", "idle connection", "socket", "idle socket", "download", "download over HTTP/2"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,7 +68,8 @@ async fn a_revoked_certificate_is_refused_in_the_handshake() {
     let place = PLACE.get(Place::start).await;
     let somebody = place.newcomer("handshake").await;
     place.auditor(&["device", "revoke", &somebody.device_id]).await;
-    let config = Arc::new(wire::settings(&place.stack.layout().server_ca(), Some((&somebody.files.0, &somebody.files.1))));
+    let config =
+        Arc::new(wire::settings(&place.stack.layout().server_ca(), Some((&somebody.files.0, &somebody.files.1))));
     let target = place.stack.target();
     let from = until("the handshake is refused", LIMIT, async || {
         let from = wire::address();
@@ -204,7 +209,8 @@ async fn one(place: &Place, ending: Ending, somebody: Newcomer, seen: &mut Seen)
         Ending::Device => drop(place.auditor(&["device", "revoke", &somebody.device_id]).await),
         Ending::Account => drop(place.auditor(&["account", "close", &somebody.user]).await),
         Ending::Logout => {
-            let request = crate::shared::builder("POST", "/auth/logout", Some(&session)).body(loadtest::client::empty()).unwrap();
+            let request =
+                crate::shared::builder("POST", "/auth/logout", Some(&session)).body(loadtest::client::empty()).unwrap();
             let (status, _) = place.ask(&somebody.device, Protocol::Http1, request).await.unwrap();
             assert!(status.is_success(), "{status}");
         }

@@ -4,13 +4,13 @@
 //! devices or client addresses of its own, and finds its rows by them.
 
 use crate::whole;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
 use loadtest::client::login::{Credentials, Session, log_in};
 use loadtest::client::{Body, Connection, Device, Protocol, empty, plain, read_all};
 use loadtest::patients::{CARE_PROVIDER, Patient};
 use loadtest::stack::people::REGISTRY;
 use loadtest::stack::{Component, Stack, process};
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -95,7 +95,12 @@ impl Place {
     pub(crate) async fn auditor(&self, arguments: &[&str]) -> Value {
         let settings = self.stack.layout().auditor_settings();
         let mut all: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        all.extend(["--config".to_owned(), settings.to_str().unwrap().to_owned(), "--output".to_owned(), "json".to_owned()]);
+        all.extend([
+            "--config".to_owned(),
+            settings.to_str().unwrap().to_owned(),
+            "--output".to_owned(),
+            "json".to_owned(),
+        ]);
         let said = process::output(&self.stack.settings().programs.auditor, &all, LIMIT).await;
         serde_json::from_str(&said.unwrap_or_else(|error| panic!("{error}"))).unwrap()
     }
@@ -103,13 +108,26 @@ impl Place {
     /// Makes an account that may read and write and a device, waits until the gateway knows both, and logs in.
     pub(crate) async fn newcomer(&self, name: &str) -> Newcomer {
         let out = self.dir().join("devices");
-        let arguments = ["device", "enrol", "--org", CARE_PROVIDER, "--name", name, "--out", out.to_str().unwrap(), "--file-name", name];
+        let arguments = [
+            "device",
+            "enrol",
+            "--org",
+            CARE_PROVIDER,
+            "--name",
+            name,
+            "--out",
+            out.to_str().unwrap(),
+            "--file-name",
+            name,
+        ];
         let device_id = self.auditor(&arguments).await["device"].as_str().unwrap().to_owned();
-        let arguments = ["account", "create", "--user", name, "--name", "Nya Testsson", "--generate-password", "--totp"];
+        let arguments =
+            ["account", "create", "--user", name, "--name", "Nya Testsson", "--generate-password", "--totp"];
         let made = self.auditor(&arguments).await;
         self.auditor(&["account", "grant", name, "--registry", REGISTRY, "--right", "read_write"]).await;
         let text = |key: &str| made[key].as_str().unwrap().to_owned();
-        let credentials = Credentials { user: name.to_owned(), password: text("password"), totp_secret: text("totp_secret") };
+        let credentials =
+            Credentials { user: name.to_owned(), password: text("password"), totp_secret: text("totp_secret") };
         let device = self.stack.device(name).unwrap();
         whole::until("the gateway knows the device", LIMIT, async || {
             match self.ask(&device, Protocol::Http1, get("/static/style.css", None)).await {
@@ -119,8 +137,13 @@ impl Place {
         })
         .await;
         let session = log_in(&self.stack.target(), &device, &credentials).await.unwrap();
-        let newcomer =
-            Newcomer { user: name.to_owned(), files: self.stack.layout().device_files(name), device, device_id, session };
+        let newcomer = Newcomer {
+            user: name.to_owned(),
+            files: self.stack.layout().device_files(name),
+            device,
+            device_id,
+            session,
+        };
         // The grant may come after the session: it is asked for ahead of the feed.
         let path = format!("/api/patients/{}", self.patient(0).id.expose());
         whole::until("the gateway knows the grant", LIMIT, async || {
@@ -134,8 +157,14 @@ impl Place {
     }
 
     /// One request on a connection of its own.
-    pub(crate) async fn ask(&self, device: &Device, protocol: Protocol, request: Request<Body>) -> Result<(StatusCode, Vec<u8>), String> {
-        let mut connection = Connection::open(&self.stack.target(), device, protocol).await.map_err(|error| error.to_string())?;
+    pub(crate) async fn ask(
+        &self,
+        device: &Device,
+        protocol: Protocol,
+        request: Request<Body>,
+    ) -> Result<(StatusCode, Vec<u8>), String> {
+        let mut connection =
+            Connection::open(&self.stack.target(), device, protocol).await.map_err(|error| error.to_string())?;
         let response = connection.send(request, ANSWER_LIMIT).await.map_err(|error| format!("{error:?}"))?;
         let status = response.status();
         Ok((status, read_all(response, ANSWER_BYTES_MAX).await.map_err(|error| error.to_string())?.to_vec()))
@@ -143,7 +172,8 @@ impl Place {
 
     /// Rows of a query. Whole numbers of 64 bits come as texts.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Value> {
-        let answer = async { self.stack.clickhouse().unwrap().query(sql).fetch_bytes("JSONEachRow")?.collect().await }.await;
+        let answer =
+            async { self.stack.clickhouse().unwrap().query(sql).fetch_bytes("JSONEachRow")?.collect().await }.await;
         let bytes = answer.unwrap_or_else(|error| panic!("{sql}: {error}"));
         String::from_utf8(bytes.to_vec()).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -163,8 +193,10 @@ impl Place {
     /// Waits until all that the gateway's journal holds is in ClickHouse.
     pub(crate) async fn drained(&self) {
         whole::until("the journal is drained", LIMIT, async || {
-            let (durable, acked) =
-                (self.metric("audit_journal_durable_sequence", "").await, self.metric("audit_journal_acked_sequence", "").await);
+            let (durable, acked) = (
+                self.metric("audit_journal_durable_sequence", "").await,
+                self.metric("audit_journal_acked_sequence", "").await,
+            );
             if acked > durable { Ok(()) } else { Err(format!("frames up to {durable}, acknowledged below {acked}")) }
         })
         .await;

@@ -1,12 +1,12 @@
 //! Bytes over TLS as no proper client sends them, from a client address of their own: what the gateway records of a
 //! connection is found by that address, whatever else goes on.
 
-use rustls::{AlertDescription, ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use http::{HeaderMap, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use loadtest::client::{Body, Target};
+use rustls::{AlertDescription, ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -136,7 +136,9 @@ impl Wire {
         match tokio::time::timeout(LIMIT, self.0.read_to_end(&mut bytes)).await {
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
             // Closed without TLS' own good-bye: closed all the same.
-            Ok(Err(error)) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => Ok(bytes),
+            Ok(Err(error)) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+                Ok(bytes)
+            }
             Ok(Err(error)) => Err(error),
             Ok(Ok(_)) => Ok(bytes),
         }
@@ -148,7 +150,9 @@ pub(crate) async fn refusal(target: &Target, config: &Arc<ClientConfig>, from: I
     let exchange = async {
         let mut wire = Wire::open(target, config, from).await?;
         // The refusal may come before all is written.
-        let _ = wire.write(format!("GET /static/style.css HTTP/1.1\r\nHost: {}\r\n\r\n", target.authority()).as_bytes()).await;
+        let _ = wire
+            .write(format!("GET /static/style.css HTTP/1.1\r\nHost: {}\r\n\r\n", target.authority()).as_bytes())
+            .await;
         wire.answer().await
     };
     match exchange.await.err()?.get_ref()?.downcast_ref::<rustls::Error>()? {
@@ -158,11 +162,17 @@ pub(crate) async fn refusal(target: &Target, config: &Arc<ClientConfig>, from: I
 }
 
 /// One HTTP/2 request, whose `:authority` is the target's; the answer's status and headers.
-pub(crate) async fn http2(target: &Target, config: &Arc<ClientConfig>, from: Ipv4Addr, mut request: Request<Body>) -> (u16, HeaderMap) {
+pub(crate) async fn http2(
+    target: &Target,
+    config: &Arc<ClientConfig>,
+    from: Ipv4Addr,
+    mut request: Request<Body>,
+) -> (u16, HeaderMap) {
     let mut config = ClientConfig::clone(config);
     config.alpn_protocols = vec![b"h2".to_vec()];
     let wire = Wire::open(target, &Arc::new(config), from).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(wire.0)).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(wire.0)).await.unwrap();
     let mut driver = JoinSet::new();
     driver.spawn(connection);
     *request.uri_mut() = target.url(&request.uri().to_string()).parse().unwrap();

@@ -36,8 +36,7 @@ impl Token<'_> {
 
     /// A name that may call something, in lower case.
     pub(super) fn name(&self) -> Option<String> {
-        matches!(self.kind, Kind::Word | Kind::Quoted)
-            .then(|| String::from_utf8_lossy(self.text).to_ascii_lowercase())
+        matches!(self.kind, Kind::Word | Kind::Quoted).then(|| String::from_utf8_lossy(self.text).to_ascii_lowercase())
     }
 }
 
@@ -59,10 +58,7 @@ impl<'a> Lexer<'a> {
                 }
                 [b'/', b'*', after @ ..] => {
                     let length = find(after, b"*/").ok_or(Error::NotClosed)?;
-                    if after
-                        .get(..length)
-                        .is_some_and(|comment| find(comment, b"/*").is_some())
-                    {
+                    if after.get(..length).is_some_and(|comment| find(comment, b"/*").is_some()) {
                         return Err(Error::Unsupported("Comments inside comments"));
                     }
                     self.position += length + 4;
@@ -75,28 +71,16 @@ impl<'a> Lexer<'a> {
                 [quote @ (b'\'' | b'"' | b'`'), after @ ..] => {
                     let length = closing(after, *quote).ok_or(Error::NotClosed)?;
                     self.position += length + 2;
-                    let kind = if *quote == b'\'' {
-                        Kind::Text
-                    } else {
-                        Kind::Quoted
-                    };
+                    let kind = if *quote == b'\'' { Kind::Text } else { Kind::Quoted };
                     let text = after.get(..length).unwrap_or_default();
                     if kind == Kind::Quoted && text.contains(&b'\\') {
                         // An escaped letter would hide a name from the check.
                         return Err(Error::Unsupported("Escapes in quoted names"));
                     }
-                    return Ok(Some(Token {
-                        kind,
-                        text,
-                        start,
-                        end: self.position,
-                    }));
+                    return Ok(Some(Token { kind, text, start, end: self.position }));
                 }
                 [first, ..] if is_word_byte(*first) => {
-                    let length = rest
-                        .iter()
-                        .position(|b| !is_word_byte(*b) && *b != b'$')
-                        .unwrap_or(rest.len());
+                    let length = rest.iter().position(|b| !is_word_byte(*b) && *b != b'$').unwrap_or(rest.len());
                     self.position += length;
                     return Ok(Some(Token {
                         kind: Kind::Word,

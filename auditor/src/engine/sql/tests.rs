@@ -2,31 +2,16 @@
 use super::{Error, Fence, Form, Shape, Statement};
 
 fn fence() -> Fence {
-    let table = [
-        "url",
-        "s3",
-        "remote",
-        "numbers",
-        "FILE",
-        "executable",
-        "merge",
-        "eval",
-        "format",
-    ];
+    let table = ["url", "s3", "remote", "numbers", "FILE", "executable", "merge", "eval", "format"];
     let scalar = ["aiGenerate", "length"];
-    Fence::new(
-        table.into_iter().map(str::to_owned),
-        scalar.into_iter().map(str::to_owned),
-    )
+    Fence::new(table.into_iter().map(str::to_owned), scalar.into_iter().map(str::to_owned))
 }
 
 fn insert(sql: &str) -> Option<(String, String, String)> {
     match fence().read(sql.as_bytes()) {
-        Ok(Statement::Insert { head, format, data }) => Some((
-            String::from_utf8_lossy(head).into_owned(),
-            format,
-            String::from_utf8_lossy(data).into_owned(),
-        )),
+        Ok(Statement::Insert { head, format, data }) => {
+            Some((String::from_utf8_lossy(head).into_owned(), format, String::from_utf8_lossy(data).into_owned()))
+        }
         _ => None,
     }
 }
@@ -52,53 +37,29 @@ fn inserts_are_cut_where_their_data_begins() {
         insert("insert into d.format (a) format TSV\n1\n2\n"),
         Some(cut("insert into d.format (a) ", "TSV", "1\n2\n"))
     );
-    assert_eq!(
-        insert("INSERT INTO t VALUES (1), ('it''s')"),
-        Some(cut("INSERT INTO t ", "Values", " (1), ('it''s')"))
-    );
+    assert_eq!(insert("INSERT INTO t VALUES (1), ('it''s')"), Some(cut("INSERT INTO t ", "Values", " (1), ('it''s')")));
     assert_eq!(
         insert("INSERT INTO t SETTINGS a=1 FORMAT JSONEachRow {\"a\":1}"),
-        Some(cut(
-            "INSERT INTO t SETTINGS a=1 ",
-            "JSONEachRow",
-            "{\"a\":1}"
-        ))
+        Some(cut("INSERT INTO t SETTINGS a=1 ", "JSONEachRow", "{\"a\":1}"))
     );
     assert_eq!(
         insert("/* x */ INSERT INTO t -- FORMAT A\n FORMAT B\r\n\n"),
         Some(cut("/* x */ INSERT INTO t -- FORMAT A\n ", "B", "\n"))
     );
-    assert_eq!(
-        insert("INSERT INTO t FORMAT Native '$# not sql"),
-        Some(cut("INSERT INTO t ", "Native", "'$# not sql"))
-    );
+    assert_eq!(insert("INSERT INTO t FORMAT Native '$# not sql"), Some(cut("INSERT INTO t ", "Native", "'$# not sql")));
 }
 
 #[test]
 fn an_insert_from_a_select_carries_no_data() {
-    assert_eq!(
-        shape("INSERT INTO t SELECT 1 FORMAT Values").form,
-        Form::Other
-    );
-    assert_eq!(
-        shape("INSERT INTO t (a) WITH 1 AS x SELECT x").form,
-        Form::Other
-    );
+    assert_eq!(shape("INSERT INTO t SELECT 1 FORMAT Values").form, Form::Other);
+    assert_eq!(shape("INSERT INTO t (a) WITH 1 AS x SELECT x").form, Form::Other);
 }
 
 #[test]
 fn the_last_format_clause_counts() {
-    assert_eq!(
-        shape("SELECT 1 AS format FORMAT TSV").format.as_deref(),
-        Some("TSV")
-    );
+    assert_eq!(shape("SELECT 1 AS format FORMAT TSV").format.as_deref(), Some("TSV"));
     assert_eq!(shape("SELECT 'FORMAT CSV'").format, None);
-    assert_eq!(
-        shape("SELECT 1 FORMAT JSON SETTINGS max_threads=1;")
-            .format
-            .as_deref(),
-        Some("JSON")
-    );
+    assert_eq!(shape("SELECT 1 FORMAT JSON SETTINGS max_threads=1;").format.as_deref(), Some("JSON"));
     assert_eq!(shape("(SELECT 1) UNION ALL (SELECT 2)").form, Form::Select);
     assert_eq!(shape("SHOW TABLES").form, Form::Other);
     assert!(shape("SELECT count() FROM t GROUP BY a WITH TOTALS").totals);
@@ -129,10 +90,7 @@ fn what_reaches_outside_is_refused() {
         "CREATE DICTIONARY d (a Int8) PRIMARY KEY a SOURCE(CLICKHOUSE(HOST 'h' TABLE 't')) LAYOUT(FLAT()) LIFETIME(1)",
         "CREATE DICTIONARY d (a Int8) PRIMARY KEY a SOURCE(EXECUTABLE(COMMAND 'id')) LAYOUT(FLAT()) LIFETIME(1)",
     ] {
-        assert!(
-            matches!(fence().read(sql.as_bytes()), Err(Error::Outside(_))),
-            "{sql}"
-        );
+        assert!(matches!(fence().read(sql.as_bytes()), Err(Error::Outside(_))), "{sql}");
     }
 }
 
@@ -146,10 +104,7 @@ fn what_a_second_lexer_could_get_wrong_is_refused() {
         "SELECT `f\\x69le`('x')",
         "SELECT * FROM {f:Identifier}('x')",
     ] {
-        assert!(
-            matches!(fence().read(sql.as_bytes()), Err(Error::Unsupported(_))),
-            "{sql}"
-        );
+        assert!(matches!(fence().read(sql.as_bytes()), Err(Error::Unsupported(_))), "{sql}");
     }
     assert_eq!(fence().read(b"SELECT 'a"), Err(Error::NotClosed));
     assert_eq!(fence().read(b"SELECT 1 /* a"), Err(Error::NotClosed));
@@ -183,18 +138,9 @@ fn ordinary_statements_pass() {
     ] {
         assert!(fence().read(sql.as_bytes()).is_ok(), "{sql}");
     }
-    assert_eq!(
-        shape("CREATE OR REPLACE FUNCTION f AS x -> x + 1").form,
-        Form::SqlFunction
-    );
-    assert_eq!(
-        shape("CREATE FUNCTION IF NOT EXISTS f AS x -> x + 1").form,
-        Form::SqlFunction
-    );
-    assert_eq!(
-        shape("CREATE FUNCTION f LANGUAGE WASM FROM 'x'").form,
-        Form::Other
-    );
+    assert_eq!(shape("CREATE OR REPLACE FUNCTION f AS x -> x + 1").form, Form::SqlFunction);
+    assert_eq!(shape("CREATE FUNCTION IF NOT EXISTS f AS x -> x + 1").form, Form::SqlFunction);
+    assert_eq!(shape("CREATE FUNCTION f LANGUAGE WASM FROM 'x'").form, Form::Other);
     assert_eq!(shape("CREATE USER x").form, Form::Other);
 }
 

@@ -52,7 +52,8 @@ fn headers(gateway: &Gateway, id: &str, assertion: &Assertion) -> HeaderMap {
 fn verifier(dir: &Path, jwks: &str) -> Verifier {
     let file = dir.join("jwks.json");
     std::fs::write(&file, jwks).expect("writes");
-    let verifier = Verifier::new(vec![file, dir.join("not-there.json")], &RegistryName::parse("auditor").expect("valid"));
+    let verifier =
+        Verifier::new(vec![file, dir.join("not-there.json")], &RegistryName::parse("auditor").expect("valid"));
     let problems = verifier.reload();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(verifier.reload().is_empty(), "nothing has changed");
@@ -67,7 +68,8 @@ fn only_a_fresh_assertion_for_this_application_by_a_known_key() {
     let verifier = verifier(dir.path(), &gateway_key.jwks);
     assert_eq!(verifier.verify(&headers(&gateway_key, "k1", &assertion())).expect("valid"), assertion());
 
-    let refused = |assertion: &Assertion| verifier.verify(&headers(&gateway_key, "k1", assertion)).expect_err("refused");
+    let refused =
+        |assertion: &Assertion| verifier.verify(&headers(&gateway_key, "k1", assertion)).expect_err("refused");
     assert!(matches!(refused(&Assertion { aud: "journal".to_owned(), ..assertion() }), AssertionError::Invalid(_)));
     let old = assertion().iat - 120;
     assert!(matches!(refused(&Assertion { iat: old, exp: old + 60, ..assertion() }), AssertionError::Invalid(_)));
@@ -95,7 +97,8 @@ fn no_other_algorithm_and_no_signature_at_all() {
     header.kid = Some("k1".to_owned());
     let hmac = encode(&header, &assertion(), &EncodingKey::from_secret(key.jwks.as_bytes())).expect("signs");
     for token in [none, hmac, String::new(), "a.b.c".to_owned()] {
-        let headers = HeaderMap::from_iter([(ASSERTION_HEADER.parse().expect("a name"), token.parse().expect("a value"))]);
+        let headers =
+            HeaderMap::from_iter([(ASSERTION_HEADER.parse().expect("a name"), token.parse().expect("a value"))]);
         assert!(verifier.verify(&headers).is_err(), "{token}");
     }
 }

@@ -20,17 +20,11 @@ fn lines(numbers: std::ops::Range<u64>) -> String {
 /// Bytes of an insert of 20,000 lines, as chunks; the last, empty chunk is left to the caller.
 fn chunked_insert(server: &Server) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
-    let head = server.head(
-        "POST",
-        "/?query=INSERT%20INTO%20t.lines%20FORMAT%20TSV",
-        "Transfer-Encoding: chunked\r\n",
-    );
+    let head = server.head("POST", "/?query=INSERT%20INTO%20t.lines%20FORMAT%20TSV", "Transfer-Encoding: chunked\r\n");
     stream.write_all(head.as_bytes()).expect("sent");
     for part in 0..20 {
         let lines = lines(part * 1000..(part + 1) * 1000);
-        stream
-            .write_all(format!("{:x}\r\n{lines}\r\n", lines.len()).as_bytes())
-            .expect("sent");
+        stream.write_all(format!("{:x}\r\n{lines}\r\n", lines.len()).as_bytes()).expect("sent");
     }
     stream
 }
@@ -42,25 +36,14 @@ async fn a_dropped_connection_commits_nothing() {
     let client = database(&server.client(ADMIN)).await;
     drop(chunked_insert(&server));
     let mut cut = TcpStream::connect(("127.0.0.1", server.port())).expect("connected");
-    let head = server.head(
-        "POST",
-        "/?query=INSERT%20INTO%20t.lines%20FORMAT%20TSV",
-        "Content-Length: 1000\r\n",
-    );
-    cut.write_all(format!("{head}1\twhole line\n2\twhole line\n").as_bytes())
-        .expect("sent");
+    let head = server.head("POST", "/?query=INSERT%20INTO%20t.lines%20FORMAT%20TSV", "Content-Length: 1000\r\n");
+    cut.write_all(format!("{head}1\twhole line\n2\twhole line\n").as_bytes()).expect("sent");
     drop(cut);
     // A compressed body that stops between two blocks.
     let lz4 = client.with_compression(Compression::Lz4);
     let mut insert = lz4.insert::<Line>("lines").await.expect("an insert");
     for n in 0..50_000 {
-        insert
-            .write(&Line {
-                n,
-                s: "line".to_owned(),
-            })
-            .await
-            .expect("written");
+        insert.write(&Line { n, s: "line".to_owned() }).await.expect("written");
     }
     drop(insert);
     // An end waits for the statements that run: afterwards nothing of them can come any more.
@@ -70,9 +53,7 @@ async fn a_dropped_connection_commits_nothing() {
     let mut whole = chunked_insert(&server);
     whole.write_all(b"0\r\n\r\n").expect("sent");
     let mut answer = String::new();
-    BufReader::new(&whole)
-        .read_line(&mut answer)
-        .expect("an answer");
+    BufReader::new(&whole).read_line(&mut answer).expect("an answer");
     assert_eq!(answer, "HTTP/1.1 200 OK\r\n");
     assert_eq!(count(&server.client(ADMIN)).await, 20_000);
 }
@@ -94,10 +75,7 @@ async fn a_batch_with_a_bad_row_commits_nothing() {
     stream.write_all(lines.as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
-    assert!(
-        answer.starts_with("HTTP/1.1 400") && answer.contains("x-clickhouse-exception-code: 27"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("x-clickhouse-exception-code: 27"), "{answer}");
     assert_eq!(count(&client).await, 0);
 }
 
@@ -109,13 +87,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     for batch in 0..5 {
         let mut insert = client.insert::<Line>("lines").await.expect("an insert");
         for n in 0..1000 {
-            insert
-                .write(&Line {
-                    n: batch * 1000 + n,
-                    s: "line".to_owned(),
-                })
-                .await
-                .expect("written");
+            insert.write(&Line { n: batch * 1000 + n, s: "line".to_owned() }).await.expect("written");
         }
         insert.end().await.expect("inserted");
     }

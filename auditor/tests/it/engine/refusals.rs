@@ -39,7 +39,8 @@ async fn what_reaches_outside_or_changes_the_server_is_refused() {
         "KILL QUERY WHERE 1".to_owned(),
         "CREATE USER somebody".to_owned(),
         "ATTACH TABLE t.x FROM '/' (a Int8) ENGINE = MergeTree ORDER BY a".to_owned(),
-        "CREATE TABLE t.d (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '/tmp/')".to_owned(),
+        "CREATE TABLE t.d (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '/tmp/')"
+            .to_owned(),
     ] {
         // A question mark in a text is a bind to the client.
         assert_eq!(code(client.query(&sql.replace('?', "??")).execute().await), 497, "{sql}");
@@ -53,10 +54,7 @@ async fn each_role_may_do_its_own() {
     let server = Server::start();
     let admin = server.client(ADMIN);
     let admin = database(&admin).await;
-    let line = Line {
-        n: 1,
-        s: "x".to_owned(),
-    };
+    let line = Line { n: 1, s: "x".to_owned() };
 
     let gateway = server.client(INSERT).with_database("t");
     let mut insert = gateway.insert::<Line>("lines").await.expect("an insert");
@@ -75,37 +73,16 @@ async fn each_role_may_do_its_own() {
 
     let reader = server.client(READ).with_database("t");
     assert_eq!(count(&reader).await, 1);
-    let mut insert = reader
-        .insert::<Line>("lines")
-        .await
-        .expect("the columns may be read");
+    let mut insert = reader.insert::<Line>("lines").await.expect("the columns may be read");
     let written = insert.write(&line).await;
     assert_eq!(code(written.and(insert.end().await)), 497);
 
     for wrong in [
-        User {
-            name: "admin",
-            key: "wrong-wrong-wrong",
-        },
-        User {
-            name: "nobody",
-            key: ADMIN.key,
-        },
-        User {
-            name: "look",
-            key: ADMIN.key,
-        },
+        User { name: "admin", key: "wrong-wrong-wrong" },
+        User { name: "nobody", key: ADMIN.key },
+        User { name: "look", key: ADMIN.key },
     ] {
-        assert_eq!(
-            code(
-                server
-                    .client(wrong)
-                    .query("SELECT 1")
-                    .fetch_one::<u8>()
-                    .await
-            ),
-            516
-        );
+        assert_eq!(code(server.client(wrong).query("SELECT 1").fetch_one::<u8>().await), 516);
     }
     assert_eq!(count(&admin).await, 1);
 }
@@ -148,9 +125,7 @@ async fn a_full_server_says_so_at_once() {
     reader.read_line(&mut line).expect("asked for the body");
     assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
 
-    let mut others: FuturesUnordered<_> = (0..10)
-        .map(|_| client.query("SELECT 1").fetch_one::<u8>())
-        .collect();
+    let mut others: FuturesUnordered<_> = (0..10).map(|_| client.query("SELECT 1").fetch_one::<u8>()).collect();
     // One place, four may wait: six of ten are turned away while nothing moves.
     for _ in 0..6 {
         assert_eq!(code(others.next().await.expect("an answer")), 202);

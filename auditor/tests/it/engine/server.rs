@@ -17,18 +17,9 @@ pub(crate) struct User {
     pub(crate) key: &'static str,
 }
 
-pub(crate) const ADMIN: User = User {
-    name: "admin",
-    key: "0123456789abcdef-admin",
-};
-pub(crate) const INSERT: User = User {
-    name: "gateway",
-    key: "0123456789abcdef-insert",
-};
-pub(crate) const READ: User = User {
-    name: "look",
-    key: "0123456789abcdef-read",
-};
+pub(crate) const ADMIN: User = User { name: "admin", key: "0123456789abcdef-admin" };
+pub(crate) const INSERT: User = User { name: "gateway", key: "0123456789abcdef-insert" };
+pub(crate) const READ: User = User { name: "look", key: "0123456789abcdef-read" };
 
 const AUDITOR: &str = env!("CARGO_BIN_EXE_auditor");
 
@@ -57,10 +48,7 @@ impl Server {
         for (user, role) in [(ADMIN, "admin"), (INSERT, "insert"), (READ, "read")] {
             writeln!(keys, "{}:{}:{role}", user.name, user.key).expect("written");
         }
-        let arguments = arguments
-            .iter()
-            .map(|argument| (*argument).to_owned())
-            .collect();
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         Self::run(directory, arguments)
     }
 
@@ -76,23 +64,14 @@ impl Server {
             .expect("started");
         // The line comes when the server is ready, and the port file is there by then.
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("its stdout"))
-            .read_line(&mut line)
-            .expect("a line");
-        let port = std::fs::read_to_string(&port_file)
-            .ok()
-            .and_then(|port| port.trim().parse().ok());
+        BufReader::new(child.stdout.take().expect("its stdout")).read_line(&mut line).expect("a line");
+        let port = std::fs::read_to_string(&port_file).ok().and_then(|port| port.trim().parse().ok());
         let Some(port) = port.filter(|port| line.contains(&format!(":{port}"))) else {
             let _ = child.kill();
             let _ = child.wait();
             unreachable!("the server did not start: {line}");
         };
-        Self {
-            child,
-            port,
-            directory,
-            arguments,
-        }
+        Self { child, port, directory, arguments }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -112,8 +91,7 @@ impl Server {
 
     /// The head of a request by the administrator.
     pub(crate) fn head(&self, method: &str, target: &str, headers: &str) -> String {
-        let basic = base64::engine::general_purpose::STANDARD
-            .encode(format!("{}:{}", ADMIN.name, ADMIN.key));
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", ADMIN.name, ADMIN.key));
         format!(
             "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Basic {basic}\r\n{headers}\r\n",
             self.port
@@ -123,9 +101,7 @@ impl Server {
     /// The whole answer to a GET by the administrator.
     pub(crate) fn get(&self, target: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connected");
-        stream
-            .write_all(self.head("GET", target, "Connection: close\r\n").as_bytes())
-            .expect("sent");
+        stream.write_all(self.head("GET", target, "Connection: close\r\n").as_bytes()).expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         answer
@@ -133,10 +109,7 @@ impl Server {
 
     /// Tells the server to end, and does not wait.
     pub(crate) fn terminate(&self) {
-        let sent = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()
-            .expect("kill ran");
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill ran");
         assert!(sent.success());
     }
 
@@ -156,19 +129,13 @@ impl Server {
     }
 
     fn again(mut self) -> Self {
-        let directory = std::mem::replace(
-            &mut self.directory,
-            tempfile::tempdir().expect("a directory"),
-        );
+        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().expect("a directory"));
         Self::run(directory, std::mem::take(&mut self.arguments))
     }
 
     /// Starts the program once more on the same data, and waits for its end.
     pub(crate) fn second_start(&self, arguments: &[&str]) -> Output {
-        command(self.directory.path())
-            .args(arguments)
-            .output()
-            .expect("it ran")
+        command(self.directory.path()).args(arguments).output().expect("it ran")
     }
 }
 
@@ -193,10 +160,7 @@ fn command(directory: &Path) -> Command {
 
 /// Gets the engine into the cache, if it is not there, and gives what the program said.
 pub(crate) fn fetch() -> String {
-    let output = Command::new(AUDITOR)
-        .args(["fetch", "engine"])
-        .output()
-        .expect("it ran");
+    let output = Command::new(AUDITOR).args(["fetch", "engine"]).output().expect("it ran");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{text}");
     text
@@ -210,32 +174,18 @@ fn fetch_once() {
 /// A Python with the pinned clickhouse-connect.
 pub(crate) fn python() -> PathBuf {
     const VERSION: &str = "1.12.0";
-    let place =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clickhouse-connect-{VERSION}"));
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clickhouse-connect-{VERSION}"));
     let (python, done) = (place.join("bin/python"), place.join("done"));
     if done.exists() {
         return python;
     }
     let run = |command: &mut Command| {
-        let output = command.output().unwrap_or_else(|error| {
-            unreachable!("python3 with venv is needed for this test: {error}")
-        });
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output =
+            command.output().unwrap_or_else(|error| unreachable!("python3 with venv is needed for this test: {error}"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&place));
-    run(Command::new(&python).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        &format!("clickhouse-connect=={VERSION}"),
-    ]));
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place));
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", &format!("clickhouse-connect=={VERSION}")]));
     std::fs::write(&done, "").expect("written");
     python
 }

@@ -119,7 +119,10 @@ impl Model {
         assert!(parts.recovery.next > last, "recovery would give sequence {} again", parts.recovery.next);
         if self.sim.below(8) == 0 && !self.sim.crashed() {
             let second = Journal::open_parts(self.config.clone(), self.sim.storage(), self.metrics.clone());
-            assert!(matches!(second, Err(OpenError::Locked { .. } | OpenError::Io { .. })), "two at the same directory");
+            assert!(
+                matches!(second, Err(OpenError::Locked { .. } | OpenError::Io { .. })),
+                "two at the same directory"
+            );
         }
         Ok(parts)
     }
