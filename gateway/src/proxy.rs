@@ -148,8 +148,7 @@ impl ProxyHttp for Proxy {
             return Err(Error::explain(ErrorType::HTTPStatus(503), "no peer is well"));
         };
         if admitted.websocket {
-            // Silence is no fault in a WebSocket.
-            peer.options.read_timeout = None;
+            crate::upstream::for_websocket(&mut peer);
         }
         Ok(peer)
     }
@@ -158,9 +157,14 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         context: &mut Context,
     ) -> pingora::Result<()> {
+        // An empty last piece (HTTP/2: a DATA frame that only ends the stream) is written by pingora 0.9.1 as a final
+        // chunk, and the end of the body as another. The backend would take the second for a request.
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
         if let (Stage::Admitted(admitted), Some(body)) = (&mut context.stage, body)
             && !admitted.websocket
         {
