@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS ${database}.auth_event${on_cluster} (
         'session_ended' = 6, 'account_locked' = 7, 'account_unlocked' = 8, 'account_created' = 9,
         'account_changed' = 10, 'account_closed' = 11, 'grant_changed' = 12, 'device_enrolled' = 13,
         'device_revoked' = 14, 'credentials_set' = 15, 'audit_read' = 16, 'connection_cut' = 17,
-        'request_refused' = 18
+        'request_refused' = 18, 'journal_gap' = 19
     ),
     reason Enum8(
         'none' = 0, 'no_route' = 1, 'malformed' = 2, 'head_too_large' = 3, 'body_too_large' = 4, 'misdirected' = 5,

@@ -281,14 +281,10 @@ pub enum Marker {
         /// The key, sealed to the auditor.
         key: WrappedKey,
     },
-    /// Frames are missing: a damaged segment was quarantined.
-    Gap {
-        /// When it was found.
+    /// The gateway stopped in order: every exchange before this frame has its outcome before it.
+    Stopped {
+        /// When.
         at: Micros,
-        /// The first missing sequence.
-        first: u64,
-        /// The last missing sequence.
-        last: u64,
     },
 }
 
@@ -305,11 +301,9 @@ impl Wire for Marker {
                 at.encode(out);
                 key.encode(out);
             }
-            Self::Gap { at, first, last } => {
+            Self::Stopped { at } => {
                 out.push(3);
                 at.encode(out);
-                first.encode(out);
-                last.encode(out);
             }
         }
     }
@@ -318,7 +312,7 @@ impl Wire for Marker {
         match u8::decode(input)? {
             1 => Ok(Self::Started { at: i64::decode(input)? }),
             2 => Ok(Self::DataKey { at: i64::decode(input)?, key: WrappedKey::decode(input)? }),
-            3 => Ok(Self::Gap { at: i64::decode(input)?, first: u64::decode(input)?, last: u64::decode(input)? }),
+            3 => Ok(Self::Stopped { at: i64::decode(input)? }),
             tag => Err(WireError::Tag(tag)),
         }
     }

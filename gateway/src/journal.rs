@@ -21,7 +21,7 @@
 //! 5. A segment's frames are those from its first sequence to the next segment's; whatever else a failed write left in
 //!    it does not count.
 //! 6. A segment is deleted only when all its frames lie below the ack mark, the mark is on disk, and the grace period
-//!    is over; oldest first.
+//!    is over or the journal full; oldest first.
 //! 7. Above the high-water mark intents are refused, so that there is room to record how requests under way end.
 //!
 //! # Limits

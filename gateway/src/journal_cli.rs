@@ -406,9 +406,7 @@ impl Record {
             Self::Marker(Marker::DataKey { at, key }) => {
                 json!({ "at": time_text(*at), "marker": "data_key", "key": key.id.to_string() })
             }
-            Self::Marker(Marker::Gap { at, first, last }) => {
-                json!({ "at": time_text(*at), "marker": "gap", "first": first, "last": last })
-            }
+            Self::Marker(Marker::Stopped { at }) => json!({ "at": time_text(*at), "marker": "stopped" }),
         }
     }
 }

@@ -13,9 +13,11 @@ pub mod sealer;
 pub use metrics::Metrics;
 
 use crate::journal::{AppendError, CommitError, FrameKind, Journal, Receipt, Ticket};
-use contract::record::{AuthEvent, Intent, Marker, Outcome, OutcomeKind};
+use contract::pseudonym::PatientRef;
+use contract::record::{Actor, AuthEvent, AuthEventKind, AuthMethod, Intent, Marker, Outcome, OutcomeKind, Reason};
 use contract::wire::Wire;
 use contract::{Micros, id::RequestId};
+use uuid::Uuid;
 
 /// The journal did not take a record, or did not make it durable in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +70,11 @@ impl Recorder {
         self.marker(&Marker::Started { at })
     }
 
+    /// Tells that the gateway stops. When it is durable, so is everything written before.
+    pub fn stopped(&self, at: Micros) -> Result<Pending, RecordError> {
+        self.marker(&Marker::Stopped { at })
+    }
+
     /// Writes a marker.
     pub fn marker(&self, marker: &Marker) -> Result<Pending, RecordError> {
         Ok(Pending(self.journal.append(FrameKind::Marker, |out| marker.encode(out))?))
@@ -103,6 +110,28 @@ impl Recorder {
     pub fn event(&self, event: &AuthEvent) {
         self.metrics.events.with_label_values(&[event.kind.as_str(), event.reason.as_str()]).inc_by(event.count.into());
         self.lazy(FrameKind::AuthEvent, |out| event.encode(out));
+    }
+
+    /// Tells the audit log which of the journal's frames are damaged and set aside.
+    pub fn gap(&self, first: u64, last: u64, at: Micros) {
+        let nobody = Actor::nobody();
+        self.event(&AuthEvent {
+            at,
+            id: RequestId::new(Uuid::now_v7()),
+            kind: AuthEventKind::JournalGap,
+            reason: Reason::None,
+            account: nobody.account,
+            by: nobody.account,
+            user_name: PatientRef::NONE,
+            device: nobody.device,
+            device_cert: nobody.device_cert,
+            device_org: nobody.device_org,
+            origin: crate::geo::NOWHERE,
+            auth_method: AuthMethod::None,
+            session: 0,
+            count: u32::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or(u32::MAX),
+            detail: format!("frames {first} to {last}").into(),
+        });
     }
 
     /// The journal.

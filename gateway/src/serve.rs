@@ -62,11 +62,15 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     }
     let auditor = Arc::new(AuditorClient::new(Arc::clone(&directory), &config.auditor.directory, copy)?);
 
-    let journal = open_journal(&config, &registry)?;
+    let (journal, gaps) = open_journal(&config, &registry)?;
+    // Before anything is appended: its book is compared with what the last run left.
+    let shipper = open_shipper(&config, &journal, keys.seal, clickhouse_key, &registry)?;
     let recorder = Recorder::new(journal.clone(), recorder::Metrics::register(&registry)?);
     recorder.started(clock::now())?.durable().await.context("the journal cannot be written")?;
+    for gap in &gaps {
+        recorder.gap(gap.first.sequence(), gap.last.sequence(), clock::now());
+    }
     let sealer = Arc::new(Sealer::start(pseudonyms, auditor_key, recorder.clone(), clock::now()).await?);
-    let shipper = open_shipper(&config, &journal, keys.seal, clickhouse_key, &registry)?;
 
     let clients = Arc::new(Clients::default());
     let floods = Arc::new(Floods::new(recorder.clone()));
@@ -143,6 +147,10 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
         // It ends by itself now; a panic in it has been logged.
         let _ended = task.await;
     }
+    // The last outcomes wait for nobody: made durable now, they are still shipped.
+    if let Ok(pending) = recorder.stopped(clock::now()) {
+        let _unwritable = pending.durable().await;
+    }
     ship_stop.cancel();
     let _ended = shipping.await;
     let closing = tokio::task::spawn_blocking(move || journal.close());
@@ -168,7 +176,7 @@ fn secret(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(Zeroizing::new(text).trim().to_owned()))
 }
 
-fn open_journal(config: &Config, registry: &Registry) -> anyhow::Result<Journal> {
+fn open_journal(config: &Config, registry: &Registry) -> anyhow::Result<(Journal, Vec<journal::Gap>)> {
     let metrics = journal::Metrics::new(registry)?;
     let (journal, recovery) = Journal::open(config.journal.clone(), Disk::storage(), metrics)?;
     tracing::info!(
@@ -184,7 +192,7 @@ fn open_journal(config: &Config, registry: &Registry) -> anyhow::Result<Journal>
             "records are damaged and set aside; run `gateway journal fsck` and keep the *.quarantined files"
         );
     }
-    Ok(journal)
+    Ok((journal, recovery.gaps))
 }
 
 fn open_shipper(

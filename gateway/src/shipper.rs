@@ -160,8 +160,19 @@ pub enum OpenError {
 /// The shipper, ready to run.
 pub struct Shipper {
     worker: Worker<clickhouse::ClickHouseSink>,
-    runtime: tokio::runtime::Runtime,
+    runtime: OwnRuntime,
     wait: Duration,
+}
+
+/// The shipper's runtime. A start that fails drops it within the program's own, where waiting for it is not allowed.
+struct OwnRuntime(Option<tokio::runtime::Runtime>);
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Shipper {
@@ -184,7 +195,7 @@ impl Shipper {
             tenant: config.tenant,
             rows_max: config.rows_max.max(1),
         });
-        Ok(Self { worker, runtime, wait: config.wait })
+        Ok(Self { worker, runtime: OwnRuntime(Some(runtime)), wait: config.wait })
     }
 
     /// Ships until told to stop; then sends what is durable, for a few seconds at the most. Returns when it has ended.
@@ -193,12 +204,13 @@ impl Shipper {
         let (done, ended) = oneshot::channel::<()>();
         let work = move || {
             let Self { worker, runtime, wait } = self;
-            let work = AssertUnwindSafe(|| runtime.block_on(ship(worker, wait, &stop)));
+            let work =
+                AssertUnwindSafe(|| runtime.0.as_ref().map(|runtime| runtime.block_on(ship(worker, wait, &stop))));
             if catch_unwind(work).is_err() {
                 tracing::error!("the shipper has panicked; the process ends");
                 std::process::abort();
             }
-            runtime.shutdown_background();
+            drop(runtime);
             drop(done);
         };
         if let Err(error) = std::thread::Builder::new().name("shipper".to_owned()).spawn(work) {

@@ -6,6 +6,8 @@
 //!
 //! Connections are pooled by pingora, per peer and TLS settings. TLS towards a backend is always verified.
 
+mod patient;
+
 use crate::route::{Peer, Protocol, Registry, RegistryId, Routes};
 use parking_lot::Mutex;
 use pingora::lb::health_check::HttpHealthCheck;
@@ -42,6 +44,13 @@ pub enum UpstreamError {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// Prepares a peer for an upgrade to a WebSocket.
+pub fn for_websocket(peer: &mut HttpPeer) {
+    // Silence is no fault in a WebSocket.
+    peer.options.read_timeout = None;
+    patient::make(peer);
 }
 
 /// The servers of all registries, by the registry's number.

@@ -312,5 +312,7 @@ wire_enum! {
         ConnectionCut = 17 => "connection_cut",
         /// Requests were refused before a device or user was known: malformed, misdirected, too many.
         RequestRefused = 18 => "request_refused",
+        /// Records of the journal are damaged and set aside; `detail` names their numbers.
+        JournalGap = 19 => "journal_gap",
     }
 }

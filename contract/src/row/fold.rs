@@ -144,8 +144,7 @@ impl Fold {
                 ts: at,
                 wrapped: hex::encode(key.wrapped.0).into(),
             })),
-            // The gap itself is told by the seals: no seal covers the missing numbers.
-            Marker::Gap { .. } => {}
+            Marker::Stopped { .. } => {}
         }
     }
 

@@ -8,7 +8,7 @@ const SECOND: Micros = 1_000_000;
 
 fn directory() -> Directory {
     let metrics = Metrics::register(&prometheus::Registry::new()).expect("registers");
-    Directory::new(Duration::from_secs(900), metrics)
+    Directory::new(Duration::from_mins(15), metrics)
 }
 
 fn device(n: u8) -> Device {

@@ -354,3 +354,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_parser_forgives_is_seen_in_the_bytes() {
+    let head = |text: &str| check_raw(text.as_bytes(), b"/a?b");
+    assert_eq!(head("GET /a?b HTTP/1.1\r\nHost: r\r\nContent-Length: 1\r\n\r\n"), Ok(()));
+    assert_eq!(head("GET /a?b HTTP/1.1\r\nX-Transfer-Encoding: x\r\nContent-Length: 1\r\n\r\n"), Ok(()));
+    assert_eq!(head("GET /a?b HTTP/1.1\nHost: r\r\n\r\n"), Err(Fault::LineEnd));
+    assert_eq!(head("GET /a?b HTTP/1.1\r\nHost: r\n\r\n"), Err(Fault::LineEnd));
+    assert_eq!(head("GET /a?b HTTP/1.1\r\nHost: r\r\n\n"), Err(Fault::LineEnd));
+    assert_eq!(head("GET /a?b#c HTTP/1.1\r\nHost: r\r\n\r\n"), Err(Fault::TargetForm));
+    let both = "GET /a?b HTTP/1.1\r\nTRANSFER-encoding: chunked\r\ncontent-LENGTH: 1\r\n\r\n";
+    assert_eq!(head(both), Err(Fault::TwoFramings));
+}

@@ -71,8 +71,10 @@ impl Keeper {
             let Some((first, end)) = oldest.filter(|(_, end)| *end <= acked) else {
                 break;
             };
-            // Each segment behind it that is deletable by now starts its own grace here, not when its turn comes.
-            if now < *self.deletable_since.entry(first).or_insert(now) + grace {
+            // Each segment behind it that is deletable by now starts its own grace here, not when its turn comes. A full
+            // journal keeps nothing for grace: requests are refused for want of the room.
+            let over = *self.deletable_since.entry(first).or_insert(now) + grace;
+            if now < over && core.state() != super::State::Full {
                 break;
             }
             match core.storage.remove(&core.segment_path(first)) {

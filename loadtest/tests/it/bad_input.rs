@@ -3,8 +3,9 @@
 //! Each case is a request that would be answered but for one defect. It comes from a client address of its own, by
 //! which its record is found, and bears its name in a header, by which it would be found among the bytes that the
 //! sample registry is sent.
+#![expect(clippy::indexing_slicing, reason = "tests")]
 
-use crate::shared::{Place, Shared, builder, from_registry, get, request_id, set};
+use crate::shared::{Place, Shared, builder, from_registry, get, patient, request_id, set};
 use crate::tap::Tap;
 use crate::whole::until;
 use crate::wire::{self, Answer, Wire};
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const DEVICE: &str = "mottagning";
+/// What a browser asks for.
+const PAGE: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
 /// A stack with a tap between gateway and sample registry, and a session.
 struct Bench {
@@ -92,7 +95,7 @@ struct Cases {
 impl Cases {
     fn new(bench: &Bench) -> Self {
         let (name, value) = bench.session.header();
-        let patient = bench.place.patient(2).id.expose().to_owned();
+        let patient = patient(2).id.expose().to_owned();
         Self { host: bench.host(), authorization: format!("{name}: {value}"), patient, list: Vec::new() }
     }
 
@@ -321,8 +324,7 @@ async fn large_bodies() {
         let head = cases.head(&line, name, &format!("{json}{more}"));
         cases.add(name, format!("{head}{body}"), 413, "body_too_large", Record::Row);
     };
-    let (search, change) =
-        ("POST /api/search".to_owned(), format!("PUT /api/patients/{}", bench.place.patient(2).id.expose()));
+    let (search, change) = ("POST /api/search".to_owned(), format!("PUT /api/patients/{}", patient(2).id.expose()));
     // The limits of the routes: 16 KiB and 64 KiB. What announces too much need not be sent.
     add("announced", search.clone(), "Content-Length: 16385\r\n".to_owned(), String::new());
     add("announced-change", change, "Content-Length: 65537\r\n".to_owned(), String::new());
@@ -336,7 +338,7 @@ async fn large_bodies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_streamed_body_is_cut_at_its_limit() {
     let bench = BENCH.get(Bench::start).await;
-    let patient = bench.place.patient(3);
+    let patient = patient(3);
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let mut connection = bench.open(protocol).await;
         let request = builder("PUT", &format!("/api/patients/{}", patient.id.expose()), Some(&bench.session))
@@ -434,7 +436,7 @@ async fn http2_that_could_mean_two_things() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn http2_data_on_a_get_goes_nowhere() {
     let bench = BENCH.get(Bench::start).await;
-    let patient = bench.place.patient(4);
+    let patient = patient(4);
     let path = format!("/api/patients/{}", patient.id.expose());
     let request = builder("GET", &path, Some(&bench.session)).body(stream(vec![b"smuggled-by-data".to_vec()])).unwrap();
     let response = bench.open(Protocol::Http2).await.send(request, LIMIT).await.unwrap();
@@ -533,7 +535,7 @@ async fn a_registry_cannot_set_our_cookie() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_patient_id_that_is_not_valid_is_forwarded_recorded_and_counted() {
     let bench = BENCH.get(Bench::start).await;
-    let valid = bench.place.patient(5).id.expose().to_owned();
+    let valid = patient(5).id.expose().to_owned();
     let wrong_digit = format!("{}{}", &valid[..11], (valid[11..].parse::<u8>().unwrap() + 1) % 10);
     let post = |body: &str| {
         builder("POST", "/api/search", Some(&bench.session))
@@ -583,7 +585,6 @@ async fn people_get_pages_and_programs_get_problems() {
         let request = builder("GET", path, session).header("accept", accept).body(loadtest::client::empty()).unwrap();
         bench.open(Protocol::Http1).await.send(request, LIMIT).await.unwrap()
     };
-    const PAGE: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
     let header = |response: &Response<Incoming>, name: &str| {
         response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
     };

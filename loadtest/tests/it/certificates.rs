@@ -130,7 +130,7 @@ async fn each_is_refused_with_its_reason() {
     let (device, device_key) = issue("a device", &ours, &|_| {});
     let device_as_authority = Issuer::new(params("a device"), device_key);
     let (below, below_key) = issue("below a device", &device_as_authority, &|_| {});
-    add("below-a-device", &[&below, &device], &below_key, AlertDescription::UnknownCA, "cert_foreign");
+    add("below-a-device", &[&below, &device], &below_key, AlertDescription::CertificateUnknown, "cert_broken");
 
     let revoked = place.newcomer("no-longer").await;
     place.auditor(&["device", "revoke", &revoked.device_id]).await;

@@ -1,4 +1,5 @@
 //! Settings with mistakes: all of them are told at once, each with its line, before anything is opened or bound.
+#![expect(clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use crate::shared::{edit, set};
 use loadtest::stack::files::Layout;

@@ -1,7 +1,8 @@
 //! The journal in trouble: full, on a disk without room, damaged, held by another, ClickHouse away. Nothing is disclosed
 //! that is not recorded, and nothing that was recorded is lost.
+#![expect(clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
 
-use crate::shared::{LIMIT, Place, from_registry, get, request_id, set};
+use crate::shared::{LIMIT, Place, from_registry, get, patient, request_id, set};
 use crate::whole::until;
 use http::StatusCode;
 use loadtest::client::login::Session;
@@ -44,8 +45,8 @@ impl Reader {
     }
 
     /// Asks for a patient. A refusal must be the journal's, and tell nothing.
-    async fn read(&mut self, place: &Place, connection: &mut Connection) -> End {
-        let patient = place.patient(0);
+    async fn read(&mut self, connection: &mut Connection) -> End {
+        let patient = patient(0);
         let response = connection
             .send(get(&format!("/api/patients/{}", patient.id.expose()), Some(&self.session)), LIMIT)
             .await
@@ -106,7 +107,7 @@ async fn until_ready(place: &Place) {
 async fn fill(place: &Place, reader: &mut Reader) {
     let since = Instant::now();
     let mut connection = reader.connect(place).await;
-    while reader.read(place, &mut connection).await == End::Disclosed {
+    while reader.read(&mut connection).await == End::Disclosed {
         assert!(since.elapsed() < LIMIT * 2, "{} requests, and the journal is not full", reader.disclosed.len());
     }
 }
@@ -121,10 +122,10 @@ async fn over_its_budget_nothing_is_disclosed_and_all_is_well_when_clickhouse_re
     assert_eq!((status, why.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "the journal is full\n"));
     let mut connection = reader.connect(&place).await;
     for _ in 0..20 {
-        assert_eq!(reader.read(&place, &mut connection).await, End::Refused);
+        assert_eq!(reader.read(&mut connection).await, End::Refused);
     }
     // A change is not made either.
-    let path = format!("/api/patients/{}", place.patient(1).id.expose());
+    let path = format!("/api/patients/{}", patient(1).id.expose());
     let change = crate::shared::builder("PUT", &path, Some(&reader.session)).header("content-type", "application/json");
     let (status, _) =
         place.ask(&reader.device, Protocol::Http2, change.body(loadtest::client::full("{}")).unwrap()).await.unwrap();
@@ -135,7 +136,7 @@ async fn over_its_budget_nothing_is_disclosed_and_all_is_well_when_clickhouse_re
     place.stack.restart(Component::Clickhouse).await.unwrap();
     until_ready(&place).await;
     let mut connection = reader.connect(&place).await;
-    assert_eq!(reader.read(&place, &mut connection).await, End::Disclosed);
+    assert_eq!(reader.read(&mut connection).await, End::Disclosed);
     reader.all_are_there(&place).await;
 }
 
@@ -147,7 +148,7 @@ async fn while_clickhouse_is_away_requests_go_on_and_all_rows_come() {
     place.stack.kill(Component::Clickhouse);
     let mut connection = reader.connect(&place).await;
     for _ in 0..200 {
-        assert_eq!(reader.read(&place, &mut connection).await, End::Disclosed);
+        assert_eq!(reader.read(&mut connection).await, End::Disclosed);
     }
     let backlog = async || {
         place.metric("audit_journal_durable_sequence", "").await + 1.0
@@ -215,7 +216,7 @@ async fn on_a_disk_without_room_nothing_is_disclosed_and_it_goes_on_when_there_i
     std::fs::remove_file(ballast).unwrap();
     until_ready(&place).await;
     let mut connection = reader.connect(&place).await;
-    assert_eq!(reader.read(&place, &mut connection).await, End::Disclosed);
+    assert_eq!(reader.read(&mut connection).await, End::Disclosed);
     reader.all_are_there(&place).await;
     place.stack.kill(Component::Gateway);
 }
@@ -228,7 +229,7 @@ async fn a_damaged_segment_is_set_aside_named_and_what_follows_is_shipped() {
     place.stack.kill(Component::Clickhouse);
     let mut connection = reader.connect(&place).await;
     for _ in 0..400 {
-        assert_eq!(reader.read(&place, &mut connection).await, End::Disclosed);
+        assert_eq!(reader.read(&mut connection).await, End::Disclosed);
     }
     place.stack.kill(Component::Gateway);
     let journal = place.dir().join("gateway/journal");
@@ -277,7 +278,7 @@ async fn a_damaged_segment_is_set_aside_named_and_what_follows_is_shipped() {
     // What follows goes on: a new request, and all but a few of those before.
     let before = std::mem::take(&mut reader.disclosed);
     let mut connection = reader.connect(&place).await;
-    assert_eq!(reader.read(&place, &mut connection).await, End::Disclosed);
+    assert_eq!(reader.read(&mut connection).await, End::Disclosed);
     reader.all_are_there(&place).await;
     let rows = place.rows("SELECT DISTINCT toString(request_id) AS id FROM access_log FINAL").await;
     let there: BTreeSet<String> = rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
@@ -307,18 +308,16 @@ async fn a_second_gateway_on_the_same_journal_says_so_and_ends() {
     // The first goes on.
     let mut reader = Reader::new(&place).await;
     let mut connection = reader.connect(&place).await;
-    assert_eq!(reader.read(&place, &mut connection).await, End::Disclosed);
+    assert_eq!(reader.read(&mut connection).await, End::Disclosed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn told_to_stop_it_ends_what_is_under_way_and_takes_nothing_new() {
     let mut place = Place::start().await;
     let reader = Reader::new(&place).await;
-    let path = format!("/api/patients/{}?delay_ms=2000", place.patient(0).id.expose());
-    let mut ids = Vec::new();
-    let (mut http1, mut http2) = (reader.connect(&place).await, {
-        Connection::open(&place.stack.target(), &reader.device, Protocol::Http2).await.unwrap()
-    });
+    let path = format!("/api/patients/{}?delay_ms=2000", patient(0).id.expose());
+    let mut http1 = reader.connect(&place).await;
+    let mut http2 = Connection::open(&place.stack.target(), &reader.device, Protocol::Http2).await.unwrap();
     let before = place.metric("audit_intents_total", "").await;
     let slow = async |connection: &mut Connection| {
         let response = connection.send(get(&path, Some(&reader.session)), LIMIT).await?;
@@ -349,10 +348,25 @@ async fn told_to_stop_it_ends_what_is_under_way_and_takes_nothing_new() {
             assert_eq!((status, why.contains("stopping")), (StatusCode::SERVICE_UNAVAILABLE, true), "{why}");
         };
     let (one, two, ()) = tokio::join!(slow(&mut http1), slow(&mut http2), stop);
-    ids.extend([one.unwrap(), two.unwrap()]);
+    let ids = [one.unwrap(), two.unwrap()];
     drop((http1, http2));
     let ended = until("it has ended", LIMIT, async || place.stack.fallen().ok_or_else(|| "it runs".to_owned())).await;
     assert!(ended.contains("exit status: 0"), "{ended}");
+    // How they ended is in the journal, and in ClickHouse at the latest when the gateway runs again.
+    let dump = Command::new(&place.stack.settings().programs.gateway)
+        .args(["journal", "dump", "--output", "json", "--limit", "100000", "--config"])
+        .arg(place.dir().join("gateway.toml"))
+        .output()
+        .unwrap();
+    let frames: Vec<Value> =
+        String::from_utf8(dump.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for id in &ids {
+        let ends: Vec<_> =
+            frames.iter().filter(|frame| frame["kind"] == "outcome" && frame["request"] == id.as_str()).collect();
+        assert!(matches!(ends.as_slice(), [end] if end["outcome"] == "complete"), "{ends:?}");
+    }
+    place.stack.restart(Component::Gateway).await.unwrap();
+    place.drained().await;
     for id in ids {
         let rows = place.rows(&format!("SELECT outcome, status FROM access_log FINAL WHERE request_id = '{id}'")).await;
         let [row] = rows.as_slice() else { panic!("{rows:?}") };

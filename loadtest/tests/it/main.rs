@@ -13,6 +13,7 @@ mod journal_trouble;
 mod pki;
 mod revocation;
 mod shared;
+mod sockets;
 mod tap;
 mod whole;
 mod wire;

@@ -2,8 +2,9 @@
 //!
 //! Each trial has an account and a device of its own. The time is taken from the return of the command that ends the
 //! right (for a logout: its answer) to the moment at which the client sees the end.
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "tests")]
 
-use crate::shared::{Newcomer, Place, Shared, from_registry, get, request_id};
+use crate::shared::{Newcomer, Place, Shared, from_registry, get, patient, request_id};
 use crate::whole::until;
 use crate::wire;
 use http::Response;
@@ -136,7 +137,7 @@ async fn trials(place: &Place, ending: Ending, prefix: &str) -> Seen {
 
 /// Opens everything, ends the right, and sees when each thing ends. Gives the request ids of the sockets.
 async fn one(place: &Place, ending: Ending, somebody: Newcomer, seen: &mut Seen) -> Vec<String> {
-    let (target, patient) = (place.stack.target(), place.patient(1));
+    let (target, patient) = (place.stack.target(), patient(1));
     let number = patient.id.expose();
     let path = format!("/api/patients/{number}");
     let session = somebody.session.clone();
@@ -257,10 +258,9 @@ async fn talk(socket: &mut Socket) -> Instant {
 
 async fn listen(socket: &mut Socket) -> Instant {
     match socket.hear(LIMIT).await {
-        Ok(None) => Instant::now(),
         Ok(Some(text)) => panic!("told without being asked: {text}"),
         Err(ClientError::Timeout(_)) => panic!("the idle socket is still open"),
-        Err(_) => Instant::now(),
+        Ok(None) | Err(_) => Instant::now(),
     }
 }
 

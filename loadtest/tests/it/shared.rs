@@ -2,6 +2,7 @@
 //!
 //! The stack lives as long as a test holds it. It is shared by tests that do not disturb each other: each has accounts,
 //! devices or client addresses of its own, and finds its rows by them.
+#![expect(clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use crate::whole;
 use http::{Request, Response, StatusCode};
@@ -86,11 +87,6 @@ impl Place {
         edit(&self.dir().join(file), change);
     }
 
-    /// A patient of the sample registry.
-    pub(crate) fn patient(&self, index: usize) -> Patient {
-        whole::POPULATION.patients().swap_remove(index)
-    }
-
     /// Runs a command of the auditor's, and gives what it says.
     pub(crate) async fn auditor(&self, arguments: &[&str]) -> Value {
         let settings = self.stack.layout().auditor_settings();
@@ -145,7 +141,7 @@ impl Place {
             session,
         };
         // The grant may come after the session: it is asked for ahead of the feed.
-        let path = format!("/api/patients/{}", self.patient(0).id.expose());
+        let path = format!("/api/patients/{}", patient(0).id.expose());
         whole::until("the gateway knows the grant", LIMIT, async || {
             match self.ask(&newcomer.device, Protocol::Http1, get(&path, Some(&newcomer.session))).await {
                 Ok((StatusCode::OK, _)) => Ok(()),
@@ -181,7 +177,7 @@ impl Place {
     /// The sum of a metric over its labels that contain `labels`; 0 if it is not there (yet).
     pub(crate) async fn metric(&self, name: &str, labels: &str) -> f64 {
         let (_, body) = plain::get(self.stack.ops(), "/metrics").await.unwrap();
-        metric(&String::from_utf8(body.to_vec()).unwrap(), name, labels)
+        metric(std::str::from_utf8(&body).unwrap(), name, labels)
     }
 
     /// What `/readyz` says.
@@ -201,6 +197,11 @@ impl Place {
         })
         .await;
     }
+}
+
+/// A patient of the sample registry.
+pub(crate) fn patient(index: usize) -> Patient {
+    whole::POPULATION.patients().swap_remove(index)
 }
 
 /// Changes a settings file.

@@ -1,6 +1,7 @@
 //! A listener between the gateway and the sample registry: it passes all bytes on, and keeps what the gateway sent.
 //!
 //! Plain threads, so that it serves the tests of several runtimes.
+#![expect(clippy::indexing_slicing, reason = "tests")]
 
 use parking_lot::Mutex;
 use std::io::{Read as _, Write as _};
