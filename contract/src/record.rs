@@ -159,6 +159,11 @@ impl PatientEntry {
     }
 }
 
+impl Origin {
+    /// Nothing is known of where it came from.
+    pub const UNKNOWN: Self = Self { address: Ipv6Addr::UNSPECIFIED, country: *b"--", asn: 0 };
+}
+
 /// The record of an access before it happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {

@@ -4,7 +4,7 @@
 
 use contract::record::Origin;
 use maxminddb::Reader;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// The database could not be read.
@@ -48,6 +48,3 @@ impl Geo {
         Origin { address: mapped, country, asn }
     }
 }
-
-/// An origin about which nothing is known.
-pub const NOWHERE: Origin = Origin { address: Ipv6Addr::UNSPECIFIED, country: *b"--", asn: 0 };

@@ -14,7 +14,9 @@ pub use metrics::Metrics;
 
 use crate::journal::{AppendError, CommitError, FrameKind, Journal, Receipt, Ticket};
 use contract::pseudonym::PatientRef;
-use contract::record::{Actor, AuthEvent, AuthEventKind, AuthMethod, Intent, Marker, Outcome, OutcomeKind, Reason};
+use contract::record::{
+    Actor, AuthEvent, AuthEventKind, AuthMethod, Intent, Marker, Origin, Outcome, OutcomeKind, Reason,
+};
 use contract::wire::Wire;
 use contract::{Micros, id::RequestId};
 use uuid::Uuid;
@@ -126,7 +128,7 @@ impl Recorder {
             device: nobody.device,
             device_cert: nobody.device_cert,
             device_org: nobody.device_org,
-            origin: crate::geo::NOWHERE,
+            origin: Origin::UNKNOWN,
             auth_method: AuthMethod::None,
             session: 0,
             count: u32::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or(u32::MAX),

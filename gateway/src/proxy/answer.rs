@@ -10,7 +10,9 @@ use crate::recorder::{Pending, RecordError};
 use crate::route::Methods;
 use contract::id::DataKeyId;
 use contract::pseudonym::PatientRef;
-use contract::record::{Actor, AuthEvent, AuthEventKind, Intent, Outcome, OutcomeKind, PatientEntry, Reason, Source};
+use contract::record::{
+    Actor, AuthEvent, AuthEventKind, Intent, Origin, Outcome, OutcomeKind, PatientEntry, Reason, Source,
+};
 use http::{HeaderName, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -104,7 +106,7 @@ impl Proxy {
             let cert = context.client.as_ref().map(|client| client.fingerprint);
             Arc::new(Actor { device_cert: cert.unwrap_or(Actor::nobody().device_cert), ..Actor::nobody() })
         });
-        let origin = context.client.as_ref().map_or(crate::geo::NOWHERE, |client| client.origin.clone());
+        let origin = context.client.as_ref().map_or(Origin::UNKNOWN, |client| client.origin.clone());
         let now = clock::now();
         if refusal.of_device {
             // Of devices that do not belong, and of floods, anybody can send as many as they like: they are counted.

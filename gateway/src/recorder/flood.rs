@@ -37,7 +37,7 @@ impl Floods {
     /// Takes an event.
     pub fn event(&self, mut event: AuthEvent) {
         if self.counts.len() >= ADDRESSES_MAX {
-            event.origin = Origin { address: Ipv6Addr::UNSPECIFIED, country: *b"--", asn: 0 };
+            event.origin = Origin::UNKNOWN;
         }
         let key = Key { kind: event.kind, reason: event.reason, address: event.origin.address };
         let mut entry = self.counts.entry(key).or_insert_with(|| (0, event.clone()));
