@@ -144,7 +144,7 @@ impl Proxy {
         } else {
             let intent = self.intent(context, &client, &facts, &asker, extraction);
             let intent = intent.map_err(|()| refusal(Reason::JournalUnavailable).about(&facts, &asker))?;
-            self.hold(&intent, &admission.permit, facts.websocket)
+            self.hold(context, &intent, &admission.permit, facts.websocket)
                 .await
                 .map_err(|_| refusal(Reason::JournalUnavailable).about(&facts, &asker))?
         };
@@ -372,9 +372,16 @@ impl Proxy {
         })
     }
 
-    async fn hold(&self, intent: &Intent, permit: &policy::Permit, websocket: bool) -> Result<Hold, RecordError> {
+    async fn hold(
+        &self,
+        context: &mut Context,
+        intent: &Intent,
+        permit: &policy::Permit,
+        websocket: bool,
+    ) -> Result<Hold, RecordError> {
         // The record is the journal's own before anything is awaited: should this future be dropped, it stands.
         let pending = self.parts.recorder.intend(intent)?;
+        context.intended = true;
         Hold::of(permit, pending, websocket).await
     }
 

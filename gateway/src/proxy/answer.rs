@@ -94,7 +94,7 @@ impl Proxy {
         Ok(())
     }
 
-    /// Writes the refusal's record; `None`: it was counted instead.
+    /// Writes the refusal's record; `None`: it was counted instead, or is recorded by its intent.
     fn record_refusal(
         &self,
         session: &Session,
@@ -131,6 +131,10 @@ impl Proxy {
                 count: 1,
                 detail: actor.acr.clone(),
             });
+            return None;
+        }
+        if context.intended {
+            // It has its record already; a second one would bear the same id.
             return None;
         }
         let mut patients = refusal.patients;

@@ -36,6 +36,8 @@ pub struct Context {
     pub(super) bytes: u64,
     /// The gateway answered itself, where a backend's answer was due.
     pub(super) answered_instead: bool,
+    /// Its intent is in the journal, and so needs an outcome, wherever the request ends.
+    pub(super) intended: bool,
     ended: bool,
     recorder: Recorder,
     metrics: Arc<Metrics>,
@@ -111,6 +113,7 @@ impl Context {
             status: 0,
             bytes: 0,
             answered_instead: false,
+            intended: false,
             ended: false,
             recorder,
             metrics,
@@ -159,7 +162,14 @@ impl Context {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let Stage::Admitted(admitted) = &mut self.stage else { return };
+        let Stage::Admitted(admitted) = &mut self.stage else {
+            // Written, and then not admitted: its record was not durable in time, or the client left while it waited.
+            // An intent without an end would hold back the journal until the next start.
+            if self.intended {
+                self.recorder.end(self.request, now, self.at, self.status, self.bytes, OutcomeKind::Failed);
+            }
+            return;
+        };
         admitted.watched = None;
         if admitted.hold.is_recorded() {
             self.recorder.end(self.request, now, self.at, self.status, self.bytes, kind);
