@@ -8,12 +8,13 @@ use contract::id::{CertFingerprint, SessionKey};
 use contract::record::Origin;
 use contract::{Micros, Text};
 use dashmap::DashMap;
+use futures_util::future::{AbortHandle, Abortable};
+use http::HeaderValue;
 use std::future::Future;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
-use tokio_util::sync::CancellationToken;
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 /// A connection.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Client {
     pub id: u64,
     /// The peer's address.
     pub address: IpAddr,
+    /// The same as backends get it.
+    pub address_value: HeaderValue,
     /// Where that is.
     pub origin: Origin,
     /// SHA-256 of the certificate shown.
@@ -30,7 +33,10 @@ pub struct Client {
     pub server_name: Option<Text>,
     /// HTTP/2 was agreed.
     pub http2: bool,
-    cut: CancellationToken,
+    /// Ends the connection's task. Set when it begins.
+    handle: OnceLock<AbortHandle>,
+    /// Why it was cut: a [`Cut`]'s number, 0: it was not.
+    cut: AtomicU8,
     busy: AtomicU32,
     began: Instant,
     /// Milliseconds since `began`: the last request's end.
@@ -39,6 +45,36 @@ pub struct Client {
     head_since: AtomicU64,
     /// HTTP/1: the request line that came last and was not asked for yet. 0: none, 1: as it must be, 2: odd.
     line: AtomicU8,
+    /// The status of an answer to something that was no request, 0: none.
+    unread: AtomicU16,
+}
+
+/// Why a connection was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Cut {
+    /// Its device was revoked, or the right behind a long exchange ended.
+    RightEnded = 1,
+    /// Nothing was asked on it for too long.
+    Idle = 2,
+    /// A head was too long on its way.
+    SlowHead = 3,
+}
+
+impl Cut {
+    /// Its name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RightEnded => "right_ended",
+            Self::Idle => "idle",
+            Self::SlowHead => "slow_head",
+        }
+    }
+}
+
+/// Digits, dots, letters and colons: always a header value.
+fn address_value(address: IpAddr) -> HeaderValue {
+    HeaderValue::from_str(&address.to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 tokio::task_local! {
@@ -58,16 +94,19 @@ impl Client {
         Self {
             id,
             address,
+            address_value: address_value(address),
             origin,
             fingerprint,
             server_name,
             http2,
-            cut: CancellationToken::new(),
+            handle: OnceLock::new(),
+            cut: AtomicU8::new(0),
             busy: AtomicU32::new(0),
             began: Instant::now(),
             idle_since: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
             line: AtomicU8::new(0),
+            unread: AtomicU16::new(0),
         }
     }
 
@@ -76,19 +115,47 @@ impl Client {
         HERE.try_with(Arc::clone).ok()
     }
 
-    /// Runs a connection's work as its task.
+    /// Runs a piece of the connection's work, such as one of its streams, so that it finds the connection.
     pub async fn scope<F: Future>(self: Arc<Self>, work: F) -> F::Output {
         HERE.scope(self, work).await
     }
 
-    /// Cuts the connection.
-    pub fn cut(&self) {
-        self.cut.cancel();
+    /// Runs the connection's work until it ends, or is cut: then it is dropped, wherever it waits.
+    pub async fn run<F: Future<Output = ()>>(self: Arc<Self>, work: F) -> Option<Cut> {
+        let (handle, registration) = AbortHandle::new_pair();
+        let _once = self.handle.set(handle);
+        // Cut before it began: by then there was no handle.
+        if self.why_cut().is_none() {
+            let _cut = Abortable::new(HERE.scope(Arc::clone(&self), work), registration).await;
+        }
+        self.why_cut()
     }
 
-    /// Ends when the connection is cut.
-    pub async fn was_cut(&self) {
-        self.cut.cancelled().await;
+    /// Cuts the connection. The first reason stands.
+    pub fn cut(&self, why: Cut) {
+        let _first = self.cut.compare_exchange(0, why as u8, Ordering::AcqRel, Ordering::Acquire);
+        if let Some(handle) = self.handle.get() {
+            handle.abort();
+        }
+    }
+
+    /// Why it was cut, if it was.
+    fn why_cut(&self) -> Option<Cut> {
+        let cut = self.cut.load(Ordering::Acquire);
+        [Cut::RightEnded, Cut::Idle, Cut::SlowHead].into_iter().find(|why| *why as u8 == cut)
+    }
+
+    /// Notes an answer to something that was no request.
+    pub fn note_unread(&self, status: u16) {
+        self.unread.store(status, Ordering::Release);
+    }
+
+    /// The status of the last answer to something that was no request.
+    pub fn unread(&self) -> Option<u16> {
+        match self.unread.load(Ordering::Acquire) {
+            0 => None,
+            status => Some(status),
+        }
     }
 
     /// Whether no request is under way.
@@ -128,17 +195,16 @@ impl Client {
         self.line.swap(0, Ordering::AcqRel) == 1
     }
 
-    /// For how many milliseconds the connection has been idle, and a head been on its way.
-    pub fn waiting_ms(&self) -> (Option<u64>, Option<u64>) {
+    /// Whether it has waited too long for a head to come, or for one to become whole.
+    pub fn overdue(&self, idle_max: Duration, head_max: Duration) -> Option<Cut> {
         if !self.is_idle() {
-            return (None, None);
+            return None;
         }
-        let now = self.elapsed_ms();
-        let head = match self.head_since.load(Ordering::Acquire) {
-            0 => None,
-            since => Some(now.saturating_sub(since - 1)),
-        };
-        (Some(now.saturating_sub(self.idle_since.load(Ordering::Acquire))), head)
+        let waited = |since: u64, max: Duration| u128::from(self.elapsed_ms().saturating_sub(since)) >= max.as_millis();
+        match self.head_since.load(Ordering::Acquire) {
+            0 => waited(self.idle_since.load(Ordering::Acquire), idle_max).then_some(Cut::Idle),
+            since => waited(since - 1, head_max).then_some(Cut::SlowHead),
+        }
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -216,19 +282,29 @@ impl Clients {
         Watched { clients: Arc::clone(self), id }
     }
 
+    /// Cuts connections that idle, or whose head dribbles in. To be called now and then: one look at all of them is
+    /// cheaper than a timer for each.
+    pub fn cut_overdue(&self, idle_max: Duration, head_max: Duration) {
+        for client in &self.open {
+            if let Some(why) = client.overdue(idle_max, head_max) {
+                client.cut(why);
+            }
+        }
+    }
+
     /// Cuts what has lost its right: connections of devices for which `device_ok` is false, and long exchanges that
     /// policy no longer allows. Gives how many were cut.
     pub fn cut_unentitled(&self, device_ok: impl Fn(&CertFingerprint) -> bool, now: Micros) -> usize {
         let mut cut = 0;
         for client in &self.open {
             if !device_ok(&client.fingerprint) {
-                client.cut();
+                client.cut(Cut::RightEnded);
                 cut += 1;
             }
         }
         for long in &self.long {
             if !(long.allowed.0)(now) {
-                long.client.cut();
+                long.client.cut(Cut::RightEnded);
                 cut += 1;
             }
         }

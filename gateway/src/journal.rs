@@ -85,6 +85,8 @@ pub struct Config {
     pub pending_bytes_max: usize,
     /// How long frames that nobody waits for may stay in memory.
     pub lazy_ms: u64,
+    /// From the beginning of one commit to that of the next, at least, while several wait for each.
+    pub gather_us: u64,
     /// How long a ticket waits.
     pub commit_timeout_ms: u64,
     /// The most the journal may take on disk.
@@ -104,6 +106,7 @@ impl Config {
             segment_bytes: 64 << 20,
             pending_bytes_max: 16 << 20,
             lazy_ms: 50,
+            gather_us: 2000,
             commit_timeout_ms: 2000,
             budget_bytes: 8 << 30,
             high_water_bytes: 7 << 30,

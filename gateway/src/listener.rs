@@ -109,8 +109,10 @@ impl<A: Application> Listener<A> {
         }
     }
 
-    /// Forgets addresses that have not come for a while. To be called now and then.
+    /// Cuts connections that idle, and forgets addresses that have not come for a while. To be called each second: a
+    /// connection may wait that much longer than it may.
     pub fn tidy(&self) {
+        self.clients.cut_overdue(self.limits.idle_timeout, self.limits.head_timeout);
         self.handshakes.retain_recent();
     }
 
@@ -128,15 +130,18 @@ impl<A: Application> Listener<A> {
             return;
         }
         let (this, stop) = (Arc::clone(self), stop.clone());
-        crate::task::spawn("connection", async move {
-            let _taken = (permit, place);
-            if let Some((stream, client)) = this.handshake(stream, address).await {
+        crate::task::spawn("handshake", async move {
+            let taken = (permit, place);
+            let Some((stream, client)) = this.handshake(stream, address).await else { return };
+            // A task of its own: the one that holds a handshake is many times as large as one that waits for a request.
+            crate::task::spawn("connection", async move {
+                let _taken = taken;
                 this.serve(stream, client, stop).await;
-            }
+            });
         });
     }
 
-    async fn handshake(&self, stream: TcpStream, address: IpAddr) -> Option<(Stream, Arc<Client>)> {
+    async fn handshake(&self, stream: TcpStream, address: IpAddr) -> Option<(Box<Stream>, Arc<Client>)> {
         // Without it small answers wait for the peer's acknowledgement; a socket that is gone already fails below.
         let _nodelay = stream.set_nodelay(true);
         let began = std::time::Instant::now();
@@ -166,7 +171,7 @@ impl<A: Application> Listener<A> {
             connection.server_name().map(|name| Text::from(name.to_ascii_lowercase())),
             connection.alpn_protocol() == Some(b"h2"),
         ));
-        Some((Stream::new(stream, Arc::clone(&client)), client))
+        Some((Box::new(Stream::new(stream, Arc::clone(&client))), client))
     }
 
     /// Records a refused handshake. `None`: the peer went away, which says nothing.

@@ -179,6 +179,7 @@ fn journal(section: &Section<'_>, node: Option<&Node>) -> Option<journal::Config
     let dir = section.path_required("dir");
     let segment_bytes = section.within("segment_bytes", 64 << 20, 64 << 10, 1 << 30);
     let budget_bytes = section.within("budget_bytes", 10 << 30, 1 << 18, 1 << 44);
+    let gather_us = section.within("gather_us", 2_000, 0, 100_000);
     let commit_timeout_ms = section.within("commit_timeout_ms", 2_000, 10, 60_000);
     let grace_s = section.within("grace_s", 3_600, 0, 30 * 86_400);
     section.finish();
@@ -193,6 +194,7 @@ fn journal(section: &Section<'_>, node: Option<&Node>) -> Option<journal::Config
     config.budget_bytes = budget_bytes?;
     // Requests under way must be able to record how they end: the last tenth is theirs.
     config.high_water_bytes = config.budget_bytes / 10 * 9;
+    config.gather_us = gather_us?;
     config.commit_timeout_ms = commit_timeout_ms?;
     config.grace_s = grace_s?;
     for (key, reason) in config.mistakes() {

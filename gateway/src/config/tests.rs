@@ -34,6 +34,7 @@ fn the_examples_are_in_order_and_hold_the_defaults() {
         "stale_after_s",
         "segment_bytes",
         "budget_bytes",
+        "gather_us",
         "commit_timeout_ms",
         "grace_s",
         "batch_rows_max",

@@ -1,5 +1,10 @@
 //! The one writer: takes all that is pending, writes it with one call, syncs once, tells all who wait.
 //!
+//! On a fast disk a sync is over before many have come, and the sync itself is then what most of the processor time
+//! goes to. So after a batch that several waited for, the next begins no sooner than `gather_us` after it: under load
+//! commits are evenly spaced and large, one caller alone never waits, and on a disk whose sync takes longer nothing
+//! changes.
+//!
 //! A write or sync that fails is never repeated on the same pages: the kernel marks them clean after a failed sync, and
 //! a second sync answers `Ok` for bytes that never reached the disk. The segment is left where it was last durable, and
 //! the same frames are written anew, from memory, into another one.
@@ -22,6 +27,8 @@ pub enum Step {
     Idle,
     /// Lazy frames wait, for this long at most.
     Wait(Duration),
+    /// A crowd gathers, for this long.
+    Gather(Duration),
     /// A batch is on stable storage.
     Committed,
     /// It could not be written; call again after this time.
@@ -35,6 +42,8 @@ pub struct Committer {
     in_flight: Option<Batch>,
     recycled: Vec<u8>,
     failures: u32,
+    /// When the next batch may begin, after one that many waited for.
+    gather_until: Duration,
 }
 
 /// The segment that is being written.
@@ -51,7 +60,7 @@ impl Committer {
             let since = core.storage.monotonic();
             core.pending.lock().in_flight = Some(InFlight { since, group: Arc::clone(&batch.group) });
         }
-        Self { core, live: None, in_flight: unproven, recycled: Vec::new(), failures: 0 }
+        Self { core, live: None, in_flight: unproven, recycled: Vec::new(), failures: 0, gather_until: Duration::ZERO }
     }
 
     /// Commits what is pending, or tries again what could not be committed.
@@ -82,12 +91,19 @@ impl Committer {
         if pending.batch.bytes.is_empty() {
             return Err(Step::Idle);
         }
-        if !pending.batch.urgent && !pending.closing {
-            let due = pending.batch.since + Duration::from_millis(self.core.config.lazy_ms);
-            if now < due {
-                return Err(Step::Wait(due.saturating_sub(now)));
+        if !pending.closing {
+            if pending.batch.waited_for == 0 {
+                let due = pending.batch.since + Duration::from_millis(self.core.config.lazy_ms);
+                if now < due {
+                    return Err(Step::Wait(due.saturating_sub(now)));
+                }
+            } else if now < self.gather_until {
+                return Err(Step::Gather(self.gather_until.saturating_sub(now)));
             }
         }
+        let crowd = pending.batch.waited_for >= CROWD;
+        self.gather_until =
+            if crowd { now + Duration::from_micros(self.core.config.gather_us) } else { Duration::ZERO };
         let next = Batch::new(pending.next, &self.core.progress, std::mem::take(&mut self.recycled));
         let batch = std::mem::replace(&mut pending.batch, next);
         pending.in_flight = Some(InFlight { since: batch.since, group: Arc::clone(&batch.group) });
@@ -199,13 +215,15 @@ impl Committer {
                         core.committer_bell.wait(&mut pending);
                     }
                 }
-                Step::Wait(_) if pending.batch.urgent || pending.closing => {}
+                Step::Wait(_) | Step::Gather(_) if pending.closing => {}
+                Step::Wait(_) if pending.batch.waited_for > 0 => {}
                 Step::Wait(time) => {
                     pending.committer_waits = Waits::ForUrgent;
                     core.committer_bell.wait_for(&mut pending, time);
                 }
-                // Appends do not shorten the backoff, nor can they come while it lasts; closing rings.
-                Step::Failed(time) => {
+                // Only closing rings. Those who come now are whom a gathering waits for; and to a failing journal
+                // nobody can come.
+                Step::Gather(time) | Step::Failed(time) => {
                     core.committer_bell.wait_for(&mut pending, time);
                 }
             }
@@ -260,6 +278,8 @@ pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
+/// A batch that so many wait for shows a crowd: the next one gathers. Fewer would only wait longer.
+const CROWD: u32 = 4;
 const BACKOFF_FIRST_MS: u64 = 10;
 /// 10 ms doubled seven times: at most about 1.3 s between two tries.
 const BACKOFF_DOUBLINGS: u32 = 7;

@@ -87,8 +87,8 @@ pub(super) struct Batch {
     /// Sequence of its first frame.
     pub(super) first: u64,
     pub(super) kinds: [u64; 5],
-    /// Somebody waits for one of its frames.
-    pub(super) urgent: bool,
+    /// How many of its frames somebody waits for.
+    pub(super) waited_for: u32,
     /// When its first frame came.
     pub(super) since: Duration,
     pub(super) group: Arc<Group>,
@@ -97,7 +97,7 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(first: u64, progress: &Arc<Progress>, mut bytes: Vec<u8>) -> Self {
         bytes.clear();
-        Self { bytes, first, kinds: [0; 5], urgent: false, since: Duration::ZERO, group: Group::new(progress) }
+        Self { bytes, first, kinds: [0; 5], waited_for: 0, since: Duration::ZERO, group: Group::new(progress) }
     }
 
     pub(super) fn frames(&self) -> u64 {
@@ -162,7 +162,7 @@ impl Core {
     pub(super) fn append(&self, kind: FrameKind, encode: impl FnOnce(&mut Vec<u8>)) -> Result<Ticket, AppendError> {
         let (group, sequence) = with_payload(encode, |payload| {
             let (mut pending, sequence) = self.put(kind, payload)?;
-            pending.batch.urgent = true;
+            pending.batch.waited_for += 1;
             if !pending.batch.group.is_open() {
                 // Those who waited before have given up; this one has its whole time before it.
                 pending.batch.group = Group::new(&self.progress);
@@ -248,7 +248,8 @@ impl Core {
                 self.set_flags(STALLED);
                 expired += u64::from(in_flight.group.close(Err(CommitError::Timeout)));
             }
-            if !pending.batch.bytes.is_empty() && pending.batch.urgent && pending.batch.since + patience <= now {
+            if !pending.batch.bytes.is_empty() && pending.batch.waited_for > 0 && pending.batch.since + patience <= now
+            {
                 expired += u64::from(pending.batch.group.close(Err(CommitError::Timeout)));
             }
         }

@@ -11,13 +11,14 @@ use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
     UniqueIDType,
 };
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -96,6 +97,13 @@ impl Stream {
         Self { tls, client, digest: Arc::new(SocketDigest::from_raw_fd(fd)), refusal: None, line: Line::default() }
     }
 
+    /// Waits for the first byte of a head; false if the peer has ended the connection instead. To wait here, before
+    /// pingora has made anything for the request, is what makes an idle connection small.
+    pub(super) async fn head_begins(&mut self) -> bool {
+        let came = poll_fn(|cx| Pin::new(&mut self.tls).poll_fill_buf(cx).map_ok(<[u8]>::len)).await;
+        matches!(came, Ok(1..))
+    }
+
     /// Notes pingora's own answer to a head that it could not read: such a request reaches no hook.
     fn sniff(&mut self, buf: &[u8]) {
         if self.refusal.is_none()
@@ -105,7 +113,7 @@ impl Stream {
         {
             let status = status.iter().fold(0, |n, b| n * 10 + u16::from(b.wrapping_sub(b'0')));
             self.refusal = Some(status);
-            super::serve::Unread::note(status);
+            self.client.note_unread(status);
         }
     }
 }

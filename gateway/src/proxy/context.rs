@@ -2,7 +2,7 @@
 
 use super::hold::Hold;
 use super::metrics::Metrics;
-use crate::client::{Allowed, Client, Clients, Long, Watched};
+use crate::client::{Allowed, Client, Clients, Cut, Long, Watched};
 use crate::clock;
 use crate::policy::Permit;
 use crate::recorder::Recorder;
@@ -145,7 +145,7 @@ impl Context {
         admitted.watched =
             Some(clients.watch(Long { client: Arc::clone(client), session: admitted.permit.session(), allowed }));
         if !(asked_again.0)(now) {
-            client.cut();
+            client.cut(Cut::RightEnded);
         }
     }
 

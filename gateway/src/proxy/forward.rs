@@ -6,7 +6,6 @@ use contract::directory::{ASSERTION_HEADER, CLIENT_ADDRESS_HEADER, SESSION_COOKI
 use contract::id::RequestId;
 use http::{HeaderName, HeaderValue, header};
 use pingora::http::{RequestHeader, ResponseHeader};
-use std::net::IpAddr;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -20,7 +19,7 @@ pub(super) fn request(
     upstream: &mut RequestHeader,
     admitted: &Admitted,
     request: RequestId,
-    address: Option<IpAddr>,
+    address: Option<&HeaderValue>,
 ) -> pingora::Result<()> {
     for name in hygiene::stripped(&downstream.headers) {
         upstream.remove_header(name);
@@ -43,9 +42,8 @@ pub(super) fn request(
     upstream.insert_header(REQUEST_ID, request.to_string())?;
     upstream.insert_header(FORWARDED_PROTO, HeaderValue::from_static("https"))?;
     if let Some(address) = address {
-        let address = address.to_string();
-        upstream.insert_header(CLIENT_ADDRESS, address.as_str())?;
-        upstream.insert_header(FORWARDED_FOR, address.as_str())?;
+        upstream.insert_header(CLIENT_ADDRESS, address.clone())?;
+        upstream.insert_header(FORWARDED_FOR, address.clone())?;
     }
     Ok(())
 }

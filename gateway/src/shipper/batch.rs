@@ -32,7 +32,7 @@ impl Batch {
     pub(super) fn new(node: &NodeName, mark: &Mark, mut rows: Rows, end: u64, at: Micros, key: &SealKey) -> Self {
         number(&mut rows, mark);
         let mut seals = Vec::new();
-        let access = rows.access.iter().map(|row| (row, row.ts));
+        let access = rows.access.iter().map(|row| (&**row, row.ts));
         let access = seal(node, Stream::Access, &mark.access, access, at, key, &mut seals);
         let auth = rows.auth.iter().map(|row| (row, row.ts));
         let auth = seal(node, Stream::Auth, &mark.auth, auth, at, key, &mut seals);

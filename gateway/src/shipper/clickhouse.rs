@@ -107,7 +107,9 @@ impl Sink for ClickHouseSink {
     async fn insert(&mut self, load: Load<'_>) -> Result<(), SinkError> {
         match load {
             Load::Keys(rows) => self.insert_all::<KeyInsert<'_>, _>("data_key", rows, KeyInsert).await,
-            Load::Access(rows) => self.insert_all::<AccessInsert<'_>, _>("access_log", rows, AccessInsert).await,
+            Load::Access(rows) => {
+                self.insert_all::<AccessInsert<'_>, _>("access_log", rows, |row| AccessInsert(row)).await
+            }
             Load::Auth(rows) => self.insert_all::<AuthInsert<'_>, _>("auth_event", rows, AuthInsert).await,
             Load::Seal(row) => {
                 self.insert_all::<SealInsert<'_>, _>("access_seal", std::slice::from_ref(row), SealInsert).await

@@ -11,7 +11,9 @@ use crate::journal::{Item, Journal, Position, ReadError, Reader};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rows {
     pub(super) keys: Vec<KeyRow>,
-    pub(super) access: Vec<AccessRow>,
+    /// Boxed as they come from the fold: a batch is tens of megabytes, which growing would copy again and again.
+    #[expect(clippy::vec_box, reason = "see above: measured")]
+    pub(super) access: Vec<Box<AccessRow>>,
     pub(super) auth: Vec<AuthRow>,
 }
 
@@ -27,7 +29,7 @@ impl Rows {
     fn push(&mut self, row: Row) {
         match row {
             Row::Key(row) => self.keys.push(row),
-            Row::Access(row) => self.access.push(*row),
+            Row::Access(row) => self.access.push(row),
             Row::Auth(row) => self.auth.push(*row),
         }
     }

@@ -14,7 +14,7 @@ pub(super) enum Load<'a> {
     /// For `data_key`.
     Keys(&'a [KeyRow]),
     /// For `access_log`.
-    Access(&'a [AccessRow]),
+    Access(&'a [Box<AccessRow>]),
     /// For `auth_event`.
     Auth(&'a [AuthRow]),
     /// For `access_seal`.

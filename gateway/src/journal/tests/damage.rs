@@ -198,6 +198,29 @@ fn lazy_frames_wait_for_their_time_or_for_company() {
 }
 
 #[test]
+fn after_a_crowd_the_next_commit_gathers_and_one_alone_never_waits() {
+    let sim = SimStorage::new(13);
+    let mut parts = open(&sim);
+    let append = |parts: &Parts| parts.journal.append(FrameKind::Intent, |_| ()).unwrap();
+    let at = Duration::from_micros;
+    for now in [0, 1, 2] {
+        let _alone = append(&parts);
+        assert_eq!(parts.committer.step(at(now)), Step::Committed);
+    }
+    let crowd: Vec<_> = (0..4).map(|_| append(&parts)).collect();
+    assert_eq!(parts.committer.step(at(100)), Step::Committed);
+    let next = append(&parts);
+    assert_eq!(parts.committer.step(at(1_100)), Step::Gather(at(1_000)));
+    let company = append(&parts);
+    assert!(!next.is_durable());
+    assert_eq!(parts.committer.step(at(2_100)), Step::Committed);
+    assert!(crowd.iter().chain([&next, &company]).all(Ticket::is_durable));
+    // They were two: the crowd has gone.
+    let _alone = append(&parts);
+    assert_eq!(parts.committer.step(at(2_101)), Step::Committed);
+}
+
+#[test]
 fn frames_are_bounded() {
     let sim = SimStorage::new(12);
     let parts = open(&sim);

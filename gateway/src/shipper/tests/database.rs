@@ -217,7 +217,7 @@ impl Stored {
     fn of(load: Load<'_>) -> Self {
         match load {
             Load::Keys(rows) => Self::Keys(rows.to_vec()),
-            Load::Access(rows) => Self::Access(rows.to_vec()),
+            Load::Access(rows) => Self::Access(rows.iter().map(|row| AccessRow::clone(row)).collect()),
             Load::Auth(rows) => Self::Auth(rows.to_vec()),
             Load::Seal(row) => Self::Seal(Box::new(row.clone())),
         }
