@@ -1,7 +1,7 @@
 -- Logins, failures, locks, refused devices and handshakes, changes of accounts, grants and devices, and every read
--- of the audit data itself. Written by gateways and auditors.
+-- of the audit data itself. Written by gateways and auditors. Codecs as in access_log.
 CREATE TABLE IF NOT EXISTS ${database}.auth_event${on_cluster} (
-    event_id UUID CODEC(Delta(8), ZSTD(1)),
+    event_id UUID CODEC(LZ4),
     node LowCardinality(String),
     seq UInt64 CODEC(Delta, ZSTD(1)),
     batch UInt64 CODEC(Delta, ZSTD(1)),

@@ -161,7 +161,7 @@ impl Core {
 
     pub(super) fn append(&self, kind: FrameKind, encode: impl FnOnce(&mut Vec<u8>)) -> Result<Ticket, AppendError> {
         let (group, sequence) = with_payload(encode, |payload| {
-            let (mut pending, sequence) = self.put(kind, payload)?;
+            let (mut pending, sequence) = self.put(kind, payload, true)?;
             pending.batch.waited_for += 1;
             if !pending.batch.group.is_open() {
                 // Those who waited before have given up; this one has its whole time before it.
@@ -186,7 +186,7 @@ impl Core {
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Position, AppendError> {
         with_payload(encode, |payload| {
-            let (mut pending, sequence) = self.put(kind, payload)?;
+            let (mut pending, sequence) = self.put(kind, payload, false)?;
             if pending.committer_waits == Waits::ForAnything {
                 pending.committer_waits = Waits::No;
                 drop(pending);
@@ -197,7 +197,12 @@ impl Core {
     }
 
     /// Puts a frame into the pending batch, if it may.
-    fn put(&self, kind: FrameKind, payload: &[u8]) -> Result<(MutexGuard<'_, Pending>, u64), AppendError> {
+    fn put(
+        &self,
+        kind: FrameKind,
+        payload: &[u8],
+        waited_for: bool,
+    ) -> Result<(MutexGuard<'_, Pending>, u64), AppendError> {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(AppendError::TooLarge { bytes: payload.len() });
         }
@@ -206,7 +211,9 @@ impl Core {
             return Err(AppendError::Closed);
         }
         let flags = self.flags.load(Ordering::Relaxed);
-        if flags & (FAILING | STALLED) != 0 {
+        // What nobody waits for stays in memory until the disk is back: how a request ended that the trouble ended, above
+        // all.
+        if waited_for && flags & (FAILING | STALLED) != 0 {
             return Err(AppendError::Unavailable);
         }
         let room = frame::room(payload.len());

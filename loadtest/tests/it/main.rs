@@ -9,6 +9,7 @@ mod certificates;
 mod config;
 mod edges;
 mod grafana;
+mod journal_stall;
 mod journal_trouble;
 mod pki;
 mod revocation;
