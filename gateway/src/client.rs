@@ -4,15 +4,15 @@
 //! pingora's help. [`Clients`] knows all of them: when a device is revoked its connections are cut at once, and a
 //! WebSocket or long transfer is cut when the right behind it ends.
 
-use contract::id::{CertFingerprint, SessionKey};
+use contract::id::{CertFingerprint, RequestId, SessionKey};
 use contract::record::Origin;
 use contract::{Micros, Text};
 use dashmap::DashMap;
 use futures_util::future::{AbortHandle, Abortable};
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use std::future::Future;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -45,8 +45,17 @@ pub struct Client {
     head_since: AtomicU64,
     /// HTTP/1: the request line that came last and was not asked for yet. 0: none, 1: as it must be, 2: odd.
     line: AtomicU8,
-    /// The status of an answer to something that was no request, 0: none.
-    unread: AtomicU16,
+    /// The answer to something that was no request.
+    unread: OnceLock<Unread>,
+}
+
+/// The answer to something that was no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// The id that the answer names, and its record.
+    pub request: RequestId,
+    /// Its status.
+    pub status: StatusCode,
 }
 
 /// Why a connection was cut.
@@ -106,7 +115,7 @@ impl Client {
             idle_since: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
             line: AtomicU8::new(0),
-            unread: AtomicU16::new(0),
+            unread: OnceLock::new(),
         }
     }
 
@@ -145,17 +154,14 @@ impl Client {
         [Cut::RightEnded, Cut::Idle, Cut::SlowHead].into_iter().find(|why| *why as u8 == cut)
     }
 
-    /// Notes an answer to something that was no request.
-    pub fn note_unread(&self, status: u16) {
-        self.unread.store(status, Ordering::Release);
+    /// Notes the answer to something that was no request: there is one at most, for the connection ends with it.
+    pub fn note_unread(&self, unread: Unread) {
+        let _first = self.unread.set(unread);
     }
 
-    /// The status of the last answer to something that was no request.
-    pub fn unread(&self) -> Option<u16> {
-        match self.unread.load(Ordering::Acquire) {
-            0 => None,
-            status => Some(status),
-        }
+    /// The answer to something that was no request.
+    pub fn unread(&self) -> Option<Unread> {
+        self.unread.get().copied()
     }
 
     /// Whether no request is under way.

@@ -10,6 +10,7 @@ mod line;
 pub mod metrics;
 mod serve;
 pub mod stream;
+mod unread;
 
 pub use metrics::Metrics;
 

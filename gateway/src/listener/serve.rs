@@ -2,18 +2,17 @@
 
 use super::Listener;
 use super::stream::Stream;
-use crate::client::{Client, Cut};
+use crate::client::{Client, Cut, Unread};
 use crate::clock;
-use contract::id::RequestId;
 use contract::pseudonym::PatientRef;
-use contract::record::{Actor, AuthEvent, AuthEventKind, AuthMethod, Reason};
+use contract::record::{Actor, AuthEvent, AuthEventKind, AuthMethod};
+use http::StatusCode;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Accept, HttpSession as H2Session, default_h2_options, handshake};
 use pingora::protocols::{Digest, GetSocketDigest, Shutdown as _};
 use std::sync::Arc;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 /// What serves requests: pingora's proxy around ours.
 pub trait Application: HttpServerApp + Send + Sync + 'static {}
@@ -37,9 +36,9 @@ impl<A: Application> Listener<A> {
             self.metrics.cut.with_label_values(&[why.as_str()]).inc();
         }
         match cut {
-            Some(Cut::SlowHead) => self.unread(&client, 408),
+            Some(Cut::SlowHead) => self.unread(&client, Unread::new(StatusCode::REQUEST_TIMEOUT)),
             Some(_) => {}
-            None => client.unread().into_iter().for_each(|status| self.unread(&client, status)),
+            None => client.unread().into_iter().for_each(|unread| self.unread(&client, unread)),
         }
     }
 
@@ -100,7 +99,7 @@ impl<A: Application> Listener<A> {
                     crate::task::spawn("stream", Arc::clone(client).scope(work));
                 }
                 Ok(Some(H2Accept::Rejected)) => {
-                    self.unread(client, 400);
+                    self.unread(client, Unread::new(StatusCode::BAD_REQUEST));
                     rejected += 1;
                     // A peer that sends so much that is no request sends no requests.
                     if rejected > 32 {
@@ -113,20 +112,13 @@ impl<A: Application> Listener<A> {
     }
 
     /// Records what was refused before it was a request.
-    fn unread(&self, client: &Client, status: u16) {
-        let reason = match status {
-            408 => Reason::Slow,
-            413 => Reason::BodyTooLarge,
-            405 => Reason::Method,
-            414 | 431 => Reason::HeadTooLarge,
-            _ => Reason::Malformed,
-        };
+    fn unread(&self, client: &Client, unread: Unread) {
         let nobody = Actor::nobody();
         self.floods.event(AuthEvent {
             at: clock::now(),
-            id: RequestId::new(Uuid::now_v7()),
+            id: unread.request,
             kind: AuthEventKind::RequestRefused,
-            reason,
+            reason: unread.reason(),
             account: nobody.account,
             by: nobody.account,
             user_name: PatientRef::NONE,

@@ -4,8 +4,9 @@
 //! head begins to arrive, so that one that never ends can be cut.
 
 use super::line::Line;
-use crate::client::Client;
+use crate::client::{Client, Unread};
 use async_trait::async_trait;
+use bytes::{Buf as _, Bytes};
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
@@ -16,7 +17,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
@@ -85,8 +86,8 @@ pub struct Stream {
     tls: TlsStream<Buffered>,
     client: Arc<Client>,
     digest: Arc<SocketDigest>,
-    /// The status of an answer that was written before any request was understood.
-    refusal: Option<u16>,
+    /// What is left of the answer to something that was no request.
+    unread: Option<Bytes>,
     /// The request line on its way.
     line: Line,
 }
@@ -94,7 +95,7 @@ pub struct Stream {
 impl Stream {
     pub(super) fn new(tls: TlsStream<Buffered>, client: Arc<Client>) -> Self {
         let fd = tls.get_ref().0.0.get_ref().as_raw_fd();
-        Self { tls, client, digest: Arc::new(SocketDigest::from_raw_fd(fd)), refusal: None, line: Line::default() }
+        Self { tls, client, digest: Arc::new(SocketDigest::from_raw_fd(fd)), unread: None, line: Line::default() }
     }
 
     /// Waits for the first byte of a head; false if the peer has ended the connection instead. To wait here, before
@@ -104,17 +105,27 @@ impl Stream {
         matches!(came, Ok(1..))
     }
 
-    /// Notes pingora's own answer to a head that it could not read: such a request reaches no hook.
-    fn sniff(&mut self, buf: &[u8]) {
-        if self.refusal.is_none()
+    /// Puts our answer in the place of pingora's own to a head that it could not read. True from then on: whatever else
+    /// is written to this connection is dropped, for nothing follows such an answer.
+    fn answers_unread(&mut self, buf: &[u8]) -> bool {
+        if self.unread.is_none()
             && !self.client.http2
             && self.client.is_idle()
-            && let Some(status) = buf.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3))
+            && let Some(unread) = Unread::of_answer(buf)
         {
-            let status = status.iter().fold(0, |n, b| n * 10 + u16::from(b.wrapping_sub(b'0')));
-            self.refusal = Some(status);
-            self.client.note_unread(status);
+            self.client.note_unread(unread);
+            self.unread = Some(unread.answer());
         }
+        self.unread.is_some()
+    }
+
+    /// Writes what is left of our answer.
+    fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.unread.as_mut().filter(|rest| !rest.is_empty()) {
+            let written = ready!(Pin::new(&mut self.tls).poll_write(cx, rest))?;
+            rest.advance(written.min(rest.len()));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -137,7 +148,9 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.sniff(buf);
+        if self.answers_unread(buf) {
+            return self.poll_unread(cx).map_ok(|()| buf.len());
+        }
         Pin::new(&mut self.tls).poll_write(cx, buf)
     }
     fn poll_write_vectored(
@@ -145,8 +158,8 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(first) = bufs.first() {
-            self.sniff(first);
+        if self.answers_unread(bufs.first().map_or(&[], |first| first)) {
+            return self.poll_unread(cx).map_ok(|()| bufs.iter().map(|buf| buf.len()).sum());
         }
         Pin::new(&mut self.tls).poll_write_vectored(cx, bufs)
     }

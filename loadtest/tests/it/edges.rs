@@ -49,7 +49,7 @@ const GATEWAY: Rules = Rules {
         // Connections and servers behind.
         ("client", &["clock", "directory", "task"]),
         ("upstream", &["config", "route", "task"]),
-        ("listener", &["client", "clock", "config", "directory", "geo", "recorder", "task", "tls"]),
+        ("listener", &["client", "clock", "config", "directory", "geo", "problem", "recorder", "task", "tls"]),
         // The whole.
         ("ops", &["clock", "config", "directory", "journal", "recorder", "shipper", "task", "tls"]),
         (
