@@ -60,12 +60,23 @@ pub enum ClientError {
     Ended,
 }
 
+/// What came of a question for a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The copy has it now.
+    Known,
+    /// There is no such session.
+    Unknown,
+    /// The auditor did not say.
+    Unanswered,
+}
+
 /// The connection to the auditor.
 pub struct Client {
     directory: Arc<Directory>,
     transport: Transport,
     disk: PathBuf,
-    asking: DashMap<SessionKey, Arc<OnceCell<bool>>>,
+    asking: DashMap<SessionKey, Arc<OnceCell<Asked>>>,
     places: Semaphore,
 }
 
@@ -126,28 +137,28 @@ impl Client {
         }
     }
 
-    /// Asks the auditor for a session that the copy does not have. True: the copy has it now.
-    pub async fn ask(&self, key: SessionKey) -> bool {
+    /// Asks the auditor for a session that the copy does not have.
+    pub async fn ask(&self, key: SessionKey) -> Asked {
         let cell = Arc::clone(&self.asking.entry(key).or_default());
-        let known = *cell.get_or_init(|| self.question(key)).await;
+        let asked = *cell.get_or_init(|| self.question(key)).await;
         self.asking.remove_if(&key, |_, present| Arc::ptr_eq(present, &cell));
-        known
+        asked
     }
 
-    async fn question(&self, key: SessionKey) -> bool {
-        // A flood of made-up cookies must not become a flood at the auditor: no place, no session.
-        let Ok(_place) = self.places.try_acquire() else { return false };
+    async fn question(&self, key: SessionKey) -> Asked {
+        // A flood of made-up cookies must not become a flood at the auditor: no place, no answer.
+        let Ok(_place) = self.places.try_acquire() else { return Asked::Unanswered };
         self.directory.metrics.questions.inc();
         match self.post("/internal/v1/session", &SessionQuestion { key }).await {
             Ok(body) => match serde_json::from_slice::<SessionAnswer>(&body) {
                 Ok(SessionAnswer { session: Some(session), account }) => {
                     self.directory.learn(session, account);
-                    true
+                    Asked::Known
                 }
-                Ok(_) => false,
+                Ok(_) => Asked::Unknown,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the auditor's answer cannot be read");
-                    false
+                    Asked::Unanswered
                 }
             },
             Err(error) => {
@@ -156,7 +167,7 @@ impl Client {
                     error = &error as &dyn std::error::Error,
                     "the auditor could not be asked for a session"
                 );
-                false
+                Asked::Unanswered
             }
         }
     }

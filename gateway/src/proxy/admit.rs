@@ -8,6 +8,7 @@ use super::context::{Admitted, Body, Context, Stage};
 use super::forward;
 use super::hold::Hold;
 use crate::client::{Allowed, Client};
+use crate::directory::client::Asked as SessionAsked;
 use crate::directory::{Directory, KnownDevice, KnownSession};
 use crate::hygiene::{self, BodyLength, CleanRequest, Head};
 use crate::patient::{self, Extraction, Reading};
@@ -92,6 +93,8 @@ struct Asker {
     device: Arc<KnownDevice>,
     session: Option<Arc<KnownSession>>,
     account: Option<Arc<Account>>,
+    /// It shows a session that the auditor could not be asked for.
+    unanswered: bool,
 }
 
 impl Asker {
@@ -211,16 +214,17 @@ impl Proxy {
             let actor = Some(Arc::clone(&device.actor));
             return Err(Box::new(Refusal { actor, of_device: true, ..refusal(Reason::RateLimited) }));
         }
-        let mut session = None;
+        let (mut session, mut unanswered) = (None, false);
         if let Some(token) = forward::token(headers) {
             let key = SessionKey::of_token(token);
             session = directory.session(&key);
-            if session.is_none() && directory.fresh(now) && self.parts.auditor.ask(key).await {
+            if session.is_none() && directory.fresh(now) {
+                unanswered = self.parts.auditor.ask(key).await == SessionAsked::Unanswered;
                 session = directory.session(&key);
             }
         }
         let account = session.as_ref().and_then(|known| directory.account(known.session.account));
-        Ok(Asker { device, session, account })
+        Ok(Asker { device, session, account, unanswered })
     }
 
     fn facts(&self, clean: &CleanRequest<'_>, method: &Method, asker: &Asker) -> Result<Facts, Box<Refusal>> {
@@ -270,8 +274,14 @@ impl Proxy {
             context.at,
         );
         let permit = decided.map_err(|denial| {
-            let mut refusal = Refusal::new(denial.reason, denial.status).about(facts, asker);
-            refusal.login_helps = denial.login_helps();
+            // Who may well be logged in is not told to log in because the auditor is busy.
+            let no_answer = denial.reason == Reason::NoSession && asker.unanswered;
+            let mut refusal = if no_answer {
+                refusal(Reason::DirectoryStale)
+            } else {
+                Refusal { login_helps: denial.login_helps(), ..Refusal::new(denial.reason, denial.status) }
+            }
+            .about(facts, asker);
             refusal.of_device = denial.of_device();
             // What was asked for in vain is part of the record; a body is not read for it.
             let extraction = Self::extraction(session, facts, None, context.at);
@@ -429,7 +439,7 @@ impl Proxy {
                 known.used(now);
             }
             let account = session.as_ref().and_then(|known| directory.account(known.session.account));
-            let asker = Asker { device, session, account };
+            let asker = Asker { device, session, account, unanswered: false };
             let question = Question {
                 route: &route,
                 registry: &registry,

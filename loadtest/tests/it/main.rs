@@ -1,6 +1,7 @@
 //! Integration tests: the real program, free ports, certificates made at test time.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod auditor_away;
 mod backend;
 mod bad_input;
 mod bare;
