@@ -25,7 +25,8 @@ impl<A: Application> Listener<A> {
         self.metrics.connections.inc();
         let work = async {
             if client.http2 {
-                self.http2(stream, &client, stop).await;
+                // Boxed: else every connection's task would be as large as HTTP/2's state.
+                Box::pin(self.http2(stream, &client, stop)).await;
             } else {
                 self.http1(stream, stop).await;
             }
@@ -73,8 +74,9 @@ impl<A: Application> Listener<A> {
         let mut options = default_h2_options();
         // Above our own limit, so that it is we who refuse and record; the library's refusals are not told.
         options.max_header_list_size(u32::try_from(self.limits.head_bytes_max.saturating_mul(4)).unwrap_or(u32::MAX));
-        let connection = handshake(stream, Some(options)).await;
-        let Ok(mut connection) = connection else { return };
+        // Both boxed, so that what the handshake took is given back.
+        let begun = Box::pin(async move { handshake(stream, Some(options)).await.map(Box::new) }).await;
+        let Ok(mut connection) = begun else { return };
         let mut rejected: usize = 0;
         let mut draining = *stop.borrow();
         if draining {

@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -28,55 +28,97 @@ const WRITE_BUFFER_BYTES: usize = 4096;
 /// For a client whose handshake is refused to read why.
 const PART_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// TCP with a write buffer.
+/// TCP with a write buffer, which has memory only while something is in it: most connections idle.
 #[derive(Debug)]
-pub struct Buffered(BufWriter<TcpStream>);
+pub struct Buffered {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that are on their way.
+    sent: usize,
+}
 
 impl Buffered {
     /// Wraps a socket.
     pub fn new(stream: TcpStream) -> Self {
-        Self(BufWriter::with_capacity(WRITE_BUFFER_BYTES, stream))
+        Self { stream, buffer: Vec::new(), sent: 0 }
     }
 
     /// Ends a connection whose handshake is refused. The alert that says why is in the buffer still; and it would be
     /// lost if the socket were closed on what the client has sent meanwhile.
     pub(super) async fn part(mut self) {
         let part = async {
-            self.0.shutdown().await?;
+            self.shutdown().await?;
             let mut unread = [0; 1024];
-            while self.0.read(&mut unread).await? > 0 {}
+            while self.stream.read(&mut unread).await? > 0 {}
             io::Result::Ok(())
         };
         // Whoever does not go is left.
         let _gone = tokio::time::timeout(PART_TIMEOUT, part).await;
     }
+
+    /// Sends what the buffer holds, and gives its memory back.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.buffer.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => self.sent += sent,
+            }
+        }
+        (self.buffer, self.sent) = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Makes room for so many bytes; false if they are too many for the buffer, which is empty then.
+    fn poll_room(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<io::Result<bool>> {
+        if self.buffer.len() + bytes > WRITE_BUFFER_BYTES {
+            ready!(self.poll_send(cx))?;
+        }
+        let fits = bytes <= WRITE_BUFFER_BYTES;
+        if fits && self.buffer.capacity() == 0 {
+            self.buffer.reserve_exact(WRITE_BUFFER_BYTES);
+        }
+        Poll::Ready(Ok(fits))
+    }
 }
 
 impl AsyncRead for Buffered {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.0.get_mut()).poll_read(cx, buf)
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Buffered {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        if !ready!(self.poll_room(cx, buf.len()))? {
+            return Pin::new(&mut self.stream).poll_write(cx, buf);
+        }
+        self.buffer.extend_from_slice(buf);
+        Poll::Ready(Ok(buf.len()))
     }
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        let bytes = bufs.iter().map(|buf| buf.len()).sum();
+        if !ready!(self.poll_room(cx, bytes))? {
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        }
+        for buf in bufs {
+            self.buffer.extend_from_slice(buf);
+        }
+        Poll::Ready(Ok(bytes))
     }
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -94,7 +136,7 @@ pub struct Stream {
 
 impl Stream {
     pub(super) fn new(tls: TlsStream<Buffered>, client: Arc<Client>) -> Self {
-        let fd = tls.get_ref().0.0.get_ref().as_raw_fd();
+        let fd = tls.get_ref().0.stream.as_raw_fd();
         Self { tls, client, digest: Arc::new(SocketDigest::from_raw_fd(fd)), unread: None, line: Line::default() }
     }
 
@@ -184,7 +226,7 @@ impl Shutdown for Stream {
 
 impl UniqueID for Stream {
     fn id(&self) -> UniqueIDType {
-        self.tls.get_ref().0.0.get_ref().as_raw_fd()
+        self.tls.get_ref().0.stream.as_raw_fd()
     }
 }
 
