@@ -4,7 +4,6 @@
 
 pub mod assertion;
 mod attempt;
-mod back;
 mod form;
 mod language;
 mod pages;

@@ -1,5 +1,5 @@
 //! What gateway and auditor must agree on: identifiers, the access record and its bytes, sealing of
-//! patient identities, the directory feed, and the ClickHouse schema.
+//! patient identities, the directory feed, the way back after login, and the ClickHouse schema.
 //!
 //! The gateway writes records, the auditor reads them, the load test counts them. This crate holds
 //! no I/O, no clock and no randomness of its own: time and random bytes are arguments. It knows
@@ -14,6 +14,7 @@ pub mod row;
 pub mod schema;
 pub mod seal;
 pub mod settings;
+pub mod way_back;
 pub mod wire;
 
 /// Microseconds since the Unix epoch, UTC. The one unit of wall-clock time in records and messages.

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //! 1. An answer says what to do and names the request, so that who is called for help finds its record. It says
-//!    nothing of the inside, and holds no byte of the request: no path, no patient. The one exception is the way back
-//!    after login, see [`way_back`].
+//!    nothing of the inside, and holds no byte of the request: no path, no patient. The one exception is the cookie
+//!    with the way back after login, see [`way_back`].
 //! 2. No answer may be stored by a cache.
 //! 3. Pages need no script and nothing from elsewhere; their policy allows their own style only.
 
@@ -14,10 +14,10 @@ use crate::route::{Methods, Route};
 use bytes::Bytes;
 use contract::id::RequestId;
 use contract::record::Reason;
+use contract::way_back::{WayBack, set_return_cookie};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use smallvec::SmallVec;
-use std::borrow::Cow;
 
 /// Where people log in, on every host.
 pub const LOGIN_PATH: &str = "/auth/login";
@@ -123,18 +123,14 @@ pub fn answer(problem: &Problem<'_>) -> Answer {
 }
 
 /// Sends a person to the login page. `back` from [`way_back`].
-pub fn login(back: Option<&str>, language: Language) -> Answer {
-    let location = match back {
-        Some(back) => {
-            let escaped = percent_encoding::utf8_percent_encode(back, BACK);
-            Cow::Owned(format!("{LOGIN_PATH}?to={escaped}"))
-        }
-        None => Cow::Borrowed(LOGIN_PATH),
-    };
-    // What is escaped is visible ASCII.
-    let location = HeaderValue::try_from(location.as_ref()).unwrap_or(HeaderValue::from_static(LOGIN_PATH));
+pub fn login(back: Option<&WayBack>, language: Language) -> Answer {
     let mut headers = SmallVec::new();
-    headers.push((header::LOCATION, location));
+    headers.push((header::LOCATION, HeaderValue::from_static(LOGIN_PATH)));
+    // Without a way back, too: one that is kept from before would lead somewhere else.
+    if let Ok(mut cookie) = HeaderValue::try_from(set_return_cookie(back)) {
+        cookie.set_sensitive(true);
+        headers.push((header::SET_COOKIE, cookie));
+    }
     headers.push((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")));
     let body = words::to_login(language).to_owned();
     finish(StatusCode::FOUND, headers, "text/plain; charset=utf-8", body)
@@ -145,19 +141,12 @@ pub fn sends_to_login(route: &Route, method: &Method, preferences: Preferences) 
     route.anonymous_redirect && preferences.html && matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// The path and query to come back to after login. Only for GET: nothing else can be asked again by a link. Without
-/// the query where it may name a patient, so that the login page's address does not.
-pub fn way_back<'a>(route: &Route, method: &Method, path: &'a [u8], query: Option<&'a [u8]>) -> Option<Cow<'a, str>> {
+/// The path and query to come back to after login: of a GET only, for nothing else can be asked again by a link.
+pub fn way_back(method: &Method, target: &[u8]) -> Option<WayBack> {
     if *method != Method::GET {
         return None;
     }
-    let path = std::str::from_utf8(path).ok().filter(|path| path.starts_with('/') && !path.starts_with("//"))?;
-    let query = query.filter(|query| !query.is_empty() && !route.query_names_patient());
-    match query.map(std::str::from_utf8) {
-        None => Some(Cow::Borrowed(path)),
-        Some(Ok(query)) => Some(Cow::Owned(format!("{path}?{query}"))),
-        Some(Err(_)) => None,
-    }
+    WayBack::parse(std::str::from_utf8(target).ok()?)
 }
 
 fn finish(
@@ -259,10 +248,6 @@ fn thousandths(text: &str) -> u16 {
 }
 
 const WEIGHTED_MAX: usize = 32;
-
-/// All but unreserved characters and `/`, which reads better and is allowed in a query.
-const BACK: &percent_encoding::AsciiSet =
-    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 #[cfg(test)]
 mod tests;

@@ -34,7 +34,7 @@ use crate::route::Routes;
 use crate::upstream::Upstreams;
 use async_trait::async_trait;
 use bytes::Bytes;
-use context::{Body, Stage};
+use context::{Admitted, Body, Stage};
 use contract::Text;
 use contract::id::DeviceId;
 use contract::record::{OutcomeKind, Reason};
@@ -191,7 +191,8 @@ impl ProxyHttp for Proxy {
             return Err(Error::explain(ErrorType::InternalError, "not admitted"));
         };
         let address = context.client.as_ref().map(|client| &client.address_value);
-        forward::request(session.req_header(), upstream, admitted, context.request, address)
+        let to_auditor = self.is_auditor(admitted);
+        forward::request(session.req_header(), upstream, admitted, context.request, address, to_auditor)
     }
 
     async fn response_filter(
@@ -214,7 +215,8 @@ impl ProxyHttp for Proxy {
         }
         self.parts.metrics.hold_seconds.observe(waited.elapsed().as_secs_f64());
         context.status = upstream.status.as_u16();
-        forward::response(upstream, context.request, admitted.registry.name == self.parts.asserter.auditor)?;
+        let from_auditor = self.is_auditor(admitted);
+        forward::response(upstream, context.request, from_auditor)?;
         if upstream.status == StatusCode::SWITCHING_PROTOCOLS {
             session.set_read_timeout(None);
             let allowed = self.still_allowed(context);
@@ -324,6 +326,10 @@ impl ProxyHttp for Proxy {
 }
 
 impl Proxy {
+    fn is_auditor(&self, admitted: &Admitted) -> bool {
+        admitted.registry.name == self.parts.asserter.auditor
+    }
+
     /// An exchange that lasts is cut when its right ends; the rows of a long one begin before its end.
     fn keep_watch(&self, context: &mut Context) {
         let now = clock::now();

@@ -213,11 +213,6 @@ impl Route {
         let body = |place: &Place| matches!(place, Place::Form(_) | Place::Json(_));
         self.patients.places().iter().any(body) || (!self.search_terms.is_empty() && !reads(method))
     }
-
-    /// Whether the query may name a patient: it then goes nowhere but to the registry.
-    pub fn query_names_patient(&self) -> bool {
-        !self.search_terms.is_empty() || self.patients.places().iter().any(|place| matches!(place, Place::Query(_)))
-    }
 }
 
 /// Which patients a request is about.

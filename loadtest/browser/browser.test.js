@@ -27,6 +27,7 @@ const facts = JSON.parse(readFileSync(process.env.GRINDVAKT_FACTS, 'utf8'));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const [first, second, third] = facts.people;
 const [shown, other] = facts.patients;
+const wayBack = '__Host-grindvakt-return';
 const patientPath = (patient) => `/patients/${patient.number}`;
 
 const swedish = { user: 'Användarnamn', password: 'Lösenord', code: 'Engångskod', submit: 'Logga in', failed: 'Det gick inte att logga in' };
@@ -145,7 +146,10 @@ describe('a user on an enrolled device', () => {
     const { context, page, wrong, requested } = await openWindow();
     await page.goto(patientPath(shown));
     const login = new URL(page.url());
-    assert.equal(login.pathname, '/auth/login');
+    assert.equal(login.pathname + login.search, '/auth/login', 'no address but the patient\'s own page names a patient');
+    const way = (await context.cookies()).find((cookie) => cookie.name === wayBack);
+    assert.ok(way.httpOnly && way.secure && way.sameSite === 'Lax' && way.expires < Date.now() / 1000 + 601, 'the way back is kept for minutes');
+    assert.ok(!(await page.content()).includes(shown.number), 'the login page does not name a patient');
     assert.equal(await page.title(), `Logga in – ${facts.title}`);
     assert.equal(await page.locator('html').getAttribute('lang'), 'sv');
     assert.equal(await page.locator('h1').innerText(), 'Logga in');
@@ -163,6 +167,7 @@ describe('a user on an enrolled device', () => {
     await picture(page, 'patient');
 
     const cookies = await context.cookies();
+    assert.ok(!cookies.some((cookie) => cookie.name === wayBack), 'the way back is forgotten');
     const session = cookies.find((cookie) => cookie.httpOnly && cookie.secure && cookie.name.startsWith('__Host-'));
     assert.ok(session, 'the session cookie is bound to this host, and no script reads it');
     assert.equal(await page.evaluate(() => document.cookie), '');
@@ -210,7 +215,7 @@ describe('a user on an enrolled device', () => {
     await page.waitForLoadState('load');
     assert.equal(await page.locator('main').innerText(), known);
 
-    await page.goto(`/auth/login?lang=en&to=${encodeURIComponent(patientPath(shown))}`);
+    await page.goto('/auth/login?lang=en');
     await logIn(page, { ...third, user: 'nobody-of-that-name' }, english, { password: 'not this one' });
     assert.match(await page.getByRole('alert').innerText(), new RegExp(english.failed));
     // Chromium itself tells of the refusals' status in its console; nothing else may be there.

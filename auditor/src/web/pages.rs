@@ -1,7 +1,6 @@
 //! The pages and their handlers.
 
 use super::attempt::{LoginError, Typed};
-use super::back::WayBack;
 use super::form::{FORM_COOKIE, well_formed};
 use super::language::{Language, Texts};
 use super::{App, Caller, Secret, problem};
@@ -15,14 +14,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use contract::directory::SESSION_COOKIE;
 use contract::record::AuthMethod;
+use contract::way_back::{RETURN_COOKIE, WayBack, set_return_cookie};
 use serde::Deserialize;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
-    #[serde(default)]
-    to: String,
     lang: Option<String>,
 }
 
@@ -36,8 +34,6 @@ pub(super) struct Sent {
     code: Secret,
     #[serde(default)]
     form: String,
-    #[serde(default)]
-    to: String,
     lang: Option<String>,
 }
 
@@ -84,8 +80,6 @@ struct LoginPage<'a> {
     other_language: &'static str,
     title: &'a str,
     help: &'a str,
-    to: &'a str,
-    to_query: String,
     form: String,
     wrong: Option<&'static str>,
 }
@@ -99,7 +93,7 @@ pub(super) async fn show(
 ) -> Response {
     let Query(asked) = asked.unwrap_or_default();
     let language = Language::choose(asked.lang.as_deref(), &headers);
-    page(&app, &caller, &headers, language, &WayBack::parse(&asked.to), None)
+    page(&app, &caller, &headers, language, None)
 }
 
 /// The login form, sent.
@@ -111,11 +105,10 @@ pub(super) async fn submit(
 ) -> Response {
     let Ok(Form(sent)) = sent else {
         let language = Language::choose(None, &headers);
-        return page(&app, &caller, &headers, language, &WayBack::parse("/"), Some(Wrong::Incomplete));
+        return page(&app, &caller, &headers, language, Some(Wrong::Incomplete));
     };
     let language = Language::choose(sent.lang.as_deref(), &headers);
-    let to = WayBack::parse(&sent.to);
-    let again = |wrong| page(&app, &caller, &headers, language, &to, Some(wrong));
+    let again = |wrong| page(&app, &caller, &headers, language, Some(wrong));
     let cookie = cookie(&headers, FORM_COOKIE).unwrap_or_default();
     let asked_for = app.form.holds(&sent.form, cookie, caller.assertion.device_cert, clock::now());
     if !asked_for || from_elsewhere(&headers) {
@@ -131,9 +124,11 @@ pub(super) async fn submit(
     match app.attempt(&caller, typed, AuthMethod::PasswordTotp).await {
         Ok(opened) => {
             let session = format!("{SESSION_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", *opened.token);
-            let mut response = see_other(to.as_str());
+            let back = self::cookie(&headers, RETURN_COOKIE).and_then(WayBack::from_cookie);
+            let mut response = see_other(back.as_ref().map_or("/", WayBack::as_str));
             set_cookie(&mut response, &Zeroizing::new(session));
             set_cookie(&mut response, &gone(FORM_COOKIE, "Strict"));
+            set_cookie(&mut response, &set_return_cookie(None));
             response
         }
         Err(LoginError::Refused) => again(Wrong::Refused),
@@ -196,6 +191,8 @@ pub(super) async fn logout(
         .is_some_and(|accept| accept.contains("text/html"));
     let mut response = if page { see_other("/auth/login") } else { StatusCode::NO_CONTENT.into_response() };
     set_cookie(&mut response, &gone(SESSION_COOKIE, "Lax"));
+    // Who logs in next here may be somebody else, and is not led to where this user wanted to go.
+    set_cookie(&mut response, &set_return_cookie(None));
     response
 }
 
@@ -222,14 +219,7 @@ pub(super) async fn style() -> Response {
     (headers, include_str!("../../templates/style.css")).into_response()
 }
 
-fn page(
-    app: &App,
-    caller: &Caller,
-    headers: &HeaderMap,
-    language: Language,
-    to: &WayBack,
-    wrong: Option<Wrong>,
-) -> Response {
+fn page(app: &App, caller: &Caller, headers: &HeaderMap, language: Language, wrong: Option<Wrong>) -> Response {
     let kept = cookie(headers, FORM_COOKIE).filter(|cookie| well_formed(cookie)).map(str::to_owned);
     let (cookie, new) = match kept {
         Some(cookie) => (cookie, false),
@@ -242,8 +232,6 @@ fn page(
         other_language: language.other().tag(),
         title: &app.title,
         help: &app.help,
-        to: to.as_str(),
-        to_query: percent_encoding::utf8_percent_encode(to.as_str(), percent_encoding::NON_ALPHANUMERIC).to_string(),
         form: app.form.field(&cookie, caller.assertion.device_cert, clock::now()),
         wrong: wrong.map(|wrong| wrong.text(texts)),
     };

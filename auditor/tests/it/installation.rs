@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::directory::{ASSERTION_HEADER, Assertion, Entry, Message, Session};
 use contract::id::{AccountId, CertFingerprint, DeviceId, HsaId};
+use contract::way_back::RETURN_COOKIE;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -213,15 +214,15 @@ impl Server<'_> {
         Feed { lines: BufReader::new(Box::new(stream)) }
     }
 
-    /// Logs in by the page; the response to the form.
+    /// Logs in by the page, with a way back that the browser brings as `to`; the response to the form.
     pub fn log_in(&self, device: &Device, user: &str, password: &str, code: &str, to: &str) -> Response {
-        let form = self.form(device, to);
+        let form = self.form(device);
         self.send_form(device, &form, user, password, code, to)
     }
 
     /// Opens the page: cookie and field of its form.
-    pub fn form(&self, device: &Device, to: &str) -> (String, String) {
-        let page = self.app(device, Request::get(&format!("/auth/login?lang=en&to={}", escape(to))));
+    pub fn form(&self, device: &Device) -> (String, String) {
+        let page = self.app(device, Request::get("/auth/login?lang=en"));
         assert_eq!(page.status, 200);
         let cookie = page.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
         let field = page.body.split("name=\"form\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -237,11 +238,14 @@ impl Server<'_> {
         code: &str,
         to: &str,
     ) -> Response {
-        let parts =
-            [("user", user), ("password", password), ("code", code), ("form", field), ("to", to), ("lang", "en")];
+        let parts = [("user", user), ("password", password), ("code", code), ("form", field), ("lang", "en")];
         let body: Vec<_> = parts.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
         let body = body.join("&");
-        let request = Request::post("/auth/login", "application/x-www-form-urlencoded", &body).header("cookie", cookie);
+        // As the gateway would have set it; the application is not to believe it.
+        let way = URL_SAFE_NO_PAD.encode(to);
+        let cookies = format!("{cookie}; {RETURN_COOKIE}={way}");
+        let request =
+            Request::post("/auth/login", "application/x-www-form-urlencoded", &body).header("cookie", &cookies);
         self.app(device, request)
     }
 }

@@ -3,6 +3,7 @@
 use crate::installation::{Installation, Request, Server, User};
 use auditor::clock;
 use contract::directory::{AccountStanding, Entry};
+use contract::way_back::{RETURN_COOKIE, set_return_cookie};
 use std::time::{Duration, Instant};
 
 const STEP: i64 = 30_000_000;
@@ -41,7 +42,11 @@ fn a_login_gives_a_session_and_leads_back() {
     let out = Request::post("/auth/logout", "application/x-www-form-urlencoded", "").header("accept", "text/html");
     let out = server.app_in(&device, Some(&session), out);
     assert_eq!((out.status, out.header("location")), (303, Some("/auth/login")));
-    assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
+    let forgotten = out.headers("set-cookie");
+    assert!(forgotten.iter().all(|cookie| cookie.contains("Max-Age=0")), "{forgotten:?}");
+    for name in ["__Host-grindvakt=", "__Host-grindvakt-return="] {
+        assert!(forgotten.iter().any(|cookie| cookie.starts_with(name)), "{forgotten:?}");
+    }
     assert!(feed.session().ended.is_some());
 }
 
@@ -93,7 +98,7 @@ fn of_many_attempts_with_one_code_one_gets_in() {
     let device = place.device("ward3");
     let server = place.serve();
     let code = code(&user);
-    let form = server.form(&device, "/");
+    let form = server.form(&device);
     let inside = std::thread::scope(|scope| {
         let attempts: Vec<_> = (0..6)
             .map(|_| scope.spawn(|| server.send_form(&device, &form, "anna", &user.password, &code, "/").status))
@@ -153,7 +158,7 @@ fn every_refusal_looks_the_same_and_takes_as_long() {
     ];
     let mut shapes = Vec::new();
     for (user, password, code) in attempts {
-        let form = server.form(&device, "/x");
+        let form = server.form(&device);
         let begun = Instant::now();
         let answer = server.send_form(&device, &form, user, password, code, "/x");
         let took = begun.elapsed();
@@ -168,22 +173,42 @@ fn every_refusal_looks_the_same_and_takes_as_long() {
 #[test]
 fn the_way_back_never_leads_to_another_host() {
     let place = Installation::new();
+    let device = place.device("ward3");
+    let server = place.serve();
+    for (index, to) in
+        ["//evil.example/x", "/\\evil.example", "https://evil.example", "/\t/evil.example", "javascript:x", ""]
+            .iter()
+            .enumerate()
+    {
+        let user = place.user(&format!("anna{index}"));
+        let answer = server.log_in(&device, &format!("anna{index}"), &user.password, &code(&user), to);
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/")), "{to:?}");
+    }
+}
+
+#[test]
+fn the_way_back_is_asked_for_once_and_told_to_nobody() {
+    let place = Installation::new();
     let user = place.user("anna");
     let device = place.device("ward3");
     let server = place.serve();
-    for to in [
-        "//evil.example",
-        "/\\evil.example",
-        "https://evil.example",
-        "/\t/evil.example",
-        "\\\\evil.example",
-        "javascript:x",
-    ] {
-        let page = server.app(&device, Request::get(&format!("/auth/login?to={}", crate::installation::escape(to))));
-        assert!(page.body.contains("name=\"to\" value=\"/\""), "{to}");
-    }
-    let answer = server.log_in(&device, "anna", &user.password, &code(&user), "//evil.example/x");
-    assert_eq!((answer.status, answer.header("location")), (303, Some("/")));
+    let way = "/patients/191212121212?x=1";
+    let form = server.form(&device);
+    let refused = server.send_form(&device, &form, "anna", "a wrong password", "000000", way);
+    assert_eq!(refused.status, 403);
+    assert!(!refused.body.contains("191212121212"), "no page names whom it leads to");
+    let kept = |answer: &crate::installation::Response| {
+        answer.headers("set-cookie").iter().all(|cookie| !cookie.starts_with(RETURN_COOKIE))
+    };
+    assert!(kept(&refused), "a second try leads back as well");
+    let answer = server.send_form(&device, &form, "anna", &user.password, &code(&user), way);
+    assert_eq!((answer.status, answer.header("location")), (303, Some(way)));
+    let forgets = set_return_cookie(None);
+    assert!(answer.headers("set-cookie").iter().any(|cookie| *cookie == forgets), "{:?}", answer.headers("set-cookie"));
+    let twice = (format!("{}; {RETURN_COOKIE}=Lw", form.0), form.1);
+    let next = user.totp.code(clock::now() + STEP);
+    let answer = server.send_form(&device, &twice, "anna", &user.password, &next, way);
+    assert_eq!(answer.header("location"), Some("/"), "two ways back are none");
 }
 
 #[test]
@@ -192,7 +217,7 @@ fn a_form_counts_only_where_it_was_asked_for() {
     let user = place.user("anna");
     let (device, other) = (place.device("ward3"), place.device("ward4"));
     let server = place.serve();
-    let (cookie, field) = server.form(&device, "/");
+    let (cookie, field) = server.form(&device);
     let send = |device, cookie: &str, field: &str| {
         server
             .send_form(device, &(cookie.to_owned(), field.to_owned()), "anna", &user.password, &code(&user), "/")
@@ -228,7 +253,7 @@ fn nothing_without_a_valid_assertion() {
 }
 
 fn page(server: &Server<'_>, device: &crate::installation::Device, language: &str) -> crate::installation::Response {
-    server.app(device, Request::get("/auth/login?to=/a%22%3E%3Cb").header("accept-language", language))
+    server.app(device, Request::get("/auth/login?to=/a%22%3E%3Cb&lang=%22%3E%3Cb").header("accept-language", language))
 }
 
 #[test]

@@ -35,10 +35,8 @@ impl Proxy {
             let preferences = Preferences::of(&head.headers);
             let sends = login_helps && problem::sends_to_login(route, &head.method, preferences);
             sends.then(|| {
-                let mut target = head.raw_path().splitn(2, |b| *b == b'?');
-                let path = target.next().unwrap_or_default();
-                let back = problem::way_back(route, &head.method, path, target.next());
-                problem::login(back.as_deref(), preferences.language)
+                let back = problem::way_back(&head.method, head.raw_path());
+                problem::login(back.as_ref(), preferences.language)
             })
         });
         let told = way.as_ref().map_or(status, |answer| answer.status);

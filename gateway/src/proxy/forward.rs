@@ -1,4 +1,4 @@
-//! What is changed on the way: identity headers out, assertion and request id in, our session kept from backends.
+//! What is changed on the way: identity headers out, assertion and request id in, our cookies kept from backends.
 
 use super::context::{Admitted, Body};
 use crate::hygiene;
@@ -20,6 +20,7 @@ pub(super) fn request(
     admitted: &Admitted,
     request: RequestId,
     address: Option<&HeaderValue>,
+    to_auditor: bool,
 ) -> pingora::Result<()> {
     for name in hygiene::stripped(&downstream.headers) {
         upstream.remove_header(name);
@@ -29,7 +30,7 @@ pub(super) fn request(
         upstream.remove_header(&header::AUTHORIZATION);
     }
     if downstream.headers.contains_key(header::COOKIE) {
-        let kept = cookies_without_ours(downstream.headers.get_all(header::COOKIE).iter());
+        let kept = kept_cookies(downstream.headers.get_all(header::COOKIE).iter(), to_auditor);
         upstream.remove_header(&header::COOKIE);
         if let Some(kept) = kept {
             upstream.insert_header(header::COOKIE, kept)?;
@@ -48,7 +49,7 @@ pub(super) fn request(
     Ok(())
 }
 
-/// Prepares the head that goes to the client. Only the auditor's application may set our session cookie.
+/// Prepares the head that goes to the client. Only the auditor's application may set our cookies.
 pub(super) fn response(upstream: &mut ResponseHeader, request: RequestId, from_auditor: bool) -> pingora::Result<()> {
     if !from_auditor && upstream.headers.get_all(header::SET_COOKIE).iter().any(sets_ours) {
         let kept: Vec<HeaderValue> =
@@ -91,24 +92,55 @@ fn ours(pair: &[u8]) -> Option<&[u8]> {
     (!rest.is_empty()).then_some(rest)
 }
 
-fn is_ours(pair: &[u8]) -> bool {
-    let name = pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
-    name.eq_ignore_ascii_case(SESSION_COOKIE.as_bytes())
+/// Whose a cookie is, by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cookie {
+    /// The session's: no backend gets it.
+    Session,
+    /// Another of the login's own, such as the way back: the auditor's application gets it, and nobody else.
+    Login,
+    /// A registry's.
+    Theirs,
+}
+
+impl Cookie {
+    /// Of a pair, or of what `Set-Cookie` says. Without regard to case, as some backends read names.
+    fn of(pair: &[u8]) -> Self {
+        let name = pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
+        match name.split_at_checked(SESSION_COOKIE.len()) {
+            Some((head, tail)) if head.eq_ignore_ascii_case(SESSION_COOKIE.as_bytes()) => match tail.first() {
+                None => Self::Session,
+                Some(b'-') => Self::Login,
+                Some(_) => Self::Theirs,
+            },
+            _ => Self::Theirs,
+        }
+    }
 }
 
 fn sets_ours(value: &HeaderValue) -> bool {
-    is_ours(value.as_bytes())
+    Cookie::of(value.as_bytes()) != Cookie::Theirs
 }
 
-fn cookies_without_ours<'v>(values: impl Iterator<Item = &'v HeaderValue>) -> Option<HeaderValue> {
+fn kept_cookies<'v>(values: impl Iterator<Item = &'v HeaderValue>, to_auditor: bool) -> Option<HeaderValue> {
+    let may_have = |pair: &&[u8]| match Cookie::of(pair) {
+        Cookie::Session => false,
+        Cookie::Login => to_auditor,
+        Cookie::Theirs => true,
+    };
     let mut kept: Vec<u8> = Vec::new();
-    for pair in values.flat_map(|value| pairs(value.as_bytes())).filter(|pair| !is_ours(pair)) {
+    for pair in values.flat_map(|value| pairs(value.as_bytes())).filter(may_have) {
         if !kept.is_empty() {
             kept.extend_from_slice(b"; ");
         }
         kept.extend_from_slice(pair);
     }
-    if kept.is_empty() { None } else { HeaderValue::from_bytes(&kept).ok() }
+    if kept.is_empty() {
+        return None;
+    }
+    let mut kept = HeaderValue::from_bytes(&kept).ok()?;
+    kept.set_sensitive(true);
+    Some(kept)
 }
 
 #[cfg(test)]
@@ -135,19 +167,27 @@ mod tests {
 
     #[test]
     fn backends_get_all_cookies_but_ours() {
-        let all = headers(&[(header::COOKIE, "a=1; __Host-grindvakt=abc"), (header::COOKIE, "__HOST-Grindvakt=x;b=2")]);
-        let kept = cookies_without_ours(all.get_all(header::COOKIE).iter());
-        assert_eq!(kept, Some(HeaderValue::from_static("a=1; b=2")));
-        let only = headers(&[(header::COOKIE, "__Host-grindvakt=abc")]);
-        assert_eq!(cookies_without_ours(only.get_all(header::COOKIE).iter()), None);
+        let all = headers(&[
+            (header::COOKIE, "a=1; __Host-grindvakt=abc; __Host-grindvakt-return=L3g"),
+            (header::COOKIE, "__HOST-Grindvakt=x;b=2;__host-GRINDVAKT-form=y; __Host-grindvaktx=3"),
+        ]);
+        let kept = |to_auditor| kept_cookies(all.get_all(header::COOKIE).iter(), to_auditor);
+        assert_eq!(kept(false), Some(HeaderValue::from_static("a=1; b=2; __Host-grindvaktx=3")));
+        let with_logins = "a=1; __Host-grindvakt-return=L3g; b=2; __host-GRINDVAKT-form=y; __Host-grindvaktx=3";
+        assert_eq!(kept(true), Some(HeaderValue::from_static(with_logins)), "the session goes to nobody");
+        for only in ["__Host-grindvakt=abc", "__Host-grindvakt-return=L3g"] {
+            let only = headers(&[(header::COOKIE, only)]);
+            assert_eq!(kept_cookies(only.get_all(header::COOKIE).iter(), false), None);
+        }
     }
 
     #[test]
-    fn only_the_auditor_sets_our_cookie() -> pingora::Result<()> {
-        for (from_auditor, cookies) in [(true, 2), (false, 1)] {
+    fn only_the_auditor_sets_our_cookies() -> pingora::Result<()> {
+        for (from_auditor, cookies) in [(true, 4), (false, 1)] {
             let mut response_head = ResponseHeader::build(200, None)?;
-            response_head.append_header(header::SET_COOKIE, "__Host-grindvakt=evil; Secure")?;
-            response_head.append_header(header::SET_COOKIE, "own=1")?;
+            for cookie in ["__Host-grindvakt=evil", "__Host-grindvakt-return=L3g", "__HOST-grindvakt-Form=x", "own=1"] {
+                response_head.append_header(header::SET_COOKIE, format!("{cookie}; Path=/; Secure"))?;
+            }
             response(&mut response_head, RequestId::NONE, from_auditor)?;
             assert_eq!(response_head.headers.get_all(header::SET_COOKIE).iter().count(), cookies);
         }

@@ -10,6 +10,7 @@ use crate::tap::Tap;
 use crate::whole::until;
 use crate::wire::{self, Answer, Wire};
 use bytes::Bytes;
+use contract::way_back::{WayBack, set_return_cookie};
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -486,8 +487,9 @@ async fn identity_headers_come_from_the_gateway_only() {
     for (protocol, cookie) in [(Protocol::Http1, true), (Protocol::Http2, true), (Protocol::Http1, false)] {
         let session = if cookie { bench.session.clone().in_cookie() } else { bench.session.clone() };
         let secret = session.header().1.rsplit(['=', ' ']).next().unwrap().to_owned();
-        let mut request =
-            builder("GET", "/whoami", Some(&session)).header("accept", "application/json").header("cookie", "own=1");
+        let mut request = builder("GET", "/whoami", Some(&session))
+            .header("accept", "application/json")
+            .header("cookie", "own=1; __Host-grindvakt-return=L3g");
         for name in inbound {
             request = request.header(name, "forged");
         }
@@ -520,9 +522,12 @@ async fn identity_headers_come_from_the_gateway_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_registry_cannot_set_our_cookie() {
+async fn a_registry_cannot_set_our_cookies() {
     let bench = BENCH.get(Bench::start).await;
-    bench.tap.add("Set-Cookie: __Host-grindvakt=evil; Path=/; Secure\r\nSet-Cookie: own=1\r\n");
+    bench.tap.add(
+        "Set-Cookie: __Host-grindvakt=evil; Path=/; Secure\r\nSet-Cookie: own=1\r\n\
+         Set-Cookie: __Host-grindvakt-return=L3g; Path=/; Secure\r\n",
+    );
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let response = bench.open(protocol).await.send(get("/about", Some(&bench.session)), LIMIT).await.unwrap();
         let cookies: Vec<_> =
@@ -617,20 +622,31 @@ async fn people_get_pages_and_programs_get_problems() {
     let body = String::from_utf8(read_all(page, 1 << 16).await.unwrap().to_vec()).unwrap();
     assert!(body.contains(&id) && body.contains("<html"), "{body}");
 
-    for (path, location) in [
-        ("/about", "/auth/login?to=/about"),
-        ("/units/SE0000000000-E001/patients?page=2", "/auth/login?to=/units/SE0000000000-E001/patients%3Fpage%3D2"),
-        // A query that names a patient is not kept in an address.
-        ("/patients?personnummer=191212121212", "/auth/login?to=/patients"),
+    for path in [
+        "/about",
+        "/units/SE0000000000-E001/patients?page=2",
+        "/patients/191212121212",
+        "/patients?personnummer=191212121212",
     ] {
         let response = ask(path, PAGE, None).await;
+        // A way back may name a patient: no address has it.
         assert_eq!(
             (response.status().as_u16(), header(&response, "location").as_deref()),
-            (302, Some(location)),
+            (302, Some("/auth/login")),
             "{path}"
         );
+        let way = WayBack::parse(path).unwrap();
+        assert_eq!(header(&response, "set-cookie"), Some(set_return_cookie(Some(&way))), "{path}");
+        assert!(!format!("{:?}", response.headers()).contains("191212121212"), "{path}");
         let row = row(&bench, &request_id(response.headers())).await;
         assert_eq!((text(&row, "decision"), text(&row, "reason"), &row["status"]), ("deny", "no_session", &302.into()));
+    }
+    let (long, far) = (format!("/patients?x={}", "y".repeat(3_000)), "/patients?x=//evil.example");
+    for (path, kept) in [(long.as_str(), false), (far, true)] {
+        let response = ask(path, PAGE, None).await;
+        assert_eq!(header(&response, "location").as_deref(), Some("/auth/login"));
+        let cookie = header(&response, "set-cookie").unwrap();
+        assert_eq!(cookie.contains("Max-Age=600"), kept, "{cookie}");
     }
     let request = builder("POST", "/search", None).header("accept", PAGE).body(full("personnummer=1")).unwrap();
     let response = bench.open(Protocol::Http1).await.send(request, LIMIT).await.unwrap();

@@ -150,10 +150,11 @@ const CONTRACT: Rules = Rules {
         ("seal", &["id", "row", "wire"]),
         ("schema", &["record", "row", "seal"]),
         ("directory", &["id", "record", "wire"]),
+        ("way_back", &[]),
         ("lib", ALL),
     ],
     mutual: &[("record", "row", "rows are made from records; the codes of both stand in one place")],
-    pure: &["wire", "identity", "id", "pseudonym", "record", "row", "seal", "schema", "directory"],
+    pure: &["wire", "identity", "id", "pseudonym", "record", "row", "seal", "schema", "directory", "way_back"],
     only_in: &[],
 };
 
