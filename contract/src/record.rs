@@ -79,7 +79,7 @@ impl Actor {
             auth_method: AuthMethod::None,
             acr: empty.clone(),
             device: DeviceId::NONE,
-            device_cert: CertFingerprint([0; 32]),
+            device_cert: CertFingerprint::NONE,
             device_org: empty,
         }
     }

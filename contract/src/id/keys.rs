@@ -65,6 +65,9 @@ impl SessionKey {
 }
 
 impl CertFingerprint {
+    /// No certificate: all zeros.
+    pub const NONE: Self = Self([0; 32]);
+
     /// The fingerprint of a certificate in DER form.
     pub fn of_der(der: &[u8]) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);

@@ -4,8 +4,9 @@ use super::Listener;
 use super::stream::Stream;
 use crate::client::{Client, Cut, Unread};
 use crate::clock;
+use contract::id::RequestId;
 use contract::pseudonym::PatientRef;
-use contract::record::{Actor, AuthEvent, AuthEventKind, AuthMethod};
+use contract::record::{Actor, AuthEvent, AuthEventKind, AuthMethod, Reason};
 use http::StatusCode;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp};
 use pingora::protocols::http::ServerSession;
@@ -13,6 +14,7 @@ use pingora::protocols::http::v2::server::{H2Accept, HttpSession as H2Session, d
 use pingora::protocols::{Digest, GetSocketDigest, Shutdown as _};
 use std::sync::Arc;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// What serves requests: pingora's proxy around ours.
 pub trait Application: HttpServerApp + Send + Sync + 'static {}
@@ -23,6 +25,7 @@ impl<A: Application> Listener<A> {
     pub(super) async fn serve(self: &Arc<Self>, stream: Box<Stream>, client: Arc<Client>, stop: watch::Receiver<bool>) {
         let _kept = self.clients.keep(&client);
         self.metrics.connections.inc();
+        let stopping = stop.clone();
         let work = async {
             if client.http2 {
                 // Boxed: else every connection's task would be as large as HTTP/2's state.
@@ -38,6 +41,11 @@ impl<A: Application> Listener<A> {
         }
         match cut {
             Some(Cut::SlowHead) => self.unread(&client, Unread::new(StatusCode::REQUEST_TIMEOUT)),
+            // A gateway that stops cuts what is left in the same way, and nobody has lost a right.
+            Some(Cut::RightEnded) if !*stopping.borrow() => {
+                let id = RequestId::new(Uuid::now_v7());
+                self.event(&client, AuthEventKind::ConnectionCut, Reason::None, id);
+            }
             Some(_) => {}
             None => client.unread().into_iter().for_each(|unread| self.unread(&client, unread)),
         }
@@ -115,12 +123,17 @@ impl<A: Application> Listener<A> {
 
     /// Records what was refused before it was a request.
     fn unread(&self, client: &Client, unread: Unread) {
+        self.event(client, AuthEventKind::RequestRefused, unread.reason(), unread.request);
+    }
+
+    /// Records what happened to a connection. Which user it concerns is not known here: the certificate tells.
+    fn event(&self, client: &Client, kind: AuthEventKind, reason: Reason, id: RequestId) {
         let nobody = Actor::nobody();
         self.floods.event(AuthEvent {
             at: clock::now(),
-            id: unread.request,
-            kind: AuthEventKind::RequestRefused,
-            reason: unread.reason(),
+            id,
+            kind,
+            reason,
             account: nobody.account,
             by: nobody.account,
             user_name: PatientRef::NONE,
