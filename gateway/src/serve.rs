@@ -7,7 +7,7 @@
 use crate::assertion::Asserter;
 use crate::client::Clients;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, InternalAddress};
 use crate::directory::client::Client as AuditorClient;
 use crate::directory::{self, Directory, disk};
 use crate::geo::Geo;
@@ -47,6 +47,7 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
         .with_context(|| config.identity.pseudonym_key.display().to_string())?;
     let auditor_key = AuditorPublicKey::from_hex(&secret(&config.identity.auditor_public_key)?)
         .with_context(|| config.identity.auditor_public_key.display().to_string())?;
+    certificate_ends(&registry, &config)?;
     let geo = Geo::open(config.geo_database.as_deref())?;
     let upstreams = Arc::new(Upstreams::new(&config.routes)?);
     upstreams.prepare().await;
@@ -343,6 +344,35 @@ fn refresher(
             set("unwell", all.saturating_sub(well));
         }
     }))
+}
+
+/// Shows when the certificates end that were read: they are used until the next start, whatever is in their files then.
+fn certificate_ends(registry: &Registry, config: &Config) -> anyhow::Result<()> {
+    let ends = IntGaugeVec::new(
+        Opts::new("tls_certificate_expiry_seconds", "When the first of these certificates ends, Unix time"),
+        &["which"],
+    )?;
+    registry.register(Box::new(ends.clone()))?;
+    let first = |which: &str, path: &Path| match tls::first_end(path) {
+        Ok(end) => {
+            let gauge = ends.with_label_values(&[which]);
+            // A gauge that was not set is 0, which no certificate's end is.
+            gauge.set(if gauge.get() == 0 { end } else { gauge.get().min(end) });
+        }
+        // Who uses the certificate says what is wrong; not to know its end is no reason not to serve.
+        Err(error) => tracing::warn!(which, error = &error as &dyn std::error::Error, "a certificate's end is unknown"),
+    };
+    first("server", &config.tls.certificate);
+    config.tls.client_ca.iter().for_each(|path| first("device_ca", path));
+    if let InternalAddress::Tls { ca, certificate, .. } = &config.auditor.directory {
+        first("auditor_ca", ca);
+        first("auditor_client", certificate);
+    }
+    for tls in config.routes.registries().iter().filter_map(|registry| registry.tls.as_ref()) {
+        first("registry_ca", &tls.ca);
+        tls.client.iter().for_each(|client| first("registry_client", &client.certificate));
+    }
+    Ok(())
 }
 
 /// Tells that requests are taken: to systemd, and to whoever started this with `--ready-file`.

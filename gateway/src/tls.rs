@@ -1,7 +1,9 @@
 //! TLS: one provider without TLS 1.2, certificates and keys from files, who may connect.
 
+mod ends;
 mod verifier;
 
+pub use ends::{EndError, first_end};
 pub use verifier::{Refused, Verifier, noting};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};

@@ -1,5 +1,6 @@
 //! Certificates that open nothing: each is refused in the handshake with its reason, or, if it is in order but not
-//! enrolled, by a page that says so.
+//! enrolled, by a page that says so. And how operators learn when those end that the gateway uses.
+#![expect(clippy::cast_precision_loss, reason = "times as metrics have them")]
 
 use crate::shared::{LIMIT, Place, Shared};
 use crate::whole::until;
@@ -161,6 +162,26 @@ async fn each_is_refused_with_its_reason() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn their_ends_are_told_to_operators() {
+    let mut ending = authority("an authority that ends");
+    ending.not_after = OffsetDateTime::now_utc() + Duration::days(9);
+    let end = ending.not_after.unix_timestamp();
+    let certificate = ending.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let place = Place::start_with(|dir, settings| {
+        let file = dir.join("ending.pem");
+        std::fs::write(&file, certificate.pem()).unwrap();
+        settings["tls"]["client_ca"].as_array_mut().unwrap().push(file.to_str().unwrap().into());
+    })
+    .await;
+    let told = async |which: &str| place.metric("tls_certificate_expiry_seconds", &format!("which=\"{which}\"")).await;
+    // Of several, the first that ends.
+    assert!((told("device_ca").await - end as f64).abs() < f64::EPSILON);
+    // As `auditor init` issues it: for 397 days.
+    let server = told("server").await - OffsetDateTime::now_utc().unix_timestamp() as f64;
+    assert!((server / 86_400.0 - 397.0).abs() < 1.0, "{server}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
