@@ -5,6 +5,7 @@
 pub mod assertion;
 mod attempt;
 mod form;
+mod icon;
 mod language;
 mod pages;
 mod throttle;
@@ -106,6 +107,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/token", post(pages::token))
         .route("/auth/me", get(pages::me))
         .route("/auth/static/style.css", get(pages::style))
+        .route("/favicon.ico", get(icon::show))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing here") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
@@ -142,7 +144,7 @@ fn client_address(headers: &HeaderMap) -> Ipv6Addr {
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),

@@ -70,8 +70,6 @@ async function openWindow(options = {}, enrolled = true) {
   const page = await context.newPage();
   const wrong = [];
   page.on('console', (message) => {
-    // Chromium asks for an icon by itself; a registry need not have one.
-    if (message.location().url.endsWith('/favicon.ico')) return;
     if (message.type() === 'error' || message.type() === 'warning') wrong.push(`console: ${message.text()}`);
   });
   page.on('pageerror', (error) => wrong.push(`script: ${error.message}`));
@@ -158,6 +156,13 @@ describe('a user on an enrolled device', () => {
     assert.equal(await page.getByLabel(swedish.code).getAttribute('autocomplete'), 'one-time-code');
     assert.deepEqual(await accessibilityFaults(page), []);
     await picture(page, 'login-sv');
+    const icon = await page.evaluate(async () => {
+      const image = new Image();
+      image.src = document.querySelector('link[rel=icon]').href;
+      await image.decode();
+      return [new URL(image.src).pathname, image.naturalWidth, image.naturalHeight];
+    });
+    assert.deepEqual(icon, ['/favicon.ico', 16, 16], 'the icon that browsers ask for by themselves');
 
     await logIn(page, first, swedish);
     await page.waitForURL(`**${patientPath(shown)}`);
@@ -224,12 +229,14 @@ describe('a user on an enrolled device', () => {
   });
 
   test('sees an error page with a request number where there is nothing', async () => {
-    const { context, page } = await openWindow();
+    const { context, page, wrong, requested } = await openWindow();
     const response = await page.goto('/there/is/no/such/page');
     assert.equal(response.status(), 404);
     assert.match(await page.locator('main').innerText(), /Ärendenummer: [0-9a-f-]{36}/);
     assert.deepEqual(await accessibilityFaults(page), []);
     await picture(page, 'not-found');
+    assert.equal(requested.length, 1, 'the page asks for nothing else');
+    assert.deepEqual(wrong.filter((line) => !/status of 404/.test(line)), []);
     await context.close();
   });
 });

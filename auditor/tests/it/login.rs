@@ -242,7 +242,7 @@ fn nothing_without_a_valid_assertion() {
     let device = place.device("ward3");
     let server = place.serve();
     let plain = |request: Request<'_>| request.send(std::net::TcpStream::connect(&server.app).unwrap()).status;
-    for path in ["/auth/login", "/auth/me", "/auth/static/style.css", "/", "/nothing"] {
+    for path in ["/auth/login", "/auth/me", "/auth/static/style.css", "/favicon.ico", "/", "/nothing"] {
         assert_eq!(plain(Request::get(path)), 401, "{path}");
     }
     assert_eq!(plain(Request::get("/auth/login").header("grindvakt-assertion", "a.b.c")), 401);

@@ -7,7 +7,10 @@ use contract::record::Reason;
 pub(super) const STYLE: &str = "body{font:1.125rem/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;margin:0}main{max-width:40rem;margin:4rem auto;padding:0 1rem}h1{font-size:1.75rem;line-height:1.2}a{color:#004b87}code{overflow-wrap:anywhere}";
 
 /// The page's security policy: its own style, and nothing else.
-pub(super) const POLICY: &str = "default-src 'none'; style-src 'sha256-9QvbrqvqsO4nlinj7oYX8IeCSywLDJh5sXgl4focAeM='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+pub(super) const POLICY: &str = "default-src 'none'; img-src data:; style-src 'sha256-9QvbrqvqsO4nlinj7oYX8IeCSywLDJh5sXgl4focAeM='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Else the browser would ask for one by itself, and who is refused a page may be refused the icon: one more refusal.
+const NO_ICON: &str = "<link rel=\"icon\" href=\"data:,\">";
 
 pub(super) fn write(problem: &Problem<'_>) -> String {
     let language = problem.preferences.language;
@@ -26,7 +29,7 @@ pub(super) fn write(problem: &Problem<'_>) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"{code}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <title>{title}</title>\n{NO_ICON}\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>{title}</h1>\n<p>{detail}</p>\n{login}\
          <p>{request}: <code>{id}</code><br>{keep}</p>\n{contact}</main>\n</body>\n</html>\n",
         title = words.title,

@@ -58,6 +58,10 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         by_the_official_client(&stack, who, &reference).await;
         by_clickhouse_connect(&stack, who, &reference);
     }
+    // The two pages that it asked for to see that they are not there; nothing that a browser asks for by itself.
+    let sql = "SELECT count() FROM access_log FINAL WHERE reason = 'no_route'";
+    let refused = stack.clickhouse().unwrap().query(sql).fetch_one::<u64>().await.unwrap();
+    assert_eq!(refused, 2);
     stack.stop().await;
 }
 
