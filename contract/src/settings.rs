@@ -197,6 +197,11 @@ impl<'a> Section<'a> {
         self.get(key).is_some()
     }
 
+    /// Whether the document has a table of this key.
+    pub fn is_table(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|node| matches!(node.value, Value::Table(_)))
+    }
+
     /// The tables of an array of tables (`[[key]]`), none if absent.
     pub fn sections(&self, key: &str) -> Vec<Section<'a>> {
         let Some(node) = self.get(key) else { return Vec::new() };
@@ -208,16 +213,17 @@ impl<'a> Section<'a> {
             );
             return Vec::new();
         };
-        items
-            .iter()
-            .enumerate()
-            .map(|(i, item)| Section {
-                document: self.document,
-                node: Some(item),
-                key: format!("{}[{i}]", self.path(key)),
-                known: RefCell::default(),
-            })
-            .collect()
+        let mut sections = Vec::with_capacity(items.len());
+        for (i, item) in items.iter().enumerate() {
+            let key = format!("{}[{i}]", self.path(key));
+            if matches!(item.value, Value::Table(_)) {
+                let (document, known) = (self.document, RefCell::default());
+                sections.push(Section { document, node: Some(item), key, known });
+            } else {
+                self.document.note(&item.place, &key, format!("is {}, where a table is expected", item.value.what()));
+            }
+        }
+        sections
     }
 
     /// A value that must be there.

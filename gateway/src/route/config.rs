@@ -285,27 +285,49 @@ fn one_of<T: Copy>(
     section.word(key, None, &words).map(Some).ok_or(Noted)
 }
 
-/// `patient = {…}` for one place, `[[route.patients]]` (or `patients = [{…}, {…}]`) for several.
+/// `patient = {…}` for one place, `patients = [{…}, {…}]` (or `[[route.patients]]`) for several.
 fn patients(section: &Section<'_>, template: Option<&Template>) -> Option<Patients> {
-    let several = section.sections("patients");
-    if !several.is_empty() && section.has("patient") {
-        section.reject("patients", "either `patient` for one place, or `patients` for several");
-        return None;
-    }
-    if several.is_empty() && !section.has("patient") {
-        section.reject(
-            "patient",
-            "is missing: where the patient's identity stands; { in = \"none\" } for no patient data",
-        );
-        return None;
-    }
-    let sections = if several.is_empty() { vec![section.section("patient")] } else { several };
+    let sections = match (section.has("patient"), section.has("patients")) {
+        (true, true) => {
+            section.reject("patients", "either `patient` for one place, or `patients` for several");
+            return None;
+        }
+        (true, false) if section.is_table("patient") => vec![section.section("patient")],
+        (true, false) => {
+            section.reject(
+                "patient",
+                "one place is expected: { in = …, name = … }; several stand in `patients = [{ … }, { … }]`",
+            );
+            return None;
+        }
+        (false, true) if section.is_table("patients") => {
+            section
+                .reject("patients", "a list of places is expected: [{ in = …, name = … }, …]; one stands in `patient`");
+            return None;
+        }
+        (false, true) => section.sections("patients"),
+        (false, false) => {
+            section.reject(
+                "patient",
+                "is missing: where the patient's identity stands; { in = \"none\" } for no patient data",
+            );
+            return None;
+        }
+    };
     let mut places = Vec::new();
-    let (mut none, mut response, mut whole) = (false, false, true);
+    let (mut none, mut response, mut whole) = (false, false, !sections.is_empty());
+    if sections.is_empty() {
+        section.reject("patients", "names no place: [{ in = …, name = … }, …] is expected");
+    }
     for section in &sections {
         match place(section, template) {
             Some(Where::None) => none = true,
             Some(Where::Response) => response = true,
+            // Copied, and then not changed: the place that was meant would never be looked at.
+            Some(Where::Request(place)) if places.contains(&place) => {
+                section.reject("name", "this place stands here twice");
+                whole = false;
+            }
             Some(Where::Request(place)) => places.push(place),
             None => whole = false,
         }
@@ -345,7 +367,11 @@ fn place(section: &Section<'_>, template: Option<&Template>) -> Option<Where> {
         ("response", In::Response),
         ("none", In::None),
     ];
-    let kind = section.word("in", None, &words)?;
+    let Some(kind) = section.word("in", None, &words) else {
+        // It would be known, were the word before it.
+        let _known = section.has("name");
+        return None;
+    };
     if matches!(kind, In::None | In::Response) {
         return Some(if kind == In::None { Where::None } else { Where::Response });
     }

@@ -265,6 +265,45 @@ fn conflicts_between_routes_are_mistakes() {
 }
 
 #[test]
+fn mistakes_in_several_places() {
+    let told: Vec<String> = [
+        r#"patient = [{ in = "path", name = "id" }, { in = "query", name = "p" }]"#,
+        r#"patient = "path""#,
+        r#"patients = { in = "path", name = "id" }"#,
+        r#"patients = ["path:id", { in = "query", name = "p" }]"#,
+        "patients = []",
+        "patient = { in = \"path\", name = \"id\" }\npatients = [{ in = \"query\", name = \"p\" }]",
+        r#"patients = [{ in = "path", name = "id" }, { in = "query" }, { in = "body", name = "p" }, { in = "json", nam = "p" }]"#,
+        r#"patients = [{ in = "path", name = "id" }, { in = "none" }]"#,
+        r#"patients = [{ in = "query", name = "p" }, { in = "form", name = "p" }, { in = "query", name = "p" }]"#,
+    ]
+    .iter()
+    .map(|patients| format!("{patients}\n{}", mistakes(&one_route(patients))))
+    .collect();
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[test]
+fn several_places_in_either_form() {
+    let list = routes(&one_route(r#"patients = [{ in = "path", name = "id" }, { in = "query", name = "pnr" }]"#));
+    let tables = routes(&one_route(
+        "[[route.patients]]\nin = \"path\"\nname = \"id\"\n[[route.patients]]\nin = \"query\"\nname = \"pnr\"",
+    ));
+    let one = routes(&one_route(r#"patients = [{ in = "none" }]"#));
+    let of = |routes: &Routes| routes.routes().first().map(|route| route.patients.clone());
+    assert_eq!(of(&list), of(&tables));
+    let query = FieldPath::parse("pnr").expect("a name");
+    assert_eq!(of(&list).expect("a route").places(), [Place::Path(0), Place::Query(query)]);
+    assert_eq!(of(&one), Some(Patients::None));
+}
+
+fn one_route(patients: &str) -> String {
+    format!(
+        "[[route]]\nname = \"a\"\nregistry = \"r\"\nmethods = [\"GET\"]\npath = \"/p/{{id}}\"\nresource = \"x\"\n{patients}\n"
+    )
+}
+
+#[test]
 fn field_paths() {
     let keys = |text: &str| FieldPath::parse(text).map(|path| path.keys().join("/"));
     assert_eq!(keys("a"), Some("a".to_owned()));
