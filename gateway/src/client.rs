@@ -62,12 +62,16 @@ pub struct Unread {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Cut {
-    /// Its device was revoked, or the right behind a long exchange ended.
+    /// The right behind a long exchange ended.
     RightEnded = 1,
     /// Nothing was asked on it for too long.
     Idle = 2,
     /// A head was too long on its way.
     SlowHead = 3,
+    /// Its device was revoked.
+    DeviceRevoked = 4,
+    /// The gateway stops, and has waited long enough.
+    Stopping = 5,
 }
 
 impl Cut {
@@ -77,6 +81,8 @@ impl Cut {
             Self::RightEnded => "right_ended",
             Self::Idle => "idle",
             Self::SlowHead => "slow_head",
+            Self::DeviceRevoked => "device_revoked",
+            Self::Stopping => "stopping",
         }
     }
 }
@@ -151,7 +157,9 @@ impl Client {
     /// Why it was cut, if it was.
     fn why_cut(&self) -> Option<Cut> {
         let cut = self.cut.load(Ordering::Acquire);
-        [Cut::RightEnded, Cut::Idle, Cut::SlowHead].into_iter().find(|why| *why as u8 == cut)
+        [Cut::RightEnded, Cut::Idle, Cut::SlowHead, Cut::DeviceRevoked, Cut::Stopping]
+            .into_iter()
+            .find(|why| *why as u8 == cut)
     }
 
     /// Notes the answer to something that was no request: there is one at most, for the connection ends with it.
@@ -298,13 +306,18 @@ impl Clients {
         }
     }
 
+    /// Cuts all, when the gateway stops.
+    pub fn cut_all(&self) {
+        self.open.iter().for_each(|client| client.cut(Cut::Stopping));
+    }
+
     /// Cuts what has lost its right: connections of devices for which `device_ok` is false, and long exchanges that
     /// policy no longer allows. Gives how many were cut.
     pub fn cut_unentitled(&self, device_ok: impl Fn(&CertFingerprint) -> bool, now: Micros) -> usize {
         let mut cut = 0;
         for client in &self.open {
             if !device_ok(&client.fingerprint) {
-                client.cut(Cut::RightEnded);
+                client.cut(Cut::DeviceRevoked);
                 cut += 1;
             }
         }

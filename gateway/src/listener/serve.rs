@@ -25,7 +25,6 @@ impl<A: Application> Listener<A> {
     pub(super) async fn serve(self: &Arc<Self>, stream: Box<Stream>, client: Arc<Client>, stop: watch::Receiver<bool>) {
         let _kept = self.clients.keep(&client);
         self.metrics.connections.inc();
-        let stopping = stop.clone();
         let work = async {
             if client.http2 {
                 // Boxed: else every connection's task would be as large as HTTP/2's state.
@@ -41,12 +40,9 @@ impl<A: Application> Listener<A> {
         }
         match cut {
             Some(Cut::SlowHead) => self.unread(&client, Unread::new(StatusCode::REQUEST_TIMEOUT)),
-            // A gateway that stops cuts what is left in the same way, and nobody has lost a right.
-            Some(Cut::RightEnded) if !*stopping.borrow() => {
-                let id = RequestId::new(Uuid::now_v7());
-                self.event(&client, AuthEventKind::ConnectionCut, Reason::None, id);
-            }
-            Some(_) => {}
+            Some(Cut::RightEnded) => self.cut(&client, Reason::None),
+            Some(Cut::DeviceRevoked) => self.cut(&client, Reason::DeviceRevoked),
+            Some(Cut::Idle | Cut::Stopping) => {}
             None => client.unread().into_iter().for_each(|unread| self.unread(&client, unread)),
         }
     }
@@ -119,6 +115,11 @@ impl<A: Application> Listener<A> {
                 Ok(None) | Err(_) => return,
             }
         }
+    }
+
+    /// Records that a connection was cut because a right ended.
+    fn cut(&self, client: &Client, reason: Reason) {
+        self.event(client, AuthEventKind::ConnectionCut, reason, RequestId::new(Uuid::now_v7()));
     }
 
     /// Records what was refused before it was a request.

@@ -136,11 +136,12 @@ async fn trials(place: &Place, ending: Ending, prefix: &str) -> Seen {
     // Two sockets and two downloads are cut; of a revoked device the idle connection as well. Maybe the one that asks, too,
     // if an answer takes its time, or the refusal of the next request does not come first.
     let cut = if ending == Ending::Device { 5..=6 } else { 4..=5 };
+    let reason = if ending == Ending::Device { "device_revoked" } else { "none" };
     for certificate in certificates {
         until("the cuts are recorded", LIMIT, async || {
             let rows = place.rows(&format!("SELECT reason, count, toString(device) AS device FROM auth_event FINAL WHERE kind = 'connection_cut' AND lower(hex(device_cert)) = '{certificate}'")).await;
             let sum = rows.iter().map(|row| row["count"].as_u64().unwrap()).sum::<u64>();
-            if cut.contains(&sum) { Ok(()) } else { Err(format!("{rows:?}")) }
+            if cut.contains(&sum) && rows.iter().all(|row| row["reason"] == reason) { Ok(()) } else { Err(format!("{rows:?}")) }
         })
         .await;
     }
