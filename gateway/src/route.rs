@@ -210,8 +210,7 @@ impl Route {
     /// Whether patients or search terms may stand in the request's body, so that it must be read before the request
     /// is forwarded.
     pub fn reads_body(&self, method: &Method) -> bool {
-        let body = |place: &Place| matches!(place, Place::Form(_) | Place::Json(_));
-        self.patients.places().iter().any(body) || (!self.search_terms.is_empty() && !reads(method))
+        self.patients.places().iter().any(Place::is_in_body) || (!self.search_terms.is_empty() && !reads(method))
     }
 }
 
@@ -257,6 +256,13 @@ pub enum Place {
     Header(HeaderName),
     /// A field of a JSON body.
     Json(FieldPath),
+}
+
+impl Place {
+    /// Whether the body must be read to see it.
+    pub fn is_in_body(&self) -> bool {
+        matches!(self, Self::Form(_) | Self::Json(_))
+    }
 }
 
 /// A place in a request where a unit's HSA-id stands: one that is known before the body.

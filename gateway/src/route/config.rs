@@ -19,6 +19,8 @@ const REGISTRIES_MAX: usize = 256;
 const ROUTES_MAX: usize = 4096;
 const BODY_BYTES_DEFAULT: u64 = 64 << 10;
 const BODY_BYTES_MAX: u64 = 1 << 40;
+/// pingora sends a body that was read from a buffer of this size.
+const BODY_BYTES_READ_MAX: u64 = 64 << 10;
 
 pub(super) fn read(document: &Document) -> Option<Routes> {
     let root = document.root();
@@ -221,6 +223,13 @@ fn route(
     let websocket = section.or("websocket", false);
     if websocket == Some(true) && methods.is_some_and(|methods| !methods.contains(Verb::Get)) {
         section.reject("websocket", "a WebSocket is opened by GET, and the route has no GET");
+    }
+    let read_whole = patients.as_ref().is_some_and(|patients| patients.places().iter().any(Place::is_in_body));
+    if read_whole && body_bytes_max.is_some_and(|max| max > BODY_BYTES_READ_MAX) {
+        section.reject(
+            "body_bytes_max",
+            format!("a body in which patients stand is read before it is forwarded: at most {BODY_BYTES_READ_MAX}"),
+        );
     }
     let emergency = section.or("emergency", false);
     let unit =

@@ -284,6 +284,19 @@ fn mistakes_in_several_places() {
 }
 
 #[test]
+fn a_body_that_is_read_is_small() {
+    let json = |max: &str| one_route(&format!("body_bytes_max = {max}\npatient = {{ in = \"json\", name = \"p\" }}"));
+    routes(&json("65536"));
+    let told = mistakes(&json("65537"));
+    assert!(
+        told.contains("body_bytes_max: a body in which patients stand is read") && told.contains("65536"),
+        "{told}"
+    );
+    // One that passes through may be as large as it likes.
+    routes(&one_route("body_bytes_max = 1073741824\npatient = { in = \"path\", name = \"id\" }"));
+}
+
+#[test]
 fn several_places_in_either_form() {
     let list = routes(&one_route(r#"patients = [{ in = "path", name = "id" }, { in = "query", name = "pnr" }]"#));
     let tables = routes(&one_route(
