@@ -36,6 +36,6 @@ fmt: ## Format the code
 deny: ## Licences and sources of the dependencies
 	@.ci/test dependencies
 
-clean: ## Remove what was built and installed here ($(VAR) with keys and data stays)
+clean: ## Remove what was built and installed here (var/ with keys and data stays)
 	cargo clean
 	rm -rf loadtest/browser/node_modules

@@ -1,4 +1,5 @@
--- What people and dashboards read: each access once, in words.
+-- What people and dashboards read: each access once, in words. Of an exchange that lasts, that it has begun; and when it
+-- has ended, how.
 CREATE VIEW IF NOT EXISTS ${database}.access${on_cluster} AS
 SELECT
     record_id, node, seq, ts, toTimeZone(ts, 'Europe/Stockholm') AS ts_local, phase, registry, account, user_hsa,
@@ -6,7 +7,9 @@ SELECT
     src_country, request_id, method, route, status, bytes, duration_us, activity, purpose, initiator, decision,
     reason, resource_type, sensitivity, lower(hex(patient_ref)) AS patient, patient_source, outcome
 FROM ${database}.access_log FINAL
-WHERE phase != 'end';
+WHERE phase != 'begin' OR request_id NOT IN (
+    SELECT request_id FROM ${database}.access_log WHERE phase = 'end'
+);
 
 CREATE VIEW IF NOT EXISTS ${database}.event${on_cluster} AS
 SELECT

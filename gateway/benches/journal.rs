@@ -27,7 +27,7 @@ fn open(dir: &tempfile::TempDir) -> Journal {
 
 fn directory() -> tempfile::TempDir {
     let base = std::env::var_os("GRINDVAKT_BENCH_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
     tempfile::Builder::new().prefix("journal-bench-").tempdir_in(base).expect("invariant: the directory can be written")
 }
 

@@ -144,6 +144,8 @@ fn start_log() {
         .filter_map(|module| format!("{module}=warn").parse().ok())
         .fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for a terminal; in a file they are noise.
+    let log = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     if std::env::var("GATEWAY_LOG_FORMAT").is_ok_and(|format| format == "json") {
         log.json().init();
     } else {

@@ -94,8 +94,6 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// An unused connection is closed.
     pub idle_timeout: Duration,
-    /// Bytes of a request body where the route sets no limit.
-    pub body_bytes_max: u64,
     /// How long exchanges may take to end after SIGTERM.
     pub drain_timeout: Duration,
 }

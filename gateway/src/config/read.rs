@@ -109,7 +109,6 @@ fn limits(section: &Section<'_>) -> Option<Limits> {
     let head_bytes_max = section.within("head_bytes_max", 32_768, 1_024, 262_144);
     let head_timeout = millis(section, "head_timeout_ms", 10_000, 100, 120_000);
     let idle_timeout = seconds(section, "idle_timeout_s", 75, 1, 3_600);
-    let body_bytes_max = section.within("body_bytes_max", 64 << 20, 0, 1 << 40);
     let drain_timeout = seconds(section, "drain_timeout_s", 30, 0, 3_600);
     section.finish();
     Some(Limits {
@@ -120,7 +119,6 @@ fn limits(section: &Section<'_>) -> Option<Limits> {
         head_bytes_max: head_bytes_max?,
         head_timeout: head_timeout?,
         idle_timeout: idle_timeout?,
-        body_bytes_max: body_bytes_max?,
         drain_timeout: drain_timeout?,
     })
 }

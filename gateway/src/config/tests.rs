@@ -30,7 +30,6 @@ fn the_examples_are_in_order_and_hold_the_defaults() {
         "head_bytes_max",
         "idle_timeout_s",
         "drain_timeout_s",
-        "body_bytes_max",
         "stale_after_s",
         "segment_bytes",
         "budget_bytes",

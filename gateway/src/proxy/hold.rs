@@ -4,6 +4,7 @@
 //! the receipt before there is a hold at all, and so before there is an admitted request that could be forwarded. For
 //! a read it keeps the pending record, and [`Hold::release`] waits for it before the response's first byte.
 
+use crate::journal::CommitError;
 use crate::policy::Permit;
 use crate::recorder::{Durable, Pending, RecordError};
 
@@ -15,6 +16,8 @@ enum State {
     Unrecorded,
     /// Written, and not yet known to be durable: the response waits.
     Pending(Pending),
+    /// Somebody waits for it, or did when the exchange ended.
+    Waiting,
     /// Durable: the response may leave.
     Durable { _proof: Durable },
     /// It could not be made durable: nothing may leave.
@@ -37,9 +40,9 @@ impl Hold {
 
     /// Waits until the response may leave.
     pub(super) async fn release(&mut self) -> Result<(), RecordError> {
-        match std::mem::replace(&mut self.0, State::Unrecorded) {
+        match std::mem::replace(&mut self.0, State::Waiting) {
             State::Pending(pending) => {
-                // Should this future be dropped while it waits, the exchange is over and nothing has left.
+                // Should this future be dropped while it waits, nothing has left; the record has, and needs its outcome.
                 self.0 = match pending.durable().await {
                     Ok(proof) => State::Durable { _proof: proof },
                     Err(error) => State::Failed(error),
@@ -49,12 +52,39 @@ impl Hold {
         }
         match &self.0 {
             State::Failed(error) => Err(*error),
-            _ => Ok(()),
+            State::Unrecorded | State::Durable { .. } => Ok(()),
+            // Given up once before: nothing says that it is durable.
+            State::Pending(_) | State::Waiting => Err(RecordError::Commit(CommitError::Closed)),
         }
     }
 
     /// Whether there is a record, which then needs an outcome.
     pub(super) fn is_recorded(&self) -> bool {
         !matches!(self.0, State::Unrecorded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::storage::Disk;
+    use crate::journal::{self, Journal};
+    use crate::recorder::{self, Recorder};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn who_leaves_while_waiting_leaves_a_record_that_needs_an_outcome() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let registry = prometheus::Registry::new();
+        let metrics = journal::Metrics::new(&registry).expect("an empty registry");
+        // Nobody runs the committer: the disk hangs.
+        let parts = Journal::open_parts(journal::Config::new(dir.path(), [1; 16]), Disk::storage(), metrics);
+        let journal = parts.expect("an empty folder").journal;
+        let recorder = Recorder::new(journal, recorder::Metrics::register(&registry).expect("its own names"));
+        let mut hold = Hold(State::Pending(recorder.started(1).expect("there is room")));
+        let waited = tokio::time::timeout(Duration::from_millis(20), hold.release()).await;
+        assert!(waited.is_err());
+        assert!(hold.is_recorded());
+        assert!(hold.release().await.is_err(), "nothing says that it is durable");
     }
 }

@@ -75,10 +75,9 @@ async fn search(State(store): State<Arc<Store>>, Query(search): Query<Search>) -
     )
 }
 
-/// The patient by logical id, which is the personnummer; or the one named in the header, whatever the id.
-async fn read(State(store): State<Arc<Store>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let named = headers.get(PATIENT_HEADER).and_then(|value| value.to_str().ok()).unwrap_or(&id);
-    match store.patient(named) {
+/// The patient by logical id, which is the personnummer.
+async fn read(State(store): State<Arc<Store>>, Path(id): Path<String>) -> Response {
+    match store.patient(&id) {
         Ok(patient) => fhir(StatusCode::OK, &patient_resource(patient)),
         Err(problem) => missing(problem),
     }
