@@ -132,6 +132,9 @@ async fn trials(place: &Place, ending: Ending, prefix: &str) -> Seen {
             if told == [("begin", "open"), ("end", "aborted")] { Ok(()) } else { Err(format!("{rows:?}")) }
         })
         .await;
+        // Who reads the view sees it once, and how it ended.
+        let shown = place.rows(&format!("SELECT outcome FROM access WHERE request_id = '{id}'")).await;
+        assert!(matches!(shown.as_slice(), [row] if row["outcome"] == "aborted"), "{shown:?}");
     }
     // Two sockets and two downloads are cut; of a revoked device the idle connection as well. Maybe the one that asks, too,
     // if an answer takes its time, or the refusal of the next request does not come first.
