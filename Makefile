@@ -14,7 +14,7 @@ run: build ## Build, fetch the database engine, start everything, say where to g
 	@exec $(TARGET)/release/loadtest run --dir $(VAR)
 
 build: ## Build the programs as they are shipped
-	@.ci/need cargo cc npm
+	@.ci/need cargo cc perl npm
 	@echo 'Building. The first time takes some minutes; cargo shows how far it is.'
 	@cargo build --release --locked --workspace --bins
 
@@ -25,7 +25,7 @@ quick: ## Format, lints and the tests of the code
 	@.ci/test format lints tests
 
 bench: ## Benches of the parts, then what a request costs next to a proxy that records nothing
-	@.ci/need cargo cc npm
+	@.ci/need cargo cc perl npm
 	@cargo bench --locked --workspace
 	@cargo build --release --locked --workspace --bins
 	@$(TARGET)/release/loadtest bench

@@ -132,7 +132,17 @@ const fn both(reason: Reason) -> (Words, Words) {
         Reason::Slow => {
             (words("Begäran tog för lång tid", "Försök igen."), words("The request took too long", "Try again."))
         }
-        Reason::DirectoryStale | Reason::JournalUnavailable => (
+        Reason::DirectoryStale => (
+            words(
+                "Behörigheten kan inte kontrolleras",
+                "Tjänsten för konton svarar inte, och därför lämnas inget ut. Försök igen om en stund.",
+            ),
+            words(
+                "Your right cannot be checked",
+                "The account service does not answer, so nothing is disclosed. Try again in a while.",
+            ),
+        ),
+        Reason::JournalUnavailable => (
             words(
                 "Tjänsten är tillfälligt stängd",
                 "Åtkomst kan inte loggas just nu, och därför lämnas inget ut. Försök igen om en stund.",
