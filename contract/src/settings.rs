@@ -72,6 +72,8 @@ pub struct Document {
     file: String,
     root: Node,
     problems: RefCell<Vec<(u32, Problem)>>,
+    /// The file could not be read.
+    unread: bool,
 }
 
 impl Document {
@@ -87,8 +89,9 @@ impl Document {
         match text {
             Ok(text) => Self::parse(&name, &text, overrides),
             Err(reason) => {
-                let document = Self::parse(&name, "", overrides);
+                let mut document = Self::parse(&name, "", overrides);
                 document.note(&Place::File(1), "", reason);
+                document.unread = true;
                 document
             }
         }
@@ -101,7 +104,7 @@ impl Document {
         for over in overrides {
             tree::lay_over(&mut root, &over);
         }
-        let document = Self { file: file.to_owned(), root, problems: document };
+        let document = Self { file: file.to_owned(), root, problems: document, unread: false };
         for (line, reason) in errors {
             document.note(&Place::File(line), "", reason);
         }
@@ -123,6 +126,10 @@ impl Document {
         let mut problems = self.problems.borrow().clone();
         if problems.is_empty() {
             return Ok(());
+        }
+        if self.unread {
+            // All else is said to be missing, and is not.
+            problems.truncate(1);
         }
         problems.sort();
         problems.dedup();

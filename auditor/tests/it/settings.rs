@@ -8,7 +8,7 @@ fn every_mistake_is_named_with_its_line_and_nothing_is_bound() {
     let file = place.path("auditor.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let text =
-        text.replace("listen = \"127.0.0.1:8481\"", "lisen = \"127.0.0.1:8481\"").replace("days = 30", "days = 0");
+        text.replace("listen = \"127.0.0.1:8082\"", "lisen = \"127.0.0.1:8082\"").replace("days = 30", "days = 0");
     std::fs::write(&file, &text).unwrap();
     let line = |words: &str| text.lines().position(|l| l.contains(words)).unwrap() + 1;
     let place = place.with("SESSION__IDLE_S", "soon");

@@ -28,13 +28,20 @@ pub(super) fn load(path: &Path, environment: impl IntoIterator<Item = (String, S
     routes_section.finish();
     root.finish();
 
-    let mut problems = document.finish().err().map(|problems| problems.0).unwrap_or_default();
+    let mut of_routes = Vec::new();
     let mut routes = None;
     if let Some(file) = routes_file {
         let document = Document::read(&file, []);
         routes = Routes::read(&document);
-        problems.extend(document.finish().err().map(|problems| problems.0).unwrap_or_default());
+        of_routes.extend(document.finish().err().map(|problems| problems.0).unwrap_or_default());
     }
+    if let (Some(routes), Some(auditor)) = (&routes, &auditor)
+        && !routes.registries().iter().any(|registry| registry.name == auditor.registry)
+    {
+        root.section("auditor").reject("registry", format!("{} is no registry of the routes", auditor.registry));
+    }
+    let mut problems = document.finish().err().map(|problems| problems.0).unwrap_or_default();
+    problems.extend(of_routes);
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
@@ -79,14 +86,37 @@ fn listen(section: &Section<'_>) -> Option<Listen> {
     if https.as_ref().is_some_and(Vec::is_empty) {
         section.reject("https", "must name at least one address to listen on");
     }
-    let ops = section.parsed("ops");
+    let ops: Option<SocketAddr> = section.parsed("ops");
+    if let (Some(https), Some(ops)) = (&https, ops)
+        && ops.port() != 0
+        && https.contains(&ops)
+    {
+        section.reject("ops", "is an address of https, too; operators need one of their own");
+    }
     let hosts: Option<Vec<String>> = section.required("hosts");
     if hosts.as_ref().is_some_and(Vec::is_empty) {
         section.reject("hosts", "must name at least one host that is served");
     }
+    for host in hosts.iter().flatten().filter(|host| !is_host(host)) {
+        section.reject(
+            "hosts",
+            format!("{host:?} is no host name: no scheme, path or spaces; a port if clients show one"),
+        );
+    }
     section.finish();
     let hosts = hosts?.into_iter().map(|host| Text::from(host.to_ascii_lowercase())).collect();
     Some(Listen { https: https?, ops: ops?, hosts })
+}
+
+/// A name or address as it stands in `Host`, maybe with a port.
+fn is_host(text: &str) -> bool {
+    let authority = text.parse::<http::uri::Authority>();
+    authority.is_ok_and(|authority| !authority.host().is_empty() && !text.contains('@'))
+}
+
+/// A name that needs no quotes in SQL.
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn tls(section: &Section<'_>) -> Option<Tls> {
@@ -203,10 +233,18 @@ fn journal(section: &Section<'_>, node: Option<&Node>) -> Option<journal::Config
 
 fn clickhouse(section: &Section<'_>) -> Option<ClickHouse> {
     let url: Option<String> = section.required("url");
-    if url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-        section.reject("url", "must begin with http:// or https://");
+    let sound = |url: &String| {
+        let parsed = url.parse::<http::Uri>().ok();
+        let scheme = url.starts_with("http://") || url.starts_with("https://");
+        scheme && parsed.is_some_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+    };
+    if url.as_ref().is_some_and(|url| !sound(url)) {
+        section.reject("url", "must be http://HOST:PORT or https://HOST:PORT");
     }
     let database: Option<String> = section.or("database", "grindvakt".to_owned());
+    if database.as_ref().is_some_and(|name| !is_identifier(name)) {
+        section.reject("database", "must be letters, digits and _ only");
+    }
     let user: Option<String> = section.or("user", "gateway".to_owned());
     let key_file = section.path_required("key_file");
     let batch_rows_max = section.within("batch_rows_max", 100_000_usize, 1, 1_000_000);

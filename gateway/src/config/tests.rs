@@ -75,6 +75,30 @@ fn every_mistake_is_named_with_file_line_and_key() {
 }
 
 #[test]
+fn values_that_cannot_work_are_mistakes() {
+    let dir = example();
+    let path = dir.path().join("gateway.toml");
+    for (key, value, why) in [
+        ("LISTEN__HOSTS", "[\"https://bad host/\"]", "listen.hosts: \"https://bad host/\" is no host name"),
+        ("LISTEN__HOSTS", "[\"\"]", "listen.hosts: \"\" is no host name"),
+        ("LISTEN__OPS", "0.0.0.0:8443", "listen.ops: is an address of https, too"),
+        ("CLICKHOUSE__URL", "http://", "clickhouse.url: must be http://HOST:PORT"),
+        ("CLICKHOUSE__DATABASE", "a b; drop", "clickhouse.database: must be letters"),
+        ("AUDITOR__REGISTRY", "nosuch", "auditor.registry: nosuch is no registry of the routes"),
+    ] {
+        let https = ("GATEWAY__LISTEN__HTTPS".to_owned(), "[\"0.0.0.0:8443\"]".to_owned());
+        let found = problems(Config::load(&path, [https, (format!("GATEWAY__{key}"), value.to_owned())]));
+        assert!(found.len() == 1 && found.iter().any(|p| p.contains(why)), "{key}: {found:?}");
+    }
+}
+
+#[test]
+fn of_a_file_that_is_not_there_only_that_is_said() {
+    let found = problems(Config::load(std::path::Path::new("/nowhere/gateway.toml"), []));
+    assert!(matches!(found.as_slice(), [one] if one.contains("cannot be read")), "{found:?}");
+}
+
+#[test]
 fn the_environment_replaces_values() {
     let dir = example();
     let path = dir.path().join("gateway.toml");
