@@ -30,6 +30,9 @@ pub enum RecordError {
     /// It was taken, and is not on stable storage (yet).
     #[error("the record could not be made durable")]
     Commit(#[from] CommitError),
+    /// Who waited for it has left.
+    #[error("nobody waited until the record was durable")]
+    Left,
 }
 
 /// An intent that was written and may not yet be durable.
@@ -52,6 +55,19 @@ impl Durable {
     pub fn position(&self) -> crate::journal::Position {
         self.0.position()
     }
+}
+
+/// A recorder whose journal never commits, as on a disk that hangs, and its folder.
+#[cfg(test)]
+pub(crate) fn stalled() -> (tempfile::TempDir, Recorder) {
+    use crate::journal::{Config, Metrics as JournalMetrics, storage::Disk};
+    let dir = tempfile::tempdir().expect("a folder");
+    let registry = prometheus::Registry::new();
+    let metrics = JournalMetrics::new(&registry).expect("an empty registry");
+    // Nobody runs the committer.
+    let parts = Journal::open_parts(Config::new(dir.path(), [1; 16]), Disk::storage(), metrics);
+    let journal = parts.expect("an empty folder").journal;
+    (dir, Recorder::new(journal, Metrics::register(&registry).expect("its own names")))
 }
 
 /// The way into the journal.

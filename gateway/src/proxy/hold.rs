@@ -4,7 +4,6 @@
 //! the receipt before there is a hold at all, and so before there is an admitted request that could be forwarded. For
 //! a read it keeps the pending record, and [`Hold::release`] waits for it before the response's first byte.
 
-use crate::journal::CommitError;
 use crate::policy::Permit;
 use crate::recorder::{Durable, Pending, RecordError};
 
@@ -54,7 +53,7 @@ impl Hold {
             State::Failed(error) => Err(*error),
             State::Unrecorded | State::Durable { .. } => Ok(()),
             // Given up once before: nothing says that it is durable.
-            State::Pending(_) | State::Waiting => Err(RecordError::Commit(CommitError::Closed)),
+            State::Pending(_) | State::Waiting => Err(RecordError::Left),
         }
     }
 
@@ -67,24 +66,16 @@ impl Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::storage::Disk;
-    use crate::journal::{self, Journal};
-    use crate::recorder::{self, Recorder};
+    use crate::recorder::stalled;
     use std::time::Duration;
 
     #[tokio::test]
     async fn who_leaves_while_waiting_leaves_a_record_that_needs_an_outcome() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let registry = prometheus::Registry::new();
-        let metrics = journal::Metrics::new(&registry).expect("an empty registry");
-        // Nobody runs the committer: the disk hangs.
-        let parts = Journal::open_parts(journal::Config::new(dir.path(), [1; 16]), Disk::storage(), metrics);
-        let journal = parts.expect("an empty folder").journal;
-        let recorder = Recorder::new(journal, recorder::Metrics::register(&registry).expect("its own names"));
+        let (_dir, recorder) = stalled();
         let mut hold = Hold(State::Pending(recorder.started(1).expect("there is room")));
         let waited = tokio::time::timeout(Duration::from_millis(20), hold.release()).await;
         assert!(waited.is_err());
         assert!(hold.is_recorded());
-        assert!(hold.release().await.is_err(), "nothing says that it is durable");
+        assert_eq!(hold.release().await, Err(RecordError::Left), "nothing says that it is durable");
     }
 }
