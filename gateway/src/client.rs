@@ -21,10 +21,8 @@ use std::time::{Duration, Instant};
 pub struct Client {
     /// Counted from 1 since the start.
     pub id: u64,
-    /// The peer's address.
-    pub address: IpAddr,
-    /// The same as backends get it.
-    pub address_value: HeaderValue,
+    /// The peer's address, as backends get it.
+    pub address: HeaderValue,
     /// Where that is.
     pub origin: Origin,
     /// SHA-256 of the certificate shown.
@@ -108,8 +106,7 @@ impl Client {
     ) -> Self {
         Self {
             id,
-            address,
-            address_value: address_value(address),
+            address: address_value(address),
             origin,
             fingerprint,
             server_name,

@@ -4,8 +4,8 @@
 //! reason; handshakes and connections are limited per address; a head that dribbles in and a connection that idles are
 //! cut; and a connection can be cut from outside the moment its device is revoked.
 //!
-//! Memory: an idle HTTP/1.1 connection takes about 16 KiB, most of it TLS state, one of HTTP/2 about 45 (`loadtest bench --idle 10000`), and there
-//! are at most `connections_max`.
+//! Memory: an idle HTTP/1.1 connection takes about 16 KiB, most of it TLS state, one of HTTP/2 about 45
+//! (`loadtest bench --idle 10000`), and there are at most `connections_max`.
 
 mod line;
 pub mod metrics;

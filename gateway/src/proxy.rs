@@ -190,7 +190,7 @@ impl ProxyHttp for Proxy {
         let Stage::Admitted(admitted) = &context.stage else {
             return Err(Error::explain(ErrorType::InternalError, "not admitted"));
         };
-        let address = context.client.as_ref().map(|client| &client.address_value);
+        let address = context.client.as_ref().map(|client| &client.address);
         let to_auditor = self.is_auditor(admitted);
         forward::request(session.req_header(), upstream, admitted, context.request, address, to_auditor)
     }
