@@ -4,6 +4,7 @@
 
 mod account;
 mod device;
+mod operator;
 mod output;
 
 use crate::config::Config;

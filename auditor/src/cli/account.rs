@@ -1,13 +1,13 @@
 //! `auditor account`: accounts from the command line.
 
 use super::output::{Output, Table};
-use super::{CliError, output};
+use super::{CliError, operator, output};
 use crate::accounts::totp::TotpSecret;
 use crate::accounts::{Account, NewGrant, Role, State, Tries, UserName, password};
 use crate::clock;
 use crate::config::Config;
 use crate::random;
-use crate::store::{By, Change, Store, StoreError};
+use crate::store::{Change, Store, StoreError};
 use clap::{Args, Subcommand};
 use contract::Micros;
 use contract::directory::{self, Commission};
@@ -424,7 +424,7 @@ async fn list(limit: u32, store: &Store, output: Output) -> Result<(), CliError>
 }
 
 async fn begin(store: &Store) -> Result<Change, StoreError> {
-    store.change(clock::now(), By::program("cli")).await
+    store.change(clock::now(), operator::by()).await
 }
 
 /// The account with this id or user name.
