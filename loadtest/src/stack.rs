@@ -273,11 +273,6 @@ impl Stack {
         log_in(&self.target(), device, credentials).await.with_context(|| format!("{} cannot log in", person.user))
     }
 
-    /// Runs one of the auditor's commands on this stack, for example `device revoke ID`, and gives its JSON.
-    pub async fn administer(&self, arguments: &[&str]) -> Result<String, ProcessError> {
-        self.auditor(&self.layout.auditor_arguments(arguments)).await
-    }
-
     /// The key of the installation's pseudonyms.
     pub fn pseudonym_key(&self) -> anyhow::Result<PseudonymKey> {
         let text = std::fs::read_to_string(self.layout.pseudonym_key()).context("the pseudonym key")?;
