@@ -145,6 +145,10 @@ fn run(cli: Cli) -> Result<(), CliError> {
             log_to_stderr(tracing::Level::INFO, false);
             match engine::run(&args, || {})? {}
         }
+        Command::Fetch(args) if args.only_where => {
+            let places = fetch::places(&args)?;
+            output.write(&places, &Table::new(&[], &places, |place| vec![place.display().to_string()]))
+        }
         Command::Fetch(args) => Ok(fetch::run(&args)?),
         Command::Serve(args) => {
             let config = read_config(&cli.config)?;

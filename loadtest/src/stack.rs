@@ -128,7 +128,8 @@ impl Stack {
             Self { settings, layout, keeper, running: Vec::new(), enrolled: Enrolled::default(), _lock: lock };
         tell("keys and certificates");
         stack.auditor(&stack.layout.init_arguments()).await?;
-        stack.layout.write_settings(&stack.settings)?;
+        let countries = stack.countries().await;
+        stack.layout.write_settings(&stack.settings, countries.as_deref())?;
         stack.command(&stack.settings.programs.gateway, &stack.layout.gateway_keys_arguments()).await?;
         tell("the sample registry");
         stack.launch(Component::Registry).await?;
@@ -143,6 +144,12 @@ impl Stack {
         stack.launch(Component::Gateway).await?;
         stack.until_gateway_ready().await?;
         Ok(stack)
+    }
+
+    /// The country data, if they have been fetched; without them the gateway runs all the same, and knows no countries.
+    async fn countries(&self) -> Option<PathBuf> {
+        let told = self.auditor(&files::countries_arguments()).await.ok()?;
+        Some(PathBuf::from(told.trim_end())).filter(|path| path.is_file())
     }
 
     async fn command(&self, program: &Path, arguments: &[String]) -> Result<String, ProcessError> {

@@ -170,6 +170,22 @@ fn short_passwords_are_refused() {
 }
 
 #[test]
+fn where_fetched_data_are_kept_is_told_without_fetching() {
+    let place = Installation::new();
+    let cache = place.path("cache");
+    let ask = |args: &[&str]| {
+        let output = place.command(args).env("GRINDVAKT_CACHE", &cache).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let countries = ask(&["fetch", "countries", "--where"]);
+    let path = std::path::Path::new(countries.trim_end());
+    assert!(path.starts_with(&cache) && path.extension().is_some_and(|kind| kind == "mmdb"), "{countries}");
+    assert_eq!(ask(&["fetch", "--where"]).lines().count(), 2);
+    assert!(!cache.exists(), "nothing was made");
+}
+
+#[test]
 fn usage_and_completions() {
     let place = Installation::new();
     assert_eq!(place.run(&["account", "grant", "anna"]).status.code(), Some(2));

@@ -42,7 +42,7 @@ impl Installation {
             roster: Roster::demo(),
             gateway_threads: 1,
         };
-        layout.write_settings(&settings).unwrap();
+        layout.write_settings(&settings, None).unwrap();
         Self { dir, programs, _held: held }
     }
 
