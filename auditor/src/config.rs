@@ -310,9 +310,10 @@ fn read_internal(section: &Section<'_>) -> Option<Internal> {
     Some(Internal { listen: listen?, tls, connections_max: connections_max? })
 }
 
+/// The path of a file that is read later, and again when it changes: that it can be read is seen now.
 fn existing(section: &Section<'_>, key: &str) -> Option<PathBuf> {
     let path = section.path_required(key)?;
-    if let Err(error) = std::fs::metadata(&path) {
+    if let Err(error) = std::fs::read(&path) {
         section.reject(key, format!("{} cannot be read: {error}", path.display()));
         return None;
     }

@@ -34,6 +34,51 @@ fn every_mistake_is_named_with_its_line_and_nothing_is_bound() {
 }
 
 #[test]
+fn all_files_that_are_missing_are_named_at_once_and_nothing_is_bound() {
+    let mut place = Installation::new().with("INTERNAL__LISTEN", "127.0.0.1:0");
+    let mut wanted = Vec::new();
+    for (key, file) in [
+        ("CERT_FILE", "internal-server.pem"),
+        ("KEY_FILE", "internal-server.key"),
+        ("CLIENT_CA_FILE", "internal-ca.pem"),
+    ] {
+        place = place.with(&format!("INTERNAL__TLS__{key}"), &format!("pki/{file}"));
+        wanted.push((format!("internal.tls.{}: ", key.to_lowercase()), format!("pki/{file}")));
+    }
+    for (key, file) in [
+        ("keys.master_file", "secrets/master.key"),
+        ("keys.pseudonym_file", "secrets/pseudonym.key"),
+        ("keys.seal_file", "secrets/seal.key"),
+        ("devices.ca_cert_file", "pki/device-ca.pem"),
+        ("clickhouse.password_file", "secrets/clickhouse-auditor.password"),
+    ] {
+        wanted.push((format!("{key}: "), file.to_owned()));
+    }
+    place.ok(&["validate"]);
+    for (_, file) in &wanted {
+        std::fs::remove_file(place.path(file)).unwrap();
+    }
+    // A folder in a file's place is as good as none.
+    std::fs::create_dir(place.path("pki/device-ca.pem")).unwrap();
+    // The server does not need these two: the key is for enrolment alone, and the gateway's keys are waited for.
+    for file in ["pki/device-ca.key", "state/gateway/jwks.json"] {
+        std::fs::remove_file(place.path(file)).unwrap();
+    }
+    let ready = place.path("ready.json");
+    for args in [["validate"].as_slice(), &["serve", "--ready-file", ready.to_str().unwrap()]] {
+        let output = place.run(args);
+        assert_eq!(output.status.code(), Some(78), "{args:?}: {output:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        for (key, file) in &wanted {
+            let found = told.lines().filter(|line| line.contains(key) && line.contains(file)).count();
+            assert_eq!(found, 1, "{key}{file} in:\n{told}");
+        }
+        assert_eq!(told.lines().count(), wanted.len(), "{told}");
+    }
+    assert!(!ready.exists() && !place.path("state/auditor.db").exists(), "nothing was bound or made");
+}
+
+#[test]
 fn operators_see_health_readiness_and_metrics() {
     let place = Installation::new();
     let server = place.serve();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// How the programs read a key, up to the key's first quote.
-const READS: [&str; 18] = [
+const READS: [&str; 21] = [
     ".section(",
     ".sections(",
     ".parsed(",
@@ -20,6 +20,9 @@ const READS: [&str; 18] = [
     ".path_optional(",
     ".paths(",
     ".file(",
+    ".files(",
+    ".file_required(",
+    ".file_optional(",
     "one_of(section, ",
     "existing(&tls, ",
     "existing(section, ",
