@@ -74,6 +74,8 @@ pub struct Document {
     problems: RefCell<Vec<(u32, Problem)>>,
     /// The file could not be read.
     unread: bool,
+    /// Files that settings name are looked at, too.
+    looks_at_files: bool,
 }
 
 impl Document {
@@ -97,6 +99,13 @@ impl Document {
         }
     }
 
+    /// Looks at the files that settings name, too: one that cannot be read is a mistake like others. For those who are
+    /// about to use them.
+    #[must_use]
+    pub fn looking_at_files(self) -> Self {
+        Self { looks_at_files: true, ..self }
+    }
+
     /// Reads a text; `file` names it in messages, and relative paths in it are relative to its folder.
     pub fn parse(file: &str, text: &str, overrides: impl IntoIterator<Item = Override>) -> Self {
         let (mut root, errors) = tree::parse(text);
@@ -104,7 +113,7 @@ impl Document {
         for over in overrides {
             tree::lay_over(&mut root, &over);
         }
-        let document = Self { file: file.to_owned(), root, problems: document, unread: false };
+        let document = Self { file: file.to_owned(), root, problems: document, unread: false, looks_at_files: false };
         for (line, reason) in errors {
             document.note(&Place::File(line), "", reason);
         }
@@ -344,6 +353,40 @@ impl<'a> Section<'a> {
     pub fn paths(&self, key: &str) -> Option<Vec<PathBuf>> {
         let texts: Vec<String> = self.required(key)?;
         Some(texts.iter().map(|text| self.resolve(text)).collect())
+    }
+
+    /// The path of a file that is read later: a certificate, a key. Whether it can be read is seen now, if the document
+    /// [looks at files](Document::looking_at_files).
+    pub fn file_required(&self, key: &str) -> Option<PathBuf> {
+        let path = self.path_required(key)?;
+        self.can_be_read(key, &path).then_some(path)
+    }
+
+    /// The path of a file that may be named. `Some(None)` when it is not.
+    pub fn file_optional(&self, key: &str) -> Option<Option<PathBuf>> {
+        if !self.has(key) {
+            return Some(None);
+        }
+        self.file_required(key).map(Some)
+    }
+
+    /// Paths of files that are read later.
+    pub fn files(&self, key: &str) -> Option<Vec<PathBuf>> {
+        let paths = self.paths(key)?;
+        let readable = paths.iter().filter(|path| self.can_be_read(key, path)).count();
+        (readable == paths.len()).then_some(paths)
+    }
+
+    fn can_be_read(&self, key: &str, path: &Path) -> bool {
+        if !self.document.looks_at_files {
+            return true;
+        }
+        // A folder can be opened, and not read.
+        let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read(&mut file, &mut [0]));
+        if let Err(error) = &read {
+            self.reject(key, format!("{} cannot be read: {error}", path.display()));
+        }
+        read.is_ok()
     }
 
     /// A path as the settings file means it.

@@ -5,6 +5,7 @@ use crate::journal_cli;
 use crate::keys::NodeKeys;
 use crate::{console, serve, tls};
 use clap::{CommandFactory, Parser, Subcommand};
+use contract::settings::Problems;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -64,11 +65,11 @@ pub fn run() -> ExitCode {
     tls::install_provider();
     let cli = Cli::parse();
     match cli.command {
-        Command::Serve { config, ready_file } => match load(&config) {
+        Command::Serve { config, ready_file } => match load(&config, Config::load_to_serve) {
             Ok(config) => serve_until_told(config, ready_file),
             Err(code) => code,
         },
-        Command::Validate { config } => match load(&config) {
+        Command::Validate { config } => match load(&config, Config::load_to_serve) {
             Ok(config) => {
                 console::line(format_args!(
                     "the settings are in order: {} registries, {} routes",
@@ -79,7 +80,7 @@ pub fn run() -> ExitCode {
             }
             Err(code) => code,
         },
-        Command::Keys { config } => match load(&config) {
+        Command::Keys { config } => match load(&config, Config::load) {
             Ok(config) => match NodeKeys::open(&config.node.state_dir) {
                 Ok(keys) => {
                     console::line(format_args!("{}", keys.assertion.jwks()));
@@ -89,7 +90,8 @@ pub fn run() -> ExitCode {
             },
             Err(code) => code,
         },
-        Command::Journal { config, args } => match load(&config) {
+        // A lost certificate is no reason not to look into the journal.
+        Command::Journal { config, args } => match load(&config, Config::load) {
             Ok(config) => look_into_journal(&config, &args),
             Err(code) => code,
         },
@@ -112,8 +114,8 @@ fn look_into_journal(config: &Config, args: &journal_cli::Args) -> ExitCode {
     }
 }
 
-fn load(path: &Path) -> Result<Config, ExitCode> {
-    Config::load(path, std::env::vars()).map_err(|problems| {
+fn load(path: &Path, how: impl FnOnce(&Path, std::env::Vars) -> Result<Config, Problems>) -> Result<Config, ExitCode> {
+    how(path, std::env::vars()).map_err(|problems| {
         console::error(format_args!("{problems}"));
         ExitCode::from(BAD_CONFIG)
     })

@@ -162,7 +162,15 @@ pub struct ClickHouse {
 impl Config {
     /// Reads and checks the settings, the environment's overrides laid over the file.
     pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Problems> {
-        read::load(path, environment)
+        read::load(path, environment, false)
+    }
+
+    /// The same, for those who are about to serve: keys and certificates that cannot be read are mistakes, too.
+    pub fn load_to_serve(
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        read::load(path, environment, true)
     }
 }
 

@@ -27,8 +27,6 @@ use zeroize::Zeroizing;
 
 /// The most different patients that one request may name.
 pub const PATIENTS_MAX: usize = 64;
-/// The largest body that is looked into; a larger one is to be refused before.
-pub const BODY_BYTES_MAX: usize = 64 << 10;
 /// The most search terms that are kept.
 pub const TERMS_MAX: usize = 16;
 /// How much of a search term is kept, in bytes.

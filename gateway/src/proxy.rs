@@ -148,8 +148,9 @@ impl Proxy {
                 context.stage = Stage::Admitted(admitted);
                 return self.exchange(session, context).await;
             }
-            Ok(admit::Next::KeySet) => self.key_set(session, context).await,
-            Err(refusal) => self.refuse(session, context, *refusal).await,
+            Ok(admit::Next::KeySet) => Box::pin(self.key_set(session, context)).await,
+            // Boxed, for the task of a request that is not refused to stay small.
+            Err(refusal) => Box::pin(self.refuse(session, context, *refusal)).await,
         };
         context.end(clock::now(), if answered.is_ok() { OutcomeKind::Complete } else { OutcomeKind::Failed });
         answered.is_ok()

@@ -19,6 +19,7 @@ use contract::record::{
 };
 use contract::wire::Wire;
 use contract::{Micros, id::RequestId};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The journal did not take a record, or did not make it durable in time.
@@ -74,13 +75,13 @@ pub(crate) fn stalled() -> (tempfile::TempDir, Recorder) {
 #[derive(Clone)]
 pub struct Recorder {
     journal: Journal,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 impl Recorder {
     /// Writes to this journal.
     pub fn new(journal: Journal, metrics: Metrics) -> Self {
-        Self { journal, metrics }
+        Self { journal, metrics: Arc::new(metrics) }
     }
 
     /// Tells that the gateway has started: what was open before will never get an outcome.

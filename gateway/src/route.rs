@@ -139,6 +139,10 @@ impl Access {
     }
 }
 
+/// The largest body in which patients are looked for: it is in memory as a whole before it is forwarded. There are at
+/// most as many at a time as the registry has places (`connections_max`).
+pub const BODY_BYTES_READ_MAX: usize = 1 << 20;
+
 /// A route: one path of one registry, for some methods.
 #[derive(Debug)]
 pub struct Route {

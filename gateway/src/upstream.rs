@@ -12,11 +12,12 @@ pub use backend::{Backend, Event};
 
 use crate::route::{Peer, Protocol, Registry, RegistryId, Routes};
 use pingora::connectors::ConnectorOptions;
-use pingora::connectors::http::Connector;
+use pingora::connectors::http::{v1, v2};
 use pingora::lb::health_check::HttpHealthCheck;
 use pingora::lb::selection::RoundRobin;
 use pingora::lb::{self, Backends, LoadBalancer, discovery};
 use pingora::protocols::ALPN;
+use pingora::protocols::http::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rustls_pki_types::pem::PemObject;
@@ -56,7 +57,8 @@ const KEPT_MAX: usize = 2048;
 /// The servers of all registries, by the registry's number.
 pub struct Upstreams {
     pools: Vec<Arc<Pool>>,
-    connector: Connector,
+    http1: v1::Connector,
+    http2: v2::Connector,
 }
 
 /// The servers of one registry.
@@ -82,12 +84,20 @@ impl Upstreams {
     pub fn new(routes: &Routes) -> Result<Self, UpstreamError> {
         let pools = routes.registries().iter().map(|registry| Pool::new(registry).map(Arc::new));
         let options = ConnectorOptions::new(KEPT_MAX);
-        Ok(Self { pools: pools.collect::<Result<_, _>>()?, connector: Connector::new(Some(options)) })
+        Ok(Self {
+            pools: pools.collect::<Result<_, _>>()?,
+            http1: v1::Connector::new(Some(options.clone())),
+            http2: v2::Connector::new(Some(options)),
+        })
     }
 
-    /// A connection to this server, new or kept, for one request.
+    /// A connection to this server, kept or new, for one request.
     pub async fn connect(&self, peer: &HttpPeer) -> pingora::Result<Backend> {
-        let (mut session, reused) = self.connector.get_http_session(peer).await?;
+        let (mut session, reused) = match self.kept(peer).await? {
+            Some(session) => (session, true),
+            // Boxed: a new connection is rare, and a task that might make one would be three times as large.
+            None => (Box::pin(self.connected(peer)).await?, false),
+        };
         session.set_read_timeout(peer.options.read_timeout);
         session.set_write_timeout(peer.options.write_timeout);
         Ok(Backend::new(session, reused))
@@ -95,9 +105,28 @@ impl Upstreams {
 
     /// Gives a connection back. It is kept for others only if its request went through as a whole.
     pub async fn release(&self, backend: Backend, peer: &HttpPeer) {
-        // A stream of HTTP/2 ends by itself; its connection is not its own.
-        if backend.is_http2() || backend.is_reusable() {
-            self.connector.release_http_session(backend.session, peer, peer.options.idle_timeout).await;
+        let whole = backend.is_reusable();
+        match backend.session {
+            HttpSession::H1(session) if whole => {
+                self.http1.release_http_session(session, peer, peer.options.idle_timeout).await;
+            }
+            // A stream ends by itself; its connection is not its own.
+            HttpSession::H2(session) => self.http2.release_http_session(session, peer, peer.options.idle_timeout),
+            _ => {}
+        }
+    }
+
+    async fn kept(&self, peer: &HttpPeer) -> pingora::Result<Option<HttpSession>> {
+        Ok(match peer.options.alpn {
+            ALPN::H2 => self.http2.reused_http_session(peer).await?.map(HttpSession::H2),
+            _ => self.http1.reused_http_session(peer).await.map(HttpSession::H1),
+        })
+    }
+
+    async fn connected(&self, peer: &HttpPeer) -> pingora::Result<HttpSession> {
+        match peer.options.alpn {
+            ALPN::H2 => self.http2.new_http_session(peer).await,
+            _ => Ok(HttpSession::H1(self.http1.get_http_session(peer).await?.0)),
         }
     }
 
@@ -227,6 +256,9 @@ fn http_peer(registry: &Registry, peer: &Peer) -> Result<HttpPeer, UpstreamError
             HttpPeer::new_uds(&path.to_string_lossy(), secured, server_name).map_err(|_| unresolved())?
         }
     };
+    // pingora tells connections apart by address, name and client certificate, and not by whom they trust: one that a
+    // registry has opened is of no use to another.
+    http_peer.group_key = registry.id.index() as u64;
     let options = &mut http_peer.options;
     options.connection_timeout = Some(registry.connect_timeout);
     options.total_connection_timeout = Some(registry.connect_timeout);

@@ -9,8 +9,16 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-pub(super) fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Config, Problems> {
-    let document = Document::read(path, overrides("GATEWAY", environment));
+pub(super) fn load(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+    files: bool,
+) -> Result<Config, Problems> {
+    let read = |path: &Path, overrides| {
+        let document = Document::read(path, overrides);
+        if files { document.looking_at_files() } else { document }
+    };
+    let document = read(path, overrides("GATEWAY", environment));
     let root = document.root();
     let node = node(&root.section("node"));
     let listen = listen(&root.section("listen"));
@@ -21,7 +29,7 @@ pub(super) fn load(path: &Path, environment: impl IntoIterator<Item = (String, S
     let journal = journal(&root.section("journal"), node.as_ref());
     let clickhouse = clickhouse(&root.section("clickhouse"));
     let geo = root.section("geo");
-    let geo_database = geo.path_optional("database");
+    let geo_database = geo.file_optional("database");
     geo.finish();
     let routes_section = root.section("routes");
     let routes_file = routes_section.path_required("file");
@@ -31,7 +39,7 @@ pub(super) fn load(path: &Path, environment: impl IntoIterator<Item = (String, S
     let mut of_routes = Vec::new();
     let mut routes = None;
     if let Some(file) = routes_file {
-        let document = Document::read(&file, []);
+        let document = read(&file, Vec::new());
         routes = Routes::read(&document);
         of_routes.extend(document.finish().err().map(|problems| problems.0).unwrap_or_default());
     }
@@ -120,9 +128,9 @@ fn is_identifier(text: &str) -> bool {
 }
 
 fn tls(section: &Section<'_>) -> Option<Tls> {
-    let certificate = section.path_required("certificate");
-    let key = section.path_required("key");
-    let client_ca = section.paths("client_ca");
+    let certificate = section.file_required("certificate");
+    let key = section.file_required("key");
+    let client_ca = section.files("client_ca");
     if client_ca.as_ref().is_some_and(Vec::is_empty) {
         section.reject("client_ca", "must name at least one authority: without one no device can connect");
     }
@@ -177,7 +185,7 @@ fn internal_address(section: &Section<'_>) -> Option<InternalAddress> {
         return None;
     };
     let (ca, certificate, key) =
-        (section.path_required("ca"), section.path_required("certificate"), section.path_required("key"));
+        (section.file_required("ca"), section.file_required("certificate"), section.file_required("key"));
     let Some((host, port)) = authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) else {
         section.reject("directory", format!("is {text:?}, and must name a port: https://HOST:PORT"));
         return None;
@@ -192,8 +200,8 @@ fn internal_address(section: &Section<'_>) -> Option<InternalAddress> {
 }
 
 fn identity(section: &Section<'_>) -> Option<Identity> {
-    let pseudonym_key = section.path_required("pseudonym_key");
-    let auditor_public_key = section.path_required("auditor_public_key");
+    let pseudonym_key = section.file_required("pseudonym_key");
+    let auditor_public_key = section.file_required("auditor_public_key");
     let issuer: Option<String> = section.or("assertion_issuer", "grindvakt".to_owned());
     section.finish();
     Some(Identity {
@@ -246,7 +254,7 @@ fn clickhouse(section: &Section<'_>) -> Option<ClickHouse> {
         section.reject("database", "must be letters, digits and _ only");
     }
     let user: Option<String> = section.or("user", "gateway".to_owned());
-    let key_file = section.path_required("key_file");
+    let key_file = section.file_required("key_file");
     let batch_rows_max = section.within("batch_rows_max", 100_000_usize, 1, 1_000_000);
     let batch_wait = millis(section, "batch_wait_ms", 1_000, 10, 60_000);
     section.finish();

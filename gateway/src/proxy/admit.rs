@@ -14,7 +14,7 @@ use crate::hygiene::{self, BodyLength, CleanRequest, Head};
 use crate::patient::{self, Extraction, Reading};
 use crate::policy::{self, Unit};
 use crate::recorder::RecordError;
-use crate::route::{Matched, NoMatch, Params, Patients, Registry, Route, Verb};
+use crate::route::{BODY_BYTES_READ_MAX, Matched, NoMatch, Params, Patients, Registry, Route, Verb};
 use contract::Micros;
 use contract::directory::Account;
 use contract::id::{CertFingerprint, SessionKey};
@@ -115,7 +115,7 @@ struct Facts {
     registry: Arc<Registry>,
     params: Params,
     websocket: bool,
-    has_body: bool,
+    body: BodyLength,
 }
 
 impl Proxy {
@@ -134,15 +134,16 @@ impl Proxy {
             (self.facts(&clean, &head.method, &asker)?, asker)
         };
         let mut admission = self.authorise(session, context, &client, &facts, &asker)?;
+        // Before the body is read: what is read is then bounded by the registry's places.
+        let place = self.parts.upstreams.pool(facts.registry.id).and_then(|pool| pool.place());
+        let Some(place) = place else {
+            return Err(busy().about(&facts, &asker).into());
+        };
         let body = self.body(session, &facts, &asker).await?;
         let extraction = Self::extraction(session, &facts, body.as_ref().map(|body| body.as_slice()), context.at);
         if extraction.too_many() {
             return Err(refusal(Reason::PatientsTooMany).about(&facts, &asker).into());
         }
-        let place = self.parts.upstreams.pool(facts.registry.id).and_then(|pool| pool.place());
-        let Some(place) = place else {
-            return Err(busy().about(&facts, &asker).into());
-        };
         let hold = if facts.route.patients == Patients::None {
             Hold::unrecorded()
         } else {
@@ -166,8 +167,8 @@ impl Proxy {
             websocket: facts.websocket,
             body: match body {
                 Some(body) => Body::Read(body),
-                None if facts.has_body => Body::Streamed,
-                None => Body::None,
+                None if facts.body == BodyLength::None => Body::None,
+                None => Body::Streamed,
             },
             body_bytes: 0,
             connects: 0,
@@ -218,7 +219,7 @@ impl Proxy {
             let key = SessionKey::of_token(token);
             session = directory.session(&key);
             if session.is_none() && directory.fresh(now) {
-                unanswered = self.parts.auditor.ask(key).await == SessionAsked::Unanswered;
+                unanswered = Box::pin(self.parts.auditor.ask(key)).await == SessionAsked::Unanswered;
                 session = directory.session(&key);
             }
         }
@@ -242,7 +243,7 @@ impl Proxy {
             registry: Arc::clone(registry),
             params,
             websocket: clean.websocket(),
-            has_body: clean.body() != BodyLength::None,
+            body: clean.body(),
         };
         match clean.fits(route) {
             Ok(()) => Ok(facts),
@@ -313,17 +314,21 @@ impl Proxy {
         if facts.websocket || !facts.route.reads_body(&facts.method) {
             return Ok(None);
         }
-        if !facts.has_body {
+        if facts.body == BodyLength::None {
             // Read, and empty: a body that was not read would be a problem of its own.
             return Ok(Some(Zeroizing::new(Vec::new())));
         }
-        let limit = usize::try_from(facts.route.body_bytes_max).unwrap_or(usize::MAX).min(patient::BODY_BYTES_MAX);
+        let limit = usize::try_from(facts.route.body_bytes_max).unwrap_or(usize::MAX).min(BODY_BYTES_READ_MAX);
         if session.req_header().headers.contains_key(header::EXPECT) {
             // Who waits for leave to send gets it from us, for the backend is not asked yet.
             session.write_continue_response().await.map_err(|_| refusal(Reason::Slow).about(facts, asker))?;
         }
         // Never grown: growing would leave copies behind that nobody wipes.
-        let mut body = Zeroizing::new(Vec::with_capacity(limit));
+        let announced = match facts.body {
+            BodyLength::Known(length) => usize::try_from(length).unwrap_or(limit).min(limit),
+            _ => limit,
+        };
+        let mut body = Zeroizing::new(Vec::with_capacity(announced));
         loop {
             match session.read_request_body().await {
                 Ok(Some(piece)) if body.len() + piece.len() > limit => {

@@ -120,7 +120,7 @@ impl Proxy {
             tracing::warn!(request = %context.request, reason = reason.as_str(), kind, side, "answered in a backend's place");
             context.answered_instead = true;
             // The client may be gone by now; its outcome is recorded all the same.
-            usable = self.problem(session, context, reason, status, None).await.is_ok();
+            usable = Box::pin(self.problem(session, context, reason, status, None)).await.is_ok();
         }
         context.end(clock::now(), OutcomeKind::Failed);
         usable

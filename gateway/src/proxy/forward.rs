@@ -9,11 +9,10 @@ use pingora::ErrorType::InvalidHTTPHeader;
 use pingora::OrErr as _;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const ASSERTION: HeaderName = HeaderName::from_static(ASSERTION_HEADER);
-const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(CLIENT_ADDRESS_HEADER);
+// As text: pingora takes a name of its own type apart again, with an allocation each.
+const REQUEST_ID: &str = "x-request-id";
+const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// Headers that concern one connection only (RFC 9110, 7.6.1); others cannot be made so here, for hygiene lets
 /// `Connection` name no more.
@@ -72,11 +71,11 @@ pub(super) fn request(
         }
     }
     address_line(&mut upstream, admitted, way)?;
-    upstream.insert_header(ASSERTION, admitted.assertion.clone())?;
+    upstream.insert_header(ASSERTION_HEADER, admitted.assertion.clone())?;
     upstream.insert_header(REQUEST_ID, request_id(way.request))?;
     upstream.insert_header(FORWARDED_PROTO, HeaderValue::from_static("https"))?;
     if let Some(address) = way.address {
-        upstream.insert_header(CLIENT_ADDRESS, address.clone())?;
+        upstream.insert_header(CLIENT_ADDRESS_HEADER, address.clone())?;
         upstream.insert_header(FORWARDED_FOR, address.clone())?;
     }
     Ok(upstream)

@@ -19,8 +19,7 @@ const REGISTRIES_MAX: usize = 256;
 const ROUTES_MAX: usize = 4096;
 const BODY_BYTES_DEFAULT: u64 = 64 << 10;
 const BODY_BYTES_MAX: u64 = 1 << 40;
-/// pingora sends a body that was read from a buffer of this size.
-const BODY_BYTES_READ_MAX: u64 = 64 << 10;
+const BODY_BYTES_READ_MAX: u64 = crate::route::BODY_BYTES_READ_MAX as u64;
 
 pub(super) fn read(document: &Document) -> Option<Routes> {
     let root = document.root();
@@ -133,9 +132,9 @@ fn hosts(section: &Section<'_>) -> Option<Vec<Box<str>>> {
 }
 
 fn tls(section: &Section<'_>, hosts: Option<&[Box<str>]>) -> Option<UpstreamTls> {
-    let ca = section.path_required("ca");
-    let certificate = section.path_optional("certificate");
-    let key = section.path_optional("key");
+    let ca = section.file_required("ca");
+    let certificate = section.file_optional("certificate");
+    let key = section.file_optional("key");
     let server_name = if section.has("server_name") {
         section.required::<String>("server_name").map(String::into_boxed_str)
     } else {

@@ -286,10 +286,10 @@ fn mistakes_in_several_places() {
 #[test]
 fn a_body_that_is_read_is_small() {
     let json = |max: &str| one_route(&format!("body_bytes_max = {max}\npatient = {{ in = \"json\", name = \"p\" }}"));
-    routes(&json("65536"));
-    let told = mistakes(&json("65537"));
+    routes(&json("1048576"));
+    let told = mistakes(&json("1048577"));
     assert!(
-        told.contains("body_bytes_max: a body in which patients stand is read") && told.contains("65536"),
+        told.contains("body_bytes_max: a body in which patients stand is read") && told.contains("1048576"),
         "{told}"
     );
     // One that passes through may be as large as it likes.

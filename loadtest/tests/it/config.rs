@@ -136,25 +136,33 @@ fn text_that_is_no_toml_and_files_that_are_not_there_are_told() {
 }
 
 #[test]
-fn a_missing_secret_or_certificate_is_named_and_no_port_is_bound() {
+fn missing_secrets_and_certificates_are_named_all_at_once() {
     let installation = Installation::new();
-    for name in [
+    let names = [
         "secrets/pseudonym.key",
         "secrets/clickhouse-gateway.password",
         "pki/identity.pub",
         "pki/gateway.pem",
         "pki/gateway.key",
         "pki/device-ca.pem",
-    ] {
-        let (path, away) = (installation.path(name), installation.path("away"));
-        std::fs::rename(&path, &away).unwrap();
-        let output = installation.gateway(&["serve"]);
+    ];
+    let away = |name: &str| installation.path(&name.replace('/', "-"));
+    names.iter().for_each(|name| std::fs::rename(installation.path(name), away(name)).unwrap());
+    for command in ["serve", "validate"] {
+        let output = installation.gateway(&[command]);
         let text = told(&output);
-        assert!(matches!(output.status.code(), Some(1 | 78)), "{name}: {text}");
-        assert!(text.contains(name), "{name} is not named: {text}");
-        assert!(!text.contains("cannot listen"), "{name}: a port was to be bound first: {text}");
-        std::fs::rename(&away, &path).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{command}: {text}");
+        let settings = installation.path("gateway.toml").canonicalize().unwrap().display().to_string();
+        for name in names {
+            let line = text.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {text}"));
+            assert!(line.starts_with(&settings) && line.contains("cannot be read"), "{line}");
+        }
+        assert_eq!(text.lines().count(), names.len(), "{text}");
     }
+    // To look into the journal none of them is needed.
+    let output = installation.gateway(&["journal", "status"]);
+    assert_ne!(output.status.code(), Some(78), "{}", told(&output));
+    names.iter().for_each(|name| std::fs::rename(away(name), installation.path(name)).unwrap());
     // With all of them the ports are what is wrong: they are held by this test.
     let output = installation.gateway(&["serve"]);
     assert_eq!(output.status.code(), Some(1));
