@@ -54,6 +54,10 @@ use tokio::sync::watch;
 /// How long a client may take between two pieces of its body, or to take two pieces of a response.
 const PIECE_MAX: Duration = Duration::from_mins(1);
 
+/// How long, and for how many bytes, a client that still sends after its answer is listened to.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 4 << 20;
+
 /// What the proxy is made of.
 pub struct Parts {
     /// What is served.
@@ -133,6 +137,7 @@ impl HttpServerApp for Proxy {
         if !self.serve(&mut session, &mut context).await {
             return None;
         }
+        linger(&mut session).await;
         drop(context);
         let settings = HttpPersistentSettings::for_session(&session);
         let stream = session.finish().await.ok().flatten()?;
@@ -155,6 +160,25 @@ impl Proxy {
         context.end(clock::now(), if answered.is_ok() { OutcomeKind::Complete } else { OutcomeKind::Failed });
         answered.is_ok()
     }
+}
+
+/// Reads on for a while what the client of an answered request still sends. A connection that is closed on unread bytes
+/// may take the answer with it.
+async fn linger(session: &mut ServerSession) {
+    if session.is_http2() || session.is_body_done() || session.was_upgraded() {
+        return;
+    }
+    let read = async {
+        let mut bytes = 0;
+        while let Ok(Some(piece)) = session.read_request_body().await {
+            bytes += piece.len();
+            if bytes > LINGER_BYTES_MAX {
+                return;
+            }
+        }
+    };
+    // Whoever does not come to an end is left.
+    let _left = tokio::time::timeout(LINGER, read).await;
 }
 
 impl Proxy {

@@ -118,7 +118,7 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let shipping = crate::task::vital("shipper", shipper.run(ship_stop.clone()));
     upstreams.watch(&stop);
     let following = spawn_directory(&auditor, &directory, &clients, &stop);
-    spawn_upkeep(&sealer, &floods, &listener, &stop);
+    spawn_upkeep(&sealer, &floods, &listener, &upstreams, &stop);
     let ops = Arc::new(Ops {
         refresh: refresher(&registry, &clients, &upstreams)?,
         unready: readiness(&journal, &directory, &stop),
@@ -254,6 +254,7 @@ fn spawn_upkeep<A: listener::Application>(
     sealer: &Arc<Sealer>,
     floods: &Arc<Floods>,
     listener: &Arc<Listener<A>>,
+    upstreams: &Arc<Upstreams>,
     stop: &watch::Receiver<bool>,
 ) {
     let (sealer, mut key_stop) = (Arc::clone(sealer), stop.clone());
@@ -273,15 +274,17 @@ fn spawn_upkeep<A: listener::Application>(
             };
         }
     });
-    let (floods, listener, mut flood_stop) = (Arc::clone(floods), Arc::clone(listener), stop.clone());
-    crate::task::vital("floods", async move {
+    let (floods, listener, upstreams) = (Arc::clone(floods), Arc::clone(listener), Arc::clone(upstreams));
+    let mut tidy_stop = stop.clone();
+    crate::task::vital("tidying", async move {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                _ = flood_stop.wait_for(|stop| *stop) => return,
+                _ = tidy_stop.wait_for(|stop| *stop) => return,
             }
             floods.flush(clock::now());
             listener.tidy();
+            upstreams.tidy();
         }
     });
 }

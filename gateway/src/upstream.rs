@@ -4,20 +4,25 @@
 //! which a connection fails is passed over by the retry of that request. Each registry has a bound on requests under
 //! way, so that one slow backend cannot take all of the gateway.
 //!
-//! Connections are pooled by pingora, per peer and TLS settings. TLS towards a backend is always verified.
+//! Connections are kept per server of a registry ([`kept`]), those of HTTP/2 by pingora. TLS towards a backend is always
+//! verified.
 
 mod backend;
+mod kept;
 
 pub use backend::{Backend, Event};
 
+use kept::Kept;
+
 use crate::route::{Peer, Protocol, Registry, RegistryId, Routes};
-use pingora::connectors::ConnectorOptions;
-use pingora::connectors::http::{v1, v2};
+use pingora::connectors::http::v2;
+use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::lb::health_check::HttpHealthCheck;
 use pingora::lb::selection::RoundRobin;
 use pingora::lb::{self, Backends, LoadBalancer, discovery};
-use pingora::protocols::ALPN;
 use pingora::protocols::http::client::HttpSession;
+use pingora::protocols::http::v1::client::HttpSession as Http1Session;
+use pingora::protocols::{ALPN, Stream};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rustls_pki_types::pem::PemObject;
@@ -51,13 +56,13 @@ pub enum UpstreamError {
     },
 }
 
-/// The most idle connections that are kept, to all servers together.
-const KEPT_MAX: usize = 2048;
+/// The most idle connections of HTTP/2 that are kept, to all servers together.
+const HTTP2_KEPT_MAX: usize = 2048;
 
 /// The servers of all registries, by the registry's number.
 pub struct Upstreams {
     pools: Vec<Arc<Pool>>,
-    http1: v1::Connector,
+    http1: TransportConnector,
     http2: v2::Connector,
 }
 
@@ -65,7 +70,7 @@ pub struct Upstreams {
 pub struct Pool {
     name: String,
     balancer: LoadBalancer<RoundRobin>,
-    peers: Vec<Member>,
+    servers: Vec<Server>,
     /// Whose turn it is.
     turn: AtomicUsize,
     places: Arc<Semaphore>,
@@ -73,8 +78,9 @@ pub struct Pool {
 }
 
 /// One server of a registry.
-struct Member {
+pub struct Server {
     peer: HttpPeer,
+    kept: Kept,
     /// At the last look.
     well: AtomicBool,
 }
@@ -83,17 +89,22 @@ impl Upstreams {
     /// Sets up every registry's servers: resolves names, reads certificates.
     pub fn new(routes: &Routes) -> Result<Self, UpstreamError> {
         let pools = routes.registries().iter().map(|registry| Pool::new(registry).map(Arc::new));
-        let options = ConnectorOptions::new(KEPT_MAX);
+        let options = ConnectorOptions::new(HTTP2_KEPT_MAX);
         Ok(Self {
             pools: pools.collect::<Result<_, _>>()?,
-            http1: v1::Connector::new(Some(options.clone())),
+            http1: TransportConnector::new(Some(options.clone())),
             http2: v2::Connector::new(Some(options)),
         })
     }
 
     /// A connection to this server, kept or new, for one request.
-    pub async fn connect(&self, peer: &HttpPeer) -> pingora::Result<Backend> {
-        let (mut session, reused) = match self.kept(peer).await? {
+    pub async fn connect(&self, server: &Server) -> pingora::Result<Backend> {
+        let peer = &server.peer;
+        let kept = match peer.options.alpn {
+            ALPN::H2 => self.http2.reused_http_session(peer).await?.map(HttpSession::H2),
+            _ => server.kept.take().map(|stream| http1(stream, peer)),
+        };
+        let (mut session, reused) = match kept {
             Some(session) => (session, true),
             // Boxed: a new connection is rare, and a task that might make one would be three times as large.
             None => (Box::pin(self.connected(peer)).await?, false),
@@ -104,29 +115,34 @@ impl Upstreams {
     }
 
     /// Gives a connection back. It is kept for others only if its request went through as a whole.
-    pub async fn release(&self, backend: Backend, peer: &HttpPeer) {
+    pub async fn release(&self, backend: Backend, server: &Server) {
         let whole = backend.is_reusable();
         match backend.session {
-            HttpSession::H1(session) if whole => {
-                self.http1.release_http_session(session, peer, peer.options.idle_timeout).await;
+            HttpSession::H1(mut session) if whole => {
+                session.respect_keepalive();
+                if let Some(stream) = session.reuse().await {
+                    server.kept.give(stream);
+                }
             }
             // A stream ends by itself; its connection is not its own.
-            HttpSession::H2(session) => self.http2.release_http_session(session, peer, peer.options.idle_timeout),
+            HttpSession::H2(session) => {
+                self.http2.release_http_session(session, &server.peer, server.peer.options.idle_timeout);
+            }
             _ => {}
         }
     }
 
-    async fn kept(&self, peer: &HttpPeer) -> pingora::Result<Option<HttpSession>> {
-        Ok(match peer.options.alpn {
-            ALPN::H2 => self.http2.reused_http_session(peer).await?.map(HttpSession::H2),
-            _ => self.http1.reused_http_session(peer).await.map(HttpSession::H1),
-        })
+    /// Closes connections that nobody has needed for a while. To be called each second.
+    pub fn tidy(&self) {
+        for server in self.pools.iter().flat_map(|pool| &pool.servers) {
+            server.kept.tidy(server.peer.options.idle_timeout.unwrap_or(Duration::MAX));
+        }
     }
 
     async fn connected(&self, peer: &HttpPeer) -> pingora::Result<HttpSession> {
         match peer.options.alpn {
             ALPN::H2 => self.http2.new_http_session(peer).await,
-            _ => Ok(HttpSession::H1(self.http1.get_http_session(peer).await?.0)),
+            _ => Ok(http1(self.http1.new_stream(peer).await?, peer)),
         }
     }
 
@@ -154,7 +170,7 @@ impl Upstreams {
 
     /// Peers that are well, and all, of each registry: for metrics.
     pub fn health(&self) -> impl Iterator<Item = (&str, usize, usize)> {
-        self.pools.iter().map(|pool| (pool.name.as_str(), pool.well(), pool.peers.len()))
+        self.pools.iter().map(|pool| (pool.name.as_str(), pool.well(), pool.servers.len()))
     }
 }
 
@@ -188,7 +204,10 @@ impl Pool {
             places: Arc::new(Semaphore::new(registry.connections_max as usize)),
             check_every: registry.health.as_ref().map(|health| health.interval),
             turn: AtomicUsize::new(0),
-            peers: peers.into_iter().map(|peer| Member { peer, well: AtomicBool::new(true) }).collect(),
+            servers: peers
+                .into_iter()
+                .map(|peer| Server { peer, kept: Kept::default(), well: AtomicBool::new(true) })
+                .collect(),
             balancer,
         })
     }
@@ -198,15 +217,15 @@ impl Pool {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
-    /// The peer for the next request: each in its turn, of those that are well. `None`: none is.
-    pub fn next(&self) -> Option<&HttpPeer> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.peers.len().max(1);
-        let (before, from) = self.peers.split_at_checked(turn)?;
-        from.iter().chain(before).find(|member| member.well.load(Ordering::Relaxed)).map(|member| &member.peer)
+    /// The server for the next request: each in its turn, of those that are well. `None`: none is.
+    pub fn next(&self) -> Option<&Server> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.servers.len().max(1);
+        let (before, from) = self.servers.split_at_checked(turn)?;
+        from.iter().chain(before).find(|server| server.well.load(Ordering::Relaxed))
     }
 
     fn well(&self) -> usize {
-        self.peers.iter().filter(|member| member.well.load(Ordering::Relaxed)).count()
+        self.servers.iter().filter(|server| server.well.load(Ordering::Relaxed)).count()
     }
 
     /// Puts the peers into the balancer; to be awaited once before the first request.
@@ -219,10 +238,10 @@ impl Pool {
     async fn check(&self) {
         self.balancer.backends().run_health_check(true).await;
         let backends = self.balancer.backends().get_backend();
-        for member in &self.peers {
-            let address = &member.peer._address;
+        for server in &self.servers {
+            let address = &server.peer._address;
             let is = backends.iter().any(|b| b.addr == *address && self.balancer.backends().ready(b));
-            if is != member.well.swap(is, Ordering::Relaxed) {
+            if is != server.well.swap(is, Ordering::Relaxed) {
                 let peer = address.to_string();
                 if is {
                     tracing::info!(registry = self.name, peer, "the peer is well again");
@@ -241,6 +260,10 @@ impl Upstreams {
             pool.prepare().await;
         }
     }
+}
+
+fn http1(stream: Stream, peer: &HttpPeer) -> HttpSession {
+    HttpSession::H1(Http1Session::new_with_options(stream, peer))
 }
 
 fn http_peer(registry: &Registry, peer: &Peer) -> Result<HttpPeer, UpstreamError> {

@@ -130,14 +130,14 @@ impl Proxy {
         let admitted = admitted(&mut context.stage)?;
         let pool = self.parts.upstreams.pool(admitted.permit.registry());
         let unavailable = || Broken::own(Reason::UpstreamUnavailable, StatusCode::SERVICE_UNAVAILABLE);
-        let peer = pool.and_then(|pool| pool.next()).ok_or_else(unavailable)?;
-        let mut backend = self.parts.upstreams.connect(peer).await.map_err(|error| {
+        let server = pool.and_then(|pool| pool.next()).ok_or_else(unavailable)?;
+        let mut backend = self.parts.upstreams.connect(server).await.map_err(|error| {
             // Nothing was sent, so another server may be asked, whatever the method: as often as there are likely others.
             admitted.connects += 1;
             Broken { again: admitted.connects <= admitted.registry.peers.len().min(3), ..Broken::backend(&error) }
         })?;
         let result = self.pass(session, context, &mut backend).await;
-        self.parts.upstreams.release(backend, peer).await;
+        self.parts.upstreams.release(backend, server).await;
         result
     }
 

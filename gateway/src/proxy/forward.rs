@@ -11,14 +11,17 @@ use pingora::http::{RequestHeader, ResponseHeader};
 
 // As text: pingora takes a name of its own type apart again, with an allocation each.
 const REQUEST_ID: &str = "x-request-id";
+const TRANSPORT_SECURITY: &str = "strict-transport-security";
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Headers that concern one connection only (RFC 9110, 7.6.1); others cannot be made so here, for hygiene lets
 /// `Connection` name no more.
 const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
+    KEEP_ALIVE,
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,
@@ -75,8 +78,9 @@ pub(super) fn request(
     upstream.insert_header(REQUEST_ID, request_id(way.request))?;
     upstream.insert_header(FORWARDED_PROTO, HeaderValue::from_static("https"))?;
     if let Some(address) = way.address {
-        upstream.insert_header(CLIENT_ADDRESS_HEADER, address.clone())?;
-        upstream.insert_header(FORWARDED_FOR, address.clone())?;
+        // Registries have the usual header; the auditor's own application believes no other than this.
+        let name = if way.to_auditor { CLIENT_ADDRESS_HEADER } else { FORWARDED_FOR };
+        upstream.insert_header(name, address.clone())?;
     }
     Ok(upstream)
 }
@@ -121,7 +125,7 @@ pub(super) fn response(
 ) -> pingora::Result<()> {
     if upstream.status != StatusCode::SWITCHING_PROTOCOLS {
         upstream.remove_header(&header::CONNECTION);
-        upstream.remove_header("keep-alive");
+        upstream.remove_header(&KEEP_ALIVE);
         upstream.set_version(Version::HTTP_11);
     }
     if has_body
@@ -141,13 +145,15 @@ pub(super) fn response(
         }
     }
     upstream.insert_header(REQUEST_ID, request_id(request))?;
-    upstream.insert_header(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"))?;
+    upstream.insert_header(TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"))?;
     Ok(())
 }
 
 fn request_id(request: RequestId) -> HeaderValue {
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text = request.uuid().hyphenated().encode_lower(&mut text);
     // Hexadecimal digits and hyphens: always a header's value.
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(request.to_string())).unwrap_or(HeaderValue::from_static("-"))
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// The session token that a request shows: our cookie, or a bearer token. `None` also if it shows several that
