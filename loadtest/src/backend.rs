@@ -78,9 +78,9 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Serves until the process is ended.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let acceptor = options.tls.acceptor()?;
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("--listen {} cannot be used; name another address or stop who has it", options.listen))?;
+    let listener = TcpListener::bind(options.listen).await.with_context(|| {
+        format!("--listen {} cannot be used; name another address or stop who has it", options.listen)
+    })?;
     let address = listener.local_addr()?;
     let app = router(&options);
     if let Some(file) = &options.port_file {

@@ -103,12 +103,15 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         None => Programs::beside_this()?,
     };
     let population = Population { seed, count: PATIENTS };
+    let (ports, second) = Ports::free_and_one()?;
     let settings = Settings {
         dir,
         programs,
-        ports: Ports::free()?,
+        ports,
         population,
         registry_arguments: Vec::new(),
+        second: Some(second),
+        more_hosts: Vec::new(),
         roster: Roster::demo(),
         gateway_threads: 0,
     };

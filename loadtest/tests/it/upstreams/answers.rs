@@ -1,0 +1,240 @@
+//! Answers of all forms, and answers that are none.
+
+use super::{BOTH, Behind, Bench, Got, LIMIT, path};
+use crate::rude::{Heard, Rude, Then, Visit};
+use crate::whole::until;
+use std::fmt::Write as _;
+
+/// An answer that a proxy which is misled would give to the next request.
+const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+
+/// What the client is to get.
+#[derive(Clone, Copy)]
+enum Want {
+    /// This answer, whole.
+    Answer(u16, &'static str),
+    /// A 200 that begins, and is seen to break off.
+    Cut,
+    /// The gateway's own answer: there was none that could be passed on.
+    None(u16),
+    /// Either may be right: this answer, whole, or the gateway's own.
+    AnswerOr(&'static str, u16),
+}
+
+/// Method, script, bytes, whether the backend closes after them, what the client gets.
+type Case = (&'static str, &'static str, &'static str, bool, Want);
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\n";
+
+const CASES: &[Case] = &[
+    ("GET", "length", "Content-Length: 5\r\n\r\nhello", false, Want::Answer(200, "hello")),
+    ("GET", "length-close", "Content-Length: 5\r\nConnection: close\r\n\r\nhello", true, Want::Answer(200, "hello")),
+    ("GET", "nothing", "Content-Length: 0\r\n\r\n", false, Want::Answer(200, "")),
+    ("GET", "until-close", "\r\nhello", true, Want::Answer(200, "hello")),
+    ("GET", "http-1.0", "HTTP/1.0 200 OK\r\n\r\nhello", true, Want::Answer(200, "hello")),
+    (
+        "GET",
+        "chunked",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;name=value\r\n world\r\n0\r\n\r\n",
+        false,
+        Want::Answer(200, "hello world"),
+    ),
+    (
+        "GET",
+        "chunked-trailer",
+        "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",
+        false,
+        Want::Answer(200, "hello"),
+    ),
+    (
+        "GET",
+        "hint",
+        "HTTP/1.1 103 Early Hints\r\nLink: </static/style.css>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        false,
+        Want::Answer(200, "hello"),
+    ),
+    (
+        "GET",
+        "two-hints",
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        false,
+        Want::Answer(200, "hello"),
+    ),
+    ("HEAD", "head", "Content-Length: 5\r\n\r\n", false, Want::Answer(200, "")),
+    ("HEAD", "head-chunked", "Transfer-Encoding: chunked\r\n\r\n", false, Want::Answer(200, "")),
+    ("GET", "no-content", "HTTP/1.1 204 No Content\r\n\r\n", false, Want::Answer(204, "")),
+    ("GET", "unchanged", "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n", false, Want::Answer(304, "")),
+    (
+        "GET",
+        "unchanged-length",
+        "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 5\r\n\r\n",
+        false,
+        Want::Answer(304, ""),
+    ),
+    ("GET", "missing", "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone", false, Want::Answer(404, "none")),
+    ("GET", "failing", "HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\noh", false, Want::Answer(500, "oh")),
+    // None.
+    ("GET", "closed", "-", true, Want::None(502)),
+    ("GET", "garbage", "SSH-2.0-OpenSSH_9.9\r\n\r\n", true, Want::None(502)),
+    ("GET", "zeros", "\0\0\0\0\0\0\0\0\r\n\r\n", true, Want::None(502)),
+    ("GET", "half-head", "Content-Len", true, Want::None(502)),
+    ("GET", "hint-only", "HTTP/1.1 103 Early Hints\r\n\r\n", true, Want::None(502)),
+    ("GET", "two-lengths", "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", true, Want::None(502)),
+    ("GET", "two-lengths-open", "Content-Length: 6\r\nContent-Length: 5\r\n\r\nhello!", false, Want::None(502)),
+    ("GET", "length-list", "Content-Length: 5, 6\r\n\r\nhello!", true, Want::None(502)),
+    ("GET", "length-word", "Content-Length: five\r\n\r\nhello", true, Want::None(502)),
+    ("GET", "length-sign", "Content-Length: +5\r\n\r\nhello", true, Want::None(502)),
+    (
+        "GET",
+        "chunked-and-length",
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        false,
+        Want::AnswerOr("hello", 502),
+    ),
+    (
+        "GET",
+        "chunked-twice",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        true,
+        Want::None(502),
+    ),
+    // Half of one.
+    ("GET", "short", "Content-Length: 1000\r\n\r\nhello", true, Want::Cut),
+    ("GET", "short-chunked", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", true, Want::Cut),
+    ("GET", "short-chunk", "Transfer-Encoding: chunked\r\n\r\n50\r\nhello", true, Want::Cut),
+    (
+        "GET",
+        "wrong-chunk",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nfive\r\nhello\r\n0\r\n\r\n",
+        true,
+        Want::Cut,
+    ),
+];
+
+/// Head lines alone follow a 200; `-` is nothing at all.
+fn bytes(text: &str) -> String {
+    let whole = text.starts_with("HTTP/") || text.starts_with("SSH") || text.starts_with('\0');
+    match text {
+        "-" => String::new(),
+        _ if whole => text.to_owned(),
+        _ => format!("{HEAD}{text}"),
+    }
+}
+
+fn script(visit: &mut Visit, heard: &Heard) -> Then {
+    visit.body(heard);
+    let Some((_, _, text, closes, _)) = CASES.iter().find(|case| case.1 == heard.what()) else {
+        visit.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain");
+        return Then::Keep;
+    };
+    visit.say(bytes(text));
+    if *closes { Then::Close } else { Then::Keep }
+}
+
+/// What is wrong with what the client got.
+fn fault(want: Want, got: &Got) -> Option<String> {
+    let answer = |status, body: &str| got.status == status && got.whole && got.body == body.as_bytes();
+    let own = |status| got.status == status && got.whole && got.is_problem();
+    let good = match want {
+        Want::Answer(status, body) => answer(status, body),
+        Want::None(status) => own(status),
+        Want::AnswerOr(body, status) => answer(200, body) || own(status),
+        Want::Cut => got.status == 200 && !got.whole,
+    };
+    (!good).then(|| format!("{} {:?} whole: {}", got.status, String::from_utf8_lossy(&got.body), got.whole))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_form_of_answer_reaches_the_client_and_what_is_none_does_not() {
+    let backend = Rude::open(script);
+    let bench = Bench::start(vec![Behind::raw("rude", &[backend.address()])]).await;
+    let mut faults = String::new();
+    let mut seen = Vec::new();
+    for protocol in BOTH {
+        for (method, what, _, _, want) in CASES {
+            let got = bench.ask("localhost", protocol, bench.request(method, &path("rude", what))).await;
+            if let Some(fault) = fault(*want, &got) {
+                let _ = writeln!(faults, "{what} over {protocol:?}: {fault}");
+            }
+            // What follows is not disturbed by it.
+            let next = bench.ask("localhost", protocol, bench.request("GET", &path("rude", "next"))).await;
+            if let Some(fault) = fault_of_next(&next) {
+                let _ = writeln!(faults, "after {what} over {protocol:?}: {fault}");
+            }
+            seen.push((*what, *want, got));
+        }
+    }
+    for (what, want, got) in &seen {
+        let row = bench.row(got.id()).await;
+        let outcomes: &[&str] = match want {
+            Want::Answer(..) => &["complete"],
+            Want::None(_) => &["failed"],
+            Want::AnswerOr(..) => &["complete", "failed"],
+            Want::Cut => &["aborted", "failed"],
+        };
+        if !outcomes.contains(&row["outcome"].as_str().unwrap()) {
+            let _ = writeln!(faults, "the row of {what}: {row}, expected {outcomes:?}");
+        }
+    }
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+fn fault_of_next(got: &Got) -> Option<String> {
+    fault(Want::Answer(200, "plain"), got)
+}
+
+/// Extra bytes after each kind of end: method, script, answer, its body.
+const EXTRA: [(&str, &str, &str, &str); 5] = [
+    ("GET", "after-length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello"),
+    ("GET", "after-chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello"),
+    ("GET", "after-no-content", "HTTP/1.1 204 No Content\r\n\r\n", ""),
+    ("GET", "after-unchanged", "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n", ""),
+    ("HEAD", "after-head", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", ""),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_after_an_answer_never_reach_the_next_request() {
+    let backend = Rude::open(|visit, heard| {
+        visit.body(heard);
+        let rude = EXTRA.iter().find(|(_, what, _, _)| *what == heard.what());
+        match (rude, heard.what()) {
+            (Some((_, _, answer, _)), _) => visit.say(format!("{answer}{EVIL}")),
+            (None, "late") => {
+                visit.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+                visit.until_signalled();
+                visit.say(EVIL);
+            }
+            _ => visit.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain"),
+        }
+        Then::Keep
+    });
+    let bench = Bench::start(vec![Behind::raw("extra", &[backend.address()])]).await;
+    let last = |what: &str| backend.heard(what).last().cloned().unwrap();
+    for protocol in BOTH {
+        for (method, what, _, body) in EXTRA {
+            let got = bench.ask("localhost", protocol, bench.request(method, &path("extra", what))).await;
+            assert!(got.status == 502 || got.body == body.as_bytes(), "{what} over {protocol:?}: {got:?}");
+            let rude = last(what);
+            let next = bench.ask("localhost", protocol, bench.request("GET", &path("extra", "next"))).await;
+            assert_eq!(fault_of_next(&next), None, "after {what} over {protocol:?}");
+            assert_ne!(
+                last("next").connection,
+                rude.connection,
+                "{what} over {protocol:?}: the connection is used again"
+            );
+        }
+        // The bytes come when the connection is at rest.
+        let got = bench.ask("localhost", protocol, bench.request("GET", &path("extra", "late"))).await;
+        assert_eq!(got.body, b"hello", "{protocol:?}");
+        let said = backend.said();
+        backend.signal();
+        until("they are said", LIMIT, async || if backend.said() > said { Ok(()) } else { Err(String::new()) }).await;
+        let next = bench.ask("localhost", protocol, bench.request("GET", &path("extra", "next"))).await;
+        assert_eq!(fault_of_next(&next), None, "after late over {protocol:?}");
+        assert_ne!(
+            last("next").connection,
+            last("late").connection,
+            "late over {protocol:?}: the connection is used again"
+        );
+    }
+}
