@@ -65,7 +65,7 @@ pub struct Options {
     pub port_file: Option<PathBuf>,
     /// Whether it speaks TLS.
     #[command(flatten)]
-    pub tls: tls::Options,
+    pub tls: tls::TlsOptions,
 }
 
 /// A header of each of the registry's answers: tells them from the gateway's own.

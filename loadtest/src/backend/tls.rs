@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// Whether the registry speaks TLS, and with whom.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct Options {
+pub struct TlsOptions {
     /// Speak TLS with this certificate chain (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub struct Options {
     pub client_ca: Option<PathBuf>,
 }
 
-impl Options {
+impl TlsOptions {
     /// What makes connections secure; none if the registry speaks without TLS.
     pub fn acceptor(&self) -> anyhow::Result<Option<TlsAcceptor>> {
         let (Some(certificate), Some(key_file)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };

@@ -16,7 +16,7 @@ use crate::whole::until;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use loadtest::client::login::Session;
-use loadtest::client::{Body, Connection, Device, Protocol, Target, empty, full, plain};
+use loadtest::client::{Body, ClientError, Connection, Device, Protocol, Target, empty, full, plain};
 use loadtest::stack::Component;
 use loadtest::stack::people::{ANNA, REGISTRY};
 use serde_json::Value;
@@ -105,8 +105,9 @@ struct Bench {
 }
 
 /// What came of a request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Got {
+    /// 0: no answer came.
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -117,7 +118,7 @@ struct Got {
 
 impl Got {
     fn id(&self) -> &str {
-        self.headers["x-request-id"].to_str().unwrap()
+        self.headers.get("x-request-id").map_or("", |id| id.to_str().unwrap())
     }
 
     fn is_problem(&self) -> bool {
@@ -137,7 +138,17 @@ impl Bench {
         place.stack.restart(Component::Gateway).await.unwrap();
         let device = place.stack.device(DEVICE).unwrap();
         let session = place.stack.log_in(&ANNA, &device).await.unwrap();
-        Self { place, device, session }
+        let bench = Self { place, device, session };
+        // The first login has made the account active, and the feed is on its way with it.
+        let known = format!("/api/patients/{}", number());
+        until("the gateway knows the account", LIMIT, async || {
+            match bench.ask("localhost", Protocol::Http1, bench.request("GET", &known)).await {
+                got if got.status == 200 => Ok(()),
+                got => Err(format!("{got:?}")),
+            }
+        })
+        .await;
+        bench
     }
 
     fn target(&self, host: &str) -> Target {
@@ -169,8 +180,17 @@ impl Bench {
     }
 
     async fn ask_on(&self, connection: &mut Connection, request: Request<Body>) -> Got {
+        self.ask_and(connection, request, || ()).await
+    }
+
+    /// The same; the first piece of the body is told of.
+    async fn ask_and(&self, connection: &mut Connection, request: Request<Body>, mut first: impl FnMut()) -> Got {
         let name = format!("{} {}", request.method(), request.uri());
-        let response = connection.send(request, LIMIT).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let response = match connection.send(request, LIMIT).await {
+            Ok(response) => response,
+            Err(ClientError::Timeout(limit)) => panic!("{name}: no answer within {limit:?}"),
+            Err(_) => return Got::default(),
+        };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut got = Got { status, headers, body: Vec::new(), whole: false, trailers: None };
         let mut body = response.into_body();
@@ -183,7 +203,12 @@ impl Bench {
                 }
                 Some(Err(_)) => return got,
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => got.body.extend_from_slice(&data),
+                    Ok(data) => {
+                        if got.body.is_empty() {
+                            first();
+                        }
+                        got.body.extend_from_slice(&data);
+                    }
                     Err(frame) => got.trailers = frame.into_trailers().ok(),
                 },
             }
@@ -211,11 +236,19 @@ impl Bench {
         .await
     }
 
+    /// The request's row says that it ended in one of these ways; else what is wrong.
+    async fn end_fault(&self, name: &str, got: &Got, outcomes: &[&str]) -> Option<String> {
+        if got.status == 0 {
+            return Some(format!("{name}: no answer, and so no id to find the row by"));
+        }
+        let row = self.row(got.id()).await;
+        let good = outcomes.contains(&row["outcome"].as_str().unwrap());
+        (!good).then(|| format!("{name}: {row}, expected {outcomes:?}; the client got {}", got.status))
+    }
+
     /// The request's row says that it ended so.
     async fn ended(&self, name: &str, got: &Got, outcomes: &[&str]) {
-        let row = self.row(got.id()).await;
-        let outcome = row["outcome"].as_str().unwrap();
-        assert!(outcomes.contains(&outcome), "{name}: {row}, expected {outcomes:?}; the client got {}", got.status);
+        assert_eq!(self.end_fault(name, got, outcomes).await, None);
     }
 }
 

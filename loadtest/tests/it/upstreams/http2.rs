@@ -73,7 +73,7 @@ async fn bodies_of_all_sizes_pass_over_http2() {
         for size in [0, 1, DOCUMENT_BYTES] {
             let got = bench.ask(HOST, protocol, bench.request("GET", &format!("{documents}/{size}"))).await;
             assert!(is_success(&got) && got.body == document(size), "{protocol:?}: {size}: {} bytes", got.body.len());
-            assert_eq!(bench.row(got.id()).await["bytes"], size.to_string(), "{protocol:?}");
+            assert_eq!(bench.row(got.id()).await["bytes"], size, "{protocol:?}");
             if protocol == Protocol::Http2 {
                 let told = got.trailers.as_ref().and_then(|trailers| trailers.get(SENT_TRAILER));
                 assert_eq!(
@@ -195,10 +195,11 @@ fn serve(app: Router) -> Served {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_is_reset_is_seen_to_break_off() {
     let cut = any(async || {
-        let piece = || Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(&[0x55; 1000])));
-        let broken = Err(std::io::Error::other("broken"));
-        let pieces = [piece(), piece(), piece(), broken];
-        axum::body::Body::new(StreamBody::new(futures_util::stream::iter(pieces)))
+        // More than the gateway keeps back: its client has seen the head, and a part, when the rest does not come.
+        let piece = Bytes::from_static(&[0x55; 64 << 10]);
+        let pieces = (0..256).map(move |_| Ok(Frame::data(piece.clone())));
+        let broken = std::iter::once(Err(std::io::Error::other("broken")));
+        axum::body::Body::new(StreamBody::new(futures_util::stream::iter(pieces.chain(broken))))
     });
     let plain = any(async || "plain");
     let app = Router::new().route("/reset/cut/{patient}", cut).route("/reset/plain/{patient}", plain);
@@ -206,7 +207,7 @@ async fn a_stream_that_is_reset_is_seen_to_break_off() {
     let bench = Bench::start(vec![Behind::raw("reset", &[served.address]).with(HTTP2)]).await;
     for protocol in BOTH {
         let got = bench.ask("localhost", protocol, bench.request("GET", &super::path("reset", "cut"))).await;
-        assert!(!got.whole, "{protocol:?}: half an answer looks like a whole one: {} {}", got.status, got.body.len());
+        assert!(got.status == 200 && !got.whole, "{protocol:?}: not seen: {} {}", got.status, got.body.len());
         bench.ended("cut", &got, &["aborted", "failed"]).await;
         let got = bench.ask("localhost", protocol, bench.request("GET", &super::path("reset", "plain"))).await;
         assert!(is_success(&got) && got.body == b"plain", "{protocol:?}: {got:?}");

@@ -1,6 +1,6 @@
 //! TLS towards registries: only the right server gets a request, and only with the certificate that it demands.
 
-use super::{Behind, Bench, is_success, number};
+use super::{Behind, Bench, Got, is_success, number};
 use crate::pki::{self, Files};
 use crate::registry;
 use loadtest::client::{Connection, Device, Protocol, Target, empty, read_all};
@@ -37,6 +37,15 @@ async fn changes(address: SocketAddr, files: &Files) -> Vec<String> {
     String::from_utf8(list.to_vec()).unwrap().lines().map(str::to_owned).collect()
 }
 
+const PROTOCOLS: [(&str, &str); 2] = [("http1", "HTTP/1.1"), ("http2", "HTTP/2.0")];
+
+/// The settings of a registry whose server is of this authority and has this name, and is shown a certificate.
+fn tls(authority: &Files, name: &str, shown: Option<&Files>) -> String {
+    let pair = shown
+        .map_or(String::new(), |files| format!("certificate = {:?}\nkey = {:?}\n", files.client.0, files.client.1));
+    format!("[tls]\nca = {:?}\nserver_name = {name:?}\n{pair}", authority.authority)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_right_server_gets_a_request_and_only_with_the_right_certificate() {
     let dir = tempfile::tempdir().unwrap();
@@ -44,44 +53,36 @@ async fn only_the_right_server_gets_a_request_and_only_with_the_right_certificat
     let ours = pki::make(&dir.path().join("ours"));
     let other = pki::make(&dir.path().join("other"));
     let authority = ours.authority.to_str().unwrap();
-    let (_open, open) = secured(&keeper, dir.path(), "open", &ours, &[]).await;
-    let (_strict, strict) = secured(&keeper, dir.path(), "strict", &ours, &["--client-ca", authority]).await;
-
-    let tls = |ca: &Files, name: &str, shown: Option<&Files>| {
-        let pair = shown
-            .map_or(String::new(), |files| format!("certificate = {:?}\nkey = {:?}\n", files.client.0, files.client.1));
-        format!("[tls]\nca = {:?}\nserver_name = {name:?}\n{pair}", ca.authority)
-    };
+    let demands: &[&str] = &["--client-ca", authority];
     let cases = [
-        ("right", open, tls(&ours, "localhost", None), true),
-        ("authority", open, tls(&other, "localhost", None), false),
-        ("name", open, tls(&ours, "registry.example", None), false),
-        ("shown", strict, tls(&ours, "localhost", Some(&ours)), true),
-        ("unshown", strict, tls(&ours, "localhost", None), false),
-        ("foreign", strict, tls(&ours, "localhost", Some(&other)), false),
+        ("right", &[][..], tls(&ours, "localhost", None), true),
+        ("authority", &[], tls(&other, "localhost", None), false),
+        ("name", &[], tls(&ours, "registry.example", None), false),
+        ("shown", demands, tls(&ours, "localhost", Some(&ours)), true),
+        ("unshown", demands, tls(&ours, "localhost", None), false),
+        ("foreign", demands, tls(&ours, "localhost", Some(&other)), false),
     ];
-    let protocols = [("http1", "HTTP/1.1"), ("http2", "HTTP/2.0")];
-    let mut behind = Vec::new();
-    for (protocol, _) in protocols {
-        for (case, peer, tls, _) in &cases {
+    let (mut behind, mut servers) = (Vec::new(), Vec::new());
+    for (case, more, tls, _) in &cases {
+        // A server for each: what one registry has opened is not to be of use to another here.
+        let (process, address) = secured(&keeper, dir.path(), case, &ours, more).await;
+        for (protocol, _) in PROTOCOLS {
             let settings = format!("protocol = {protocol:?}\n{tls}");
-            behind.push(Behind::sample(&format!("{case}-{protocol}"), &[*peer]).with(&settings));
+            behind.push(Behind::sample(&format!("{case}-{protocol}"), &[address]).with(&settings));
         }
+        servers.push((process, address));
     }
     let bench = Bench::start(behind).await;
-    let read = format!("/api/patients/{}", number());
-    let write = format!("{read}/withdrawals");
-    let mut arrived = Vec::new();
-    for (protocol, version) in protocols {
-        for (case, peer, _, good) in &cases {
+    for ((_process, address), (case, _, _, good)) in servers.iter().zip(&cases) {
+        let mut arrived = Vec::new();
+        for (protocol, version) in PROTOCOLS {
             let host = format!("{case}-{protocol}.localhost");
             // Twice: a connection, or a handshake, that was tried before changes nothing.
             for _ in 0..2 {
-                let got = bench.ask(&host, Protocol::Http2, bench.request("GET", &read)).await;
-                let changed = bench.ask(&host, Protocol::Http1, bench.posts(&write)).await;
+                let (got, changed) = read_and_change(&bench, &host).await;
                 if *good {
                     assert!(is_success(&got) && is_success(&changed), "{host}: {got:?} {changed:?}");
-                    arrived.push((*peer, changed.id().to_owned()));
+                    arrived.push(changed.id().to_owned());
                     bench.ended(&host, &got, &["complete"]).await;
                     let who = bench.ask(&host, Protocol::Http2, bench.request("GET", "/whoami")).await;
                     let who: Value = serde_json::from_slice(&who.body).unwrap();
@@ -94,11 +95,48 @@ async fn only_the_right_server_gets_a_request_and_only_with_the_right_certificat
                 }
             }
         }
+        assert_eq!(changes(*address, &ours).await, arrived, "{case}: nothing else arrives");
     }
-    for peer in [open, strict] {
-        let wanted: Vec<_> = arrived.iter().filter(|(at, _)| *at == peer).map(|(_, id)| id.clone()).collect();
-        assert_eq!(changes(peer, &ours).await, wanted, "nothing else arrives");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_one_registry_has_opened_is_of_no_use_to_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = Keeper::start().unwrap();
+    let ours = pki::make(&dir.path().join("ours"));
+    let other = pki::make(&dir.path().join("other"));
+    let (_process, address) = secured(&keeper, dir.path(), "shared", &ours, &[]).await;
+    let mut behind = Vec::new();
+    for (protocol, _) in PROTOCOLS {
+        // The same server; what is trusted differs.
+        for (case, files) in [("trusts", &ours), ("distrusts", &other)] {
+            let settings = format!("protocol = {protocol:?}\n{}", tls(files, "localhost", None));
+            behind.push(Behind::sample(&format!("{case}-{protocol}"), &[address]).with(&settings));
+        }
     }
+    let bench = Bench::start(behind).await;
+    let mut arrived = Vec::new();
+    for (protocol, _) in PROTOCOLS {
+        for _ in 0..2 {
+            let (got, changed) = read_and_change(&bench, &format!("trusts-{protocol}.localhost")).await;
+            assert!(is_success(&got) && is_success(&changed), "{protocol}: {got:?} {changed:?}");
+            arrived.push(changed.id().to_owned());
+            let (got, changed) = read_and_change(&bench, &format!("distrusts-{protocol}.localhost")).await;
+            assert_eq!(
+                (got.status, changed.status),
+                (502, 502),
+                "{protocol}: a server that it does not trust was asked"
+            );
+        }
+    }
+    assert_eq!(changes(address, &ours).await, arrived);
+}
+
+async fn read_and_change(bench: &Bench, host: &str) -> (Got, Got) {
+    let read = format!("/api/patients/{}", number());
+    let got = bench.ask(host, Protocol::Http2, bench.request("GET", &read)).await;
+    let changed = bench.ask(host, Protocol::Http1, bench.posts(&format!("{read}/withdrawals"))).await;
+    (got, changed)
 }
 
 #[test]

@@ -54,6 +54,7 @@ async fn open(bench: &Bench, what: &str) -> Upgrade {
 async fn the_first_frame_arrives_and_either_side_may_end_a_socket() {
     let backend = Rude::open(script);
     let bench = Bench::start(vec![Behind::raw("socket", &[backend.address()])]).await;
+    let mut ids = Vec::new();
     for round in 0..ROUNDS {
         for what in ["greets", "leaves", "drops"] {
             let name = format!("{what}, round {round}");
@@ -72,11 +73,14 @@ async fn the_first_frame_arrives_and_either_side_may_end_a_socket() {
                 if backend.closed() > closed { Ok(()) } else { Err(name.clone()) }
             })
             .await;
-            let row = bench.row(&request_id(&headers)).await;
-            assert_eq!(row["status"], 101, "{name}: {row}");
-            let outcome = row["outcome"].as_str().unwrap();
-            assert!(matches!(outcome, "complete" | "aborted"), "{name}: {row}");
+            ids.push((name, request_id(&headers)));
         }
+    }
+    for (name, id) in ids {
+        let row = bench.row(&id).await;
+        assert_eq!(row["status"], 101, "{name}: {row}");
+        let outcome = row["outcome"].as_str().unwrap();
+        assert!(matches!(outcome, "complete" | "aborted"), "{name}: {row}");
     }
     for (what, status) in [("refuses", 403), ("ignores", 200)] {
         let Upgrade::Refused(got, headers) = open(&bench, what).await else { panic!("{what}: open") };
