@@ -105,7 +105,7 @@ struct Bench {
 }
 
 /// What came of a request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Got {
     /// 0: no answer came.
     status: u16,
@@ -114,6 +114,14 @@ struct Got {
     /// The body came to its end.
     whole: bool,
     trailers: Option<HeaderMap>,
+}
+
+impl std::fmt::Debug for Got {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let begin = &self.body[..self.body.len().min(80)];
+        let (length, whole) = (self.body.len(), if self.whole { "whole" } else { "broken off" });
+        write!(f, "{} {:?}, {length} bytes, {whole}: {:?}", self.status, self.headers, String::from_utf8_lossy(begin))
+    }
 }
 
 impl Got {

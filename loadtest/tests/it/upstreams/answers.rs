@@ -197,7 +197,8 @@ async fn half_an_answer_is_seen_to_be_half() {
             // The client has a part, when the rest does not come.
             let request = bench.request("GET", &path("cut", what));
             let got = bench.ask_and(&mut connection, request, || backend.signal()).await;
-            assert!(got.status == 200 && got.body == [b'x'; PART], "{what} over {protocol:?}: {got:?}");
+            let begins = !got.body.is_empty() && got.body.len() <= PART && got.body.iter().all(|byte| *byte == b'x');
+            assert!(got.status == 200 && begins, "{what} over {protocol:?}: {got:?}");
             assert!(!got.whole, "{what} over {protocol:?}: half an answer looks like a whole one");
             bench.ended(what, &got, &["aborted", "failed"]).await;
             let next = bench.ask("localhost", protocol, bench.request("GET", &path("cut", "next"))).await;

