@@ -11,7 +11,7 @@ mod secured;
 mod sockets;
 mod uploads;
 
-use crate::shared::{Place, builder, patient};
+use crate::shared::{Place, builder, patient, set};
 use crate::whole::until;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -138,6 +138,8 @@ impl Bench {
     async fn start(behind: Vec<Behind>) -> Self {
         let hosts: Vec<&str> = behind.iter().filter_map(|behind| behind.host.as_deref()).collect();
         let mut place = Place::start_as(&hosts).await;
+        // Rows are looked for often here.
+        place.edit("gateway.toml", |settings| set(settings, "clickhouse", "batch_wait_ms", 50));
         place.edit("routes.toml", |routes| behind.iter().for_each(|behind| behind.add_to(routes)));
         for behind in &behind {
             let right = ["account", "grant", ANNA.user, "--registry", &behind.name, "--right", "read_write"];

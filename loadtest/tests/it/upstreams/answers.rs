@@ -76,7 +76,6 @@ const CASES: &[Case] = &[
     ("GET", "garbage", "SSH-2.0-OpenSSH_9.9\r\n\r\n", true, Want::None(502)),
     ("GET", "zeros", "\0\0\0\0\0\0\0\0\r\n\r\n", true, Want::None(502)),
     ("GET", "half-head", "Content-Len", true, Want::None(502)),
-    ("GET", "hint-only", "HTTP/1.1 103 Early Hints\r\n\r\n", true, Want::None(502)),
     ("GET", "two-lengths", "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", true, Want::None(502)),
     ("GET", "two-lengths-open", "Content-Length: 6\r\nContent-Length: 5\r\n\r\nhello!", false, Want::None(502)),
     ("GET", "length-list", "Content-Length: 5, 6\r\n\r\nhello!", true, Want::None(502)),
@@ -205,6 +204,37 @@ async fn half_an_answer_is_seen_to_be_half() {
             assert_eq!(fault_of_next(&next), None, "after {what} over {protocol:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_is_no_answer() {
+    let backend = Rude::open(|visit, heard| {
+        visit.body(heard);
+        visit.say("HTTP/1.1 103 Early Hints\r\nLink: </static/style.css>; rel=preload\r\n\r\n");
+        if heard.what() == "stalls" {
+            visit.until_closed();
+        }
+        Then::Close
+    });
+    let hints = Behind::raw("hints", &[backend.address()]).with("read_timeout_ms = 400\n");
+    let bench = Bench::start(vec![hints]).await;
+    let mut faults = Vec::new();
+    for protocol in BOTH {
+        for (method, what, status) in
+            [("GET", "closes", 502), ("POST", "closes", 502), ("GET", "stalls", 504), ("POST", "stalls", 504)]
+        {
+            let name = format!("{method} {what} over {protocol:?}");
+            let at = path("hints", what);
+            let request = if method == "GET" { bench.request("GET", &at) } else { bench.posts(&at) };
+            let got = bench.ask("localhost", protocol, request).await;
+            if let Some(fault) = fault(Want::None(status), &got) {
+                faults.push(format!("{name}: expected {status}, got {fault}"));
+            } else {
+                faults.extend(bench.end_fault(&name, &got, &["failed"]).await);
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
 fn fault_of_next(got: &Got) -> Option<String> {

@@ -1,11 +1,14 @@
 //! A registry over HTTP/2 without TLS: bodies of all sizes in both directions, many at once, and ends before the end.
 
-use super::{BOTH, Behind, Bench, LIMIT, changes, is_success, number};
+use super::{BOTH, Behind, Bench, LIMIT, changes, is_success, number, path};
 use crate::registry;
+use crate::rude::{Rude, Then};
 use crate::shared::{from_registry, get, patient};
 use crate::tap::Tap;
 use crate::whole::until;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::routing::any;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, StreamBody};
@@ -206,11 +209,62 @@ async fn a_stream_that_is_reset_is_seen_to_break_off() {
     let served = serve(app);
     let bench = Bench::start(vec![Behind::raw("reset", &[served.address]).with(HTTP2)]).await;
     for protocol in BOTH {
-        let got = bench.ask("localhost", protocol, bench.request("GET", &super::path("reset", "cut"))).await;
-        assert!(got.status == 200 && !got.whole, "{protocol:?}: not seen: {} {}", got.status, got.body.len());
+        let got = bench.ask("localhost", protocol, bench.request("GET", &path("reset", "cut"))).await;
+        assert!(got.status == 200 && !got.whole, "{protocol:?}: half an answer looks like a whole one: {got:?}");
         bench.ended("cut", &got, &["aborted", "failed"]).await;
-        let got = bench.ask("localhost", protocol, bench.request("GET", &super::path("reset", "plain"))).await;
+        let got = bench.ask("localhost", protocol, bench.request("GET", &path("reset", "plain"))).await;
         assert!(is_success(&got) && got.body == b"plain", "{protocol:?}: {got:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_and_early_answers_pass_over_http2_and_what_is_no_http2_does_not() {
+    let app = Router::new()
+        .route("/forms/full/{patient}", any(async || (StatusCode::PAYLOAD_TOO_LARGE, "too much")))
+        .route("/forms/empty/{patient}", any(async || StatusCode::NO_CONTENT))
+        .route("/forms/unchanged/{patient}", any(async || (StatusCode::NOT_MODIFIED, [("etag", "\"1\"")])))
+        .route("/forms/plain/{patient}", any(async || "plain"))
+        .route("/forms/takes/{patient}", any(async |body: Bytes| body.len().to_string()))
+        .layer(DefaultBodyLimit::disable());
+    let served = serve(app);
+    let old = Rude::open(|visit, _| {
+        visit.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain");
+        Then::Close
+    });
+    let forms = Behind::raw("forms", &[served.address]).with(HTTP2);
+    let bench = Bench::start(vec![forms, Behind::raw("old", &[old.address()]).with(HTTP2)]).await;
+    let upload = |what: &str| {
+        let pieces = (0..512).map(|_| Ok(Frame::data(Bytes::from(vec![0x55; 16 << 10]))));
+        let body = http_body_util::BodyExt::boxed(StreamBody::new(futures_util::stream::iter(pieces)));
+        bench.builder("POST", &path("forms", what)).header("expect", "100-continue").body(body).unwrap()
+    };
+    for protocol in BOTH {
+        for (method, what, status, body) in [
+            ("GET", "plain", 200, "plain"),
+            ("HEAD", "plain", 200, ""),
+            ("GET", "empty", 204, ""),
+            ("GET", "unchanged", 304, ""),
+            ("GET", "plain", 200, "plain"),
+        ] {
+            let got = bench.ask("localhost", protocol, bench.request(method, &path("forms", what))).await;
+            let right = got.status == status && got.whole && got.body == body.as_bytes();
+            assert!(right, "{method} {what} over {protocol:?}: {got:?}");
+            bench.ended(what, &got, &["complete"]).await;
+        }
+        // Answered before it is read.
+        let got = bench.ask("localhost", protocol, upload("full")).await;
+        assert!(got.status == 413 && got.whole && got.body == b"too much", "{protocol:?}: {got:?}");
+        // `Expect` is no hindrance.
+        let got = bench.ask("localhost", protocol, upload("takes")).await;
+        assert!(is_success(&got) && got.body == (512_usize << 14).to_string().as_bytes(), "{protocol:?}: {got:?}");
+
+        for method in ["GET", "POST"] {
+            let at = path("old", "plain");
+            let request = if method == "GET" { bench.request("GET", &at) } else { bench.posts(&at) };
+            let got = bench.ask("localhost", protocol, request).await;
+            assert!(got.status == 502 && got.is_problem(), "{method} over {protocol:?}: {got:?}");
+            bench.ended("old", &got, &["failed"]).await;
+        }
     }
 }
 

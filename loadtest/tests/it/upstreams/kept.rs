@@ -121,26 +121,19 @@ fn stalls() -> String {
 async fn a_backend_that_is_too_slow_is_given_up() {
     let backend = Rude::open(|visit, heard| {
         visit.body(heard);
-        match heard.what().split('-').next() {
-            Some("stalls") => visit.say(stalls()),
-            Some("hints") => visit.say("HTTP/1.1 103 Early Hints\r\n\r\n"),
-            _ => {}
+        if heard.what() == "stalls" {
+            visit.say(stalls());
         }
         visit.until_closed();
         Then::Close
     });
     let slow = Behind::raw("slow", &[backend.address()]).with("read_timeout_ms = 400\n");
     let bench = Bench::start(vec![slow]).await;
-    let mut faults = Vec::new();
     for protocol in BOTH {
-        for what in ["silent", "hints"] {
-            let name = format!("{what} over {protocol:?}");
-            let got = bench.ask("localhost", protocol, bench.request("GET", &path("slow", what))).await;
-            if got.status != 504 || !got.is_problem() {
-                faults.push(format!("{name}: {got:?}"));
-            }
-            faults.extend(bench.end_fault(&name, &got, &["failed"]).await);
-        }
+        let got = bench.ask("localhost", protocol, bench.request("GET", &path("slow", "silent"))).await;
+        assert!(got.status == 504 && got.is_problem(), "{protocol:?}: {got:?}");
+        bench.ended("silent", &got, &["failed"]).await;
+
         let what = format!("silent-{protocol:?}");
         let got = bench.ask("localhost", protocol, bench.posts(&path("slow", &what))).await;
         assert!(got.status == 504 && got.is_problem(), "POST over {protocol:?}: {got:?}");
@@ -151,5 +144,4 @@ async fn a_backend_that_is_too_slow_is_given_up() {
         assert!(got.status == 200 && !got.whole && got.body.len() <= PART, "{protocol:?}: {got:?}");
         bench.ended("stalls", &got, &["aborted", "failed"]).await;
     }
-    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
