@@ -1,7 +1,7 @@
 """Reads compose.yml as far as can be done without a Docker engine, and holds it against what it names.
 
-Each service is confined; what it mounts exists or is made by `init`; the users of ClickHouse may do what the programs and the
-views need, and no more.
+Each service is confined; what it mounts exists or is made by `init`; images have exact tags; the users of ClickHouse may do
+what the programs need and read the views, and no more.
 """
 
 import pathlib
@@ -71,18 +71,31 @@ def settings(compose):
         expect(not {"master_key", "device_ca_key", "clickhouse_auditor_password"} & set(used), f"{service}: it sees secrets of the auditor")
 
 
+def images(compose):
+    """A tag that is moved on to the next version is none; a base of our own images has a date or a whole version."""
+    named = [service["image"] for service in compose["services"].values() if "build" not in service]
+    named = [image for image in named if not image.startswith("grindvakt/")]
+    bases = re.findall(r"^FROM (\S+)", (HERE / "Dockerfile").read_text(), re.M)
+    stages = set(re.findall(r"^FROM \S+ AS (\w+)", (HERE / "Dockerfile").read_text(), re.M))
+    named += [base for base in bases if base not in stages]
+    expect(len(named) >= 5, f"images are found: {named}")
+    for image in named:
+        tag = re.sub(r"\$\{\w+:-(.*)}$", r"\1", image.split(":", 1)[1] if ":" in image else "")
+        expect(re.search(r"\d+\.\d+\.\d+|-\d{8}", tag), f"{image}: its tag is exact")
+
+
 def grants():
     users = xml.etree.ElementTree.parse(HERE / "clickhouse/users.xml").getroot().find("users")
     granted = {user.tag: [query.text for query in user.iter("query")] for user in users}
-    views = (ROOT / "contract/clickhouse/0005_views.sql").read_text()
-    for view, columns, table in re.findall(r"database}\.(\w+)\$\{on_cluster} AS\nSELECT\n(.*?)\nFROM \$\{database}\.(\w+)", views, re.S):
-        needed = set()
-        for part in re.split(r",\s*(?![^()]*\))", columns.strip()):
-            expression = part.split(" AS ")[0]
-            needed.add(re.search(r"(\w+)(?:, '[^']*')?\)*$", expression).group(1))
-        expect(f"GRANT SELECT ON grindvakt.{view}" in granted["reader"], f"the reader may read {view}")
-        given = next((set(re.findall(r"\w+", grant.split("(")[1].split(")")[0])) for grant in granted["reader"] if grant.endswith(f"grindvakt.{table}")), set())
-        expect(given == needed, f"the reader's columns of {table}: too many {given - needed}, too few {needed - given}")
+    # The last definition of each view is the one that holds.
+    views = {}
+    for file in sorted((ROOT / "contract/clickhouse").glob("*.sql")):
+        for view, clauses in re.findall(r"^CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?\$\{database}\.(\w+)(.*?)^SELECT$", file.read_text(), re.S | re.M):
+            views[view] = clauses
+    expect(views, "the schema has views")
+    for view, clauses in views.items():
+        expect("SQL SECURITY DEFINER" in clauses, f"{view}: it reads its table by its maker's right, for the reader has none")
+    expect(set(granted["reader"]) == {f"GRANT SELECT ON grindvakt.{view}" for view in views}, "the reader may read the views and nothing else")
     for grant in granted["gateway"]:
         expect(re.match(r"GRANT (INSERT|SELECT\(.*\)) ON grindvakt\.\w+$", grant), f"the gateway inserts and asks for batches: {grant}")
         expect("patient" not in grant, f"the gateway reads nothing of patients: {grant}")
@@ -95,6 +108,7 @@ def main():
     stages = set(re.findall(r"^FROM \S+ AS (\w+)", (HERE / "Dockerfile").read_text(), re.M))
     services(compose, stages)
     settings(compose)
+    images(compose)
     grants()
     for fault in faults:
         print(f"docker: {fault}", file=sys.stderr)

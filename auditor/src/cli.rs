@@ -4,6 +4,7 @@
 
 mod account;
 mod device;
+mod operator;
 mod output;
 
 use crate::config::Config;
@@ -143,6 +144,10 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Clickhouse(args) => {
             log_to_stderr(tracing::Level::INFO, false);
             match engine::run(&args, || {})? {}
+        }
+        Command::Fetch(args) if args.only_where => {
+            let places = fetch::places(&args)?;
+            output.write(&places, &Table::new(&[], &places, |place| vec![place.display().to_string()]))
         }
         Command::Fetch(args) => Ok(fetch::run(&args)?),
         Command::Serve(args) => {

@@ -19,7 +19,8 @@
 //!   256 MiB. Idle, the process has some 200 MB resident, of which a quarter is its own.
 //!
 //! What it does not do: TLS (loopback only), sessions and temporary tables, external tables, users and row policies
-//! beyond the three roles, `async_insert` (the engine ignores it), replication.
+//! beyond the three roles (who may read, reads every table; that a reader sees views only is for a real server),
+//! `async_insert` (the engine ignores it), replication.
 
 mod answer;
 mod auth;
@@ -57,7 +58,8 @@ pub struct Args {
     /// Loopback address and port for ClickHouse's HTTP interface; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8123")]
     pub listen: SocketAddr,
-    /// File with a line `user:key:role` for each user; roles are admin, insert (rows in, and reading) and read.
+    /// File with a line `user:key:role` for each user; roles are admin, insert (rows in, and reading) and read. There are no
+    /// rights per table: who reads, reads all of them.
     #[arg(long, value_name = "FILE")]
     pub key_file: PathBuf,
     /// The engine's library (libchdb.so) [default: the one that `auditor fetch engine` got]

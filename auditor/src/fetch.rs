@@ -32,6 +32,9 @@ pub struct Args {
     /// Check everything that is there already by its full checksum.
     #[arg(long)]
     pub verify: bool,
+    /// Fetch nothing; only say where it is kept, a path a line, whether it is there or not.
+    #[arg(long = "where", conflicts_with = "verify")]
+    pub only_where: bool,
 }
 
 /// What can be fetched.
@@ -43,6 +46,16 @@ pub enum What {
     Countries,
     /// Both.
     All,
+}
+
+impl What {
+    fn packages(self) -> Vec<&'static Package> {
+        match self {
+            Self::Engine => vec![&ENGINE],
+            Self::Countries => vec![&COUNTRIES],
+            Self::All => vec![&ENGINE, &COUNTRIES],
+        }
+    }
 }
 
 /// Why a fetch failed.
@@ -161,11 +174,7 @@ impl Package {
 /// Fetches what was asked for, and says where it is.
 pub fn run(args: &Args) -> Result<(), Error> {
     let cache = cache_directory(args.cache.as_deref())?;
-    let packages: &[&Package] = match args.what {
-        What::Engine => &[&ENGINE],
-        What::Countries => &[&COUNTRIES],
-        What::All => &[&ENGINE, &COUNTRIES],
-    };
+    let packages = args.what.packages();
     if args.what != What::Countries && !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
         return Err(Error::Platform);
     }
@@ -182,9 +191,10 @@ pub fn engine_path(cache: Option<&Path>) -> Result<PathBuf, Error> {
     Ok(ENGINE.path(&cache_directory(cache)?))
 }
 
-/// Where `auditor fetch` puts the country data.
-pub fn countries_path(cache: Option<&Path>) -> Result<PathBuf, Error> {
-    Ok(COUNTRIES.path(&cache_directory(cache)?))
+/// Where it is kept what was asked for; whether it is there is for the caller to see.
+pub fn places(args: &Args) -> Result<Vec<PathBuf>, Error> {
+    let cache = cache_directory(args.cache.as_deref())?;
+    Ok(args.what.packages().iter().map(|package| package.path(&cache)).collect())
 }
 
 /// The cache: as given, else `GRINDVAKT_CACHE`, else the user's cache directory.

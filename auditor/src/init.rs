@@ -109,11 +109,22 @@ pub fn init(args: &InitArgs, now: Micros) -> Result<Vec<InitFile>, InitError> {
     place.host("pki/internal-server", "pki/internal-ca", server, "the auditor's towards gateways")?;
     let client = ("gateway", [].as_slice(), Usage::Client, INTERNAL_DAYS);
     place.host("pki/internal-gateway", "pki/internal-ca", client, "a gateway's towards the auditor")?;
-    place.write("auditor.toml", 0o644, "the auditor's settings", || Ok(SETTINGS.as_bytes().to_vec().into()))?;
+    for (name, text, what) in SETTINGS {
+        place.write(name, 0o644, what, || Ok(text.as_bytes().to_vec().into()))?;
+    }
     Ok(place.files)
 }
 
-const SETTINGS: &str = include_str!("../../config/auditor.toml");
+/// Settings whose paths are those of the files made here.
+const SETTINGS: [(&str, &str, &str); 3] = [
+    ("auditor.toml", include_str!("../../config/auditor.toml"), "the auditor's settings"),
+    ("gateway.toml", include_str!("../../config/gateway.toml"), "a gateway's settings"),
+    (
+        "routes.toml",
+        include_str!("../../config/routes.toml"),
+        "the sample registry's routes: to be replaced by your own",
+    ),
+];
 
 struct Place {
     dir: PathBuf,

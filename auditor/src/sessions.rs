@@ -25,6 +25,8 @@ pub enum End {
     Replaced,
     /// The account was closed, blocked or locked by an administrator, or its credentials were changed.
     Account,
+    /// The account was given another commission, or none.
+    Commission,
     /// The device was revoked.
     Device,
 }
@@ -38,6 +40,7 @@ impl End {
             Self::Logout => "logout",
             Self::Replaced => "replaced",
             Self::Account => "account",
+            Self::Commission => "commission",
             Self::Device => "device",
         }
     }

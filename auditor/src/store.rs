@@ -10,6 +10,7 @@
 //! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors sealed.
 
 mod accounts;
+mod commissions;
 mod devices;
 mod directory;
 mod outbox;
@@ -53,9 +54,12 @@ pub enum StoreError {
     /// A row that this program cannot have written.
     #[error("the account database holds a row that cannot be read: {0}")]
     Damaged(&'static str),
-    /// There is one already.
-    #[error("there is such {0} already")]
+    /// Another has it.
+    #[error("the {0} is taken already")]
     Taken(&'static str),
+    /// A value that lacks a part.
+    #[error("{0}")]
+    Incomplete(&'static str),
     /// There is none.
     #[error("there is no such {0}")]
     Absent(&'static str),
@@ -112,20 +116,20 @@ pub struct By {
     pub device_org: contract::Text,
     /// From where.
     pub origin: Origin,
-    /// How, in a word: `app`, `cli`, `sweeper`.
-    pub channel: &'static str,
+    /// How, in a word: `app`, `cli`, `sweeper`; on the command line followed by who ran the command.
+    pub channel: contract::Text,
 }
 
 impl By {
     /// The program itself, or its command line.
-    pub fn program(channel: &'static str) -> Self {
+    pub fn program(channel: &str) -> Self {
         Self {
             account: AccountId::NONE,
             device: DeviceId::NONE,
             device_cert: CertFingerprint([0; 32]),
             device_org: contract::Text::from(""),
             origin: Origin { address: Ipv6Addr::UNSPECIFIED, country: *b"--", asn: 0 },
-            channel,
+            channel: channel.into(),
         }
     }
 }

@@ -266,7 +266,7 @@ wire_struct! {
         pub session: u64,
         /// How many equal events this one stands for: floods are counted, not listed.
         pub count: u32,
-        /// More, in words without names or identities.
+        /// More, in words without names or identities of patients and users; of a command, who ran it on its machine.
         pub detail: Text,
     }
 }

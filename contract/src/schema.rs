@@ -38,6 +38,7 @@ migrations! {
     3 "0003_access_seal",
     4 "0004_data_key",
     5 "0005_views",
+    6 "0006_views_of_their_definer",
 }
 
 /// Where the schema goes.
@@ -152,6 +153,24 @@ mod tests {
             "patient_source" Source, "protection" Protection, "care_relation" Relation, "outcome" OutcomeKind,);
         let auth = MIGRATIONS.get(1).expect("two").sql;
         check!(auth, "kind" AuthEventKind, "reason" Reason, "auth_method" AuthMethod,);
+    }
+
+    /// A reader on a real server has grants for the views alone.
+    #[test]
+    fn views_read_by_the_right_of_who_made_them() {
+        let target = target();
+        let mut views = std::collections::BTreeMap::new();
+        for migration in MIGRATIONS {
+            for statement in target.statements(migration).expect("renders") {
+                let (head, _) = statement.split_once("SELECT").unwrap_or((&statement, ""));
+                if let Some((_, name)) = head.split_once("VIEW ") {
+                    let name = name.trim_start_matches("IF NOT EXISTS ").split_whitespace().next().unwrap_or_default();
+                    views.insert(name.to_owned(), head.contains("DEFINER = CURRENT_USER SQL SECURITY DEFINER"));
+                }
+            }
+        }
+        let wanted = [("grindvakt.access".to_owned(), true), ("grindvakt.event".to_owned(), true)];
+        assert_eq!(views, wanted.into());
     }
 
     #[test]

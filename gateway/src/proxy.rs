@@ -1,19 +1,21 @@
-//! The proxy: pingora's hooks, and behind each the step of a request's life that it stands for.
+//! The proxy: the life of one request, from its head to its outcome.
 //!
-//! | hook | step |
+//! | step | where |
 //! |---|---|
-//! | `request_filter` | hygiene, route, device, session, policy, patients, intent ([`admit`]) |
-//! | `upstream_peer` | a server of the registry, for an admitted request only |
-//! | `upstream_request_filter` | identity headers out, assertion in ([`forward`]) |
-//! | `response_filter` | nothing leaves before the intent is durable ([`hold`]) |
-//! | `response_body_filter` | counting; long exchanges are watched |
-//! | `logging`, or the context's end | the outcome |
+//! | hygiene, route, device, session, policy, patients, intent | [`admit`] |
+//! | a refusal, recorded and told | [`answer`] |
+//! | a server of the registry, for an admitted request only; both bodies | [`exchange`] |
+//! | identity headers out, assertion in | [`forward`] |
+//! | nothing leaves before the intent is durable | [`hold`] |
+//! | the outcome, wherever the request ends | [`context`] |
 //!
-//! The hooks are thin on purpose: what they decide is in modules that know nothing of pingora.
+//! pingora reads and writes HTTP on both sides and keeps the connections to backends; what happens between is ours, for a
+//! response may only go on once its records are durable, which pingora's proxy has no place to wait for.
 
 mod admit;
 mod answer;
 mod context;
+mod exchange;
 mod forward;
 mod hold;
 mod metrics;
@@ -34,19 +36,20 @@ use crate::route::Routes;
 use crate::upstream::Upstreams;
 use async_trait::async_trait;
 use bytes::Bytes;
-use context::{Admitted, Body, Stage};
+use context::{Admitted, Stage};
 use contract::Text;
 use contract::id::DeviceId;
-use contract::record::{OutcomeKind, Reason};
+use contract::record::OutcomeKind;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::{Method, StatusCode, header};
-use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::proxy::{FailToProxy, ProxyHttp, Session};
-use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType};
+use http::{StatusCode, header};
+use pingora::ErrorType;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long a client may take between two pieces of its body, or to take two pieces of a response.
 const PIECE_MAX: Duration = Duration::from_mins(1);
@@ -103,225 +106,53 @@ impl Proxy {
 }
 
 #[async_trait]
-impl ProxyHttp for Proxy {
-    type CTX = Context;
-
-    fn new_ctx(&self) -> Context {
-        Context::new(clock::now(), self.parts.recorder.clone(), Arc::clone(&self.parts.metrics))
-    }
-
-    /// Nothing: pingora's default would add a compressor that no response uses.
-    fn init_downstream_modules(&self, _modules: &mut pingora::modules::http::HttpModules) {}
-
-    async fn early_request_filter(&self, session: &mut Session, _context: &mut Context) -> pingora::Result<()> {
-        session.set_keepalive(Some(self.parts.limits.idle_timeout.as_secs()));
+impl HttpServerApp for Proxy {
+    /// The life of one request. The connection is given back if it may have another.
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        stop: &watch::Receiver<bool>,
+    ) -> Option<ReusedHttpStream> {
+        match session.read_request().await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => {
+                if matches!(error.etype(), ErrorType::InvalidHTTPHeader) {
+                    // What is written is made an answer of ours by the connection. It may be gone already.
+                    let _gone = session.respond_error(StatusCode::BAD_REQUEST.as_u16()).await;
+                }
+                session.shutdown().await;
+                return None;
+            }
+        }
+        let kept = session.get_keepalive().is_some() && !*stop.borrow();
+        session.set_keepalive(kept.then(|| self.parts.limits.idle_timeout.as_secs()));
         session.set_read_timeout(Some(PIECE_MAX));
         session.set_write_timeout(Some(PIECE_MAX));
-        Ok(())
+        let mut context = Context::new(clock::now(), self.parts.recorder.clone(), Arc::clone(&self.parts.metrics));
+        if !self.serve(&mut session, &mut context).await {
+            return None;
+        }
+        drop(context);
+        let settings = HttpPersistentSettings::for_session(&session);
+        let stream = session.finish().await.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(stream, settings))
     }
+}
 
-    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<bool> {
-        match self.admit(session, context).await {
+impl Proxy {
+    /// Serves a request whose head has come. False: the connection is of no more use.
+    async fn serve(&self, session: &mut ServerSession, context: &mut Context) -> bool {
+        let answered = match self.admit(session, context).await {
             Ok(admit::Next::Forward(admitted)) => {
                 context.stage = Stage::Admitted(admitted);
-                Ok(false)
+                return self.exchange(session, context).await;
             }
-            Ok(admit::Next::KeySet) => {
-                self.key_set(session, context).await?;
-                Ok(true)
-            }
-            Err(refusal) => {
-                self.refuse(session, context, *refusal).await?;
-                Ok(true)
-            }
-        }
-    }
-
-    async fn upstream_peer(&self, _session: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
-        let Stage::Admitted(admitted) = &mut context.stage else {
-            // Cannot be: pingora asks for a peer only after request_filter has admitted.
-            return Err(Error::explain(ErrorType::InternalError, "not admitted"));
+            Ok(admit::Next::KeySet) => self.key_set(session, context).await,
+            Err(refusal) => self.refuse(session, context, *refusal).await,
         };
-        let peer = self.parts.upstreams.pool(admitted.permit.registry()).and_then(|pool| pool.next());
-        let Some(mut peer) = peer else {
-            admitted.failure = Some((Reason::UpstreamUnavailable, StatusCode::SERVICE_UNAVAILABLE));
-            return Err(Error::explain(ErrorType::HTTPStatus(503), "no peer is well"));
-        };
-        if admitted.websocket {
-            crate::upstream::for_websocket(&mut peer);
-        }
-        Ok(peer)
-    }
-
-    async fn request_body_filter(
-        &self,
-        _session: &mut Session,
-        body: &mut Option<Bytes>,
-        end_of_stream: bool,
-        context: &mut Context,
-    ) -> pingora::Result<()> {
-        // An empty last piece (HTTP/2: a DATA frame that only ends the stream) is written by pingora 0.9.1 as a final
-        // chunk, and the end of the body as another. The backend would take the second for a request.
-        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
-            *body = None;
-        }
-        if let (Stage::Admitted(admitted), Some(body)) = (&mut context.stage, body)
-            && !admitted.websocket
-        {
-            admitted.body_bytes += body.len() as u64;
-            if admitted.body == Body::None && !body.is_empty() {
-                admitted.failure = Some((Reason::Malformed, StatusCode::BAD_REQUEST));
-                return Err(Error::explain(ErrorType::HTTPStatus(400), "a body that was not announced"));
-            }
-            if admitted.body_bytes > admitted.route.body_bytes_max {
-                admitted.failure = Some((Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE));
-                return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large"));
-            }
-        }
-        Ok(())
-    }
-
-    async fn upstream_request_filter(
-        &self,
-        session: &mut Session,
-        upstream: &mut RequestHeader,
-        context: &mut Context,
-    ) -> pingora::Result<()> {
-        let Stage::Admitted(admitted) = &context.stage else {
-            return Err(Error::explain(ErrorType::InternalError, "not admitted"));
-        };
-        let address = context.client.as_ref().map(|client| &client.address);
-        let to_auditor = self.is_auditor(admitted);
-        forward::request(session.req_header(), upstream, admitted, context.request, address, to_auditor)
-    }
-
-    async fn response_filter(
-        &self,
-        session: &mut Session,
-        upstream: &mut ResponseHeader,
-        context: &mut Context,
-    ) -> pingora::Result<()> {
-        // 100 Continue and the like say nothing of a patient; 101 opens a stream that may.
-        if upstream.status.is_informational() && upstream.status != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(());
-        }
-        let Stage::Admitted(admitted) = &mut context.stage else {
-            return Err(Error::explain(ErrorType::InternalError, "not admitted"));
-        };
-        let waited = std::time::Instant::now();
-        if admitted.hold.release().await.is_err() {
-            admitted.failure = Some((Reason::JournalUnavailable, StatusCode::SERVICE_UNAVAILABLE));
-            return Err(Error::explain(ErrorType::HTTPStatus(503), "the record is not durable"));
-        }
-        self.parts.metrics.hold_seconds.observe(waited.elapsed().as_secs_f64());
-        context.status = upstream.status.as_u16();
-        let from_auditor = self.is_auditor(admitted);
-        forward::response(upstream, context.request, from_auditor)?;
-        if upstream.status == StatusCode::SWITCHING_PROTOCOLS {
-            session.set_read_timeout(None);
-            let allowed = self.still_allowed(context);
-            let now = clock::now();
-            context.watch(now, allowed, &self.parts.clients);
-            context.begin_long(now);
-        } else {
-            self.keep_watch(context);
-        }
-        Ok(())
-    }
-
-    fn response_body_filter(
-        &self,
-        _session: &mut Session,
-        body: &mut Option<Bytes>,
-        _end_of_stream: bool,
-        context: &mut Context,
-    ) -> pingora::Result<Option<Duration>> {
-        context.bytes += body.as_ref().map_or(0, |body| body.len() as u64);
-        self.keep_watch(context);
-        Ok(None)
-    }
-
-    async fn logging(&self, _session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        let kind = match error {
-            None => OutcomeKind::Complete,
-            Some(_) if context.disclosing() => OutcomeKind::Aborted,
-            Some(_) => OutcomeKind::Failed,
-        };
-        context.end(clock::now(), kind);
-    }
-
-    fn fail_to_connect(
-        &self,
-        _session: &mut Session,
-        _peer: &HttpPeer,
-        context: &mut Context,
-        mut error: Box<Error>,
-    ) -> Box<Error> {
-        // Nothing was sent yet, so another peer may try, whatever the method: as often as there are likely peers.
-        if let Stage::Admitted(admitted) = &mut context.stage
-            && admitted.connects < admitted.registry.peers.len().min(3)
-        {
-            admitted.connects += 1;
-            error.set_retry(true);
-        }
-        error
-    }
-
-    fn error_while_proxy(
-        &self,
-        _peer: &HttpPeer,
-        session: &mut Session,
-        mut error: Box<Error>,
-        context: &mut Context,
-        reused: bool,
-    ) -> Box<Error> {
-        // A kept connection may have been closed under the request. Only one that changes nothing is asked again, and
-        // only while nothing of an answer has left.
-        let safe = matches!(session.req_header().method, Method::GET | Method::HEAD)
-            && !context.disclosing()
-            && !session.as_ref().retry_buffer_truncated();
-        if safe {
-            error.retry.decide_reuse(reused);
-        } else {
-            error.set_retry(false);
-        }
-        error
-    }
-
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
-        let failure = match &context.stage {
-            Stage::Admitted(admitted) => admitted.failure,
-            _ => None,
-        };
-        let (reason, status) = failure.unwrap_or_else(|| match error.esource() {
-            ErrorSource::Downstream => (Reason::Malformed, StatusCode::BAD_REQUEST),
-            _ if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::ConnectTimedout) => {
-                (Reason::UpstreamUnavailable, StatusCode::GATEWAY_TIMEOUT)
-            }
-            _ => (Reason::UpstreamUnavailable, StatusCode::BAD_GATEWAY),
-        });
-        let gone = *error.esource() == ErrorSource::Downstream
-            && matches!(error.etype(), ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed);
-        if gone || session.response_written().is_some() {
-            return FailToProxy { error_code: 0, can_reuse_downstream: false };
-        }
-        self.parts.metrics.upstream_failures.with_label_values(&[reason.as_str()]).inc();
-        // Kinds only: the error's own text may hold bytes of the exchange.
-        let (kind, side) = (error.etype().as_str(), error.esource().as_str());
-        tracing::warn!(request = %context.request, reason = reason.as_str(), kind, side, "answered in a backend's place");
-        context.answered_instead = true;
-        // The client may be gone by now; its outcome is recorded all the same.
-        let _gone = self.problem(session, context, reason, status, None).await;
-        FailToProxy { error_code: status.as_u16(), can_reuse_downstream: false }
-    }
-
-    /// Errors are told by metrics and outcomes; pingora's own lines would hold the path.
-    fn suppress_error_log(&self, _session: &Session, _context: &Context, _error: &Error) -> bool {
-        true
-    }
-
-    fn request_summary(&self, _session: &Session, context: &Context) -> String {
-        format!("request {}", context.request)
+        context.end(clock::now(), if answered.is_ok() { OutcomeKind::Complete } else { OutcomeKind::Failed });
+        answered.is_ok()
     }
 }
 
@@ -342,7 +173,7 @@ impl Proxy {
         }
     }
 
-    async fn key_set(&self, session: &mut Session, context: &mut Context) -> pingora::Result<()> {
+    async fn key_set(&self, session: &mut ServerSession, context: &mut Context) -> pingora::Result<()> {
         let body = Bytes::copy_from_slice(self.parts.asserter.jwks().as_bytes());
         let mut response = ResponseHeader::build(StatusCode::OK, Some(4))?;
         response.insert_header(header::CONTENT_TYPE, "application/jwk-set+json")?;
@@ -350,7 +181,7 @@ impl Proxy {
         response.insert_header(header::CACHE_CONTROL, "max-age=300")?;
         context.status = 200;
         context.stage = Stage::Answered;
-        session.write_response_header(Box::new(response), false).await?;
-        session.write_response_body(Some(body), true).await
+        session.write_response_header(Box::new(response)).await?;
+        session.write_response_body(body, true).await
     }
 }

@@ -168,8 +168,6 @@ pub struct Route {
     pub body_bytes_max: u64,
     /// May be upgraded to a WebSocket.
     pub websocket: bool,
-    /// May be opened in an emergency.
-    pub emergency: bool,
     /// Where the unit stands that the request concerns.
     pub unit: Option<UnitPlace>,
     /// Who is not logged in is sent to the login page, if a person is there to see it.

@@ -25,8 +25,6 @@ use crate::tls::{self, Verifier};
 use crate::upstream::Upstreams;
 use anyhow::Context as _;
 use contract::pseudonym::{AuditorPublicKey, PseudonymKey};
-use pingora::proxy::HttpProxy;
-use pingora::server::configuration::ServerConf;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -79,7 +77,7 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
         Asserter::new(keys.assertion, config.identity.assertion_issuer.clone(), config.auditor.registry.clone());
     let jwks = asserter.jwks().to_owned();
     let proxy_metrics = Arc::new(proxy::Metrics::register(&registry, &config.routes)?);
-    let proxy = Proxy::new(proxy::Parts {
+    let proxy = Arc::new(Proxy::new(proxy::Parts {
         routes: Arc::new(config.routes),
         hosts: config.listen.hosts.clone(),
         directory: Arc::clone(&directory),
@@ -94,15 +92,12 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
         limits: config.limits.clone(),
         metrics: proxy_metrics,
         empty: "".into(),
-    });
-    let mut http_proxy = HttpProxy::new(proxy, Arc::new(server_conf(config.node.threads)));
-    http_proxy.handle_init_modules();
-    let application = Arc::new(http_proxy);
+    }));
 
     let verifier = Verifier::new(tls::client_verifier(&config.tls.client_ca)?, Arc::clone(&directory));
     let listener = Listener::new(listener::Parts {
         tls: tls::server_config(&config.tls.certificate, &config.tls.key, Arc::new(verifier))?,
-        application: Arc::clone(&application),
+        application: proxy,
         clients: Arc::clone(&clients),
         floods: Arc::clone(&floods),
         geo,
@@ -141,7 +136,6 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     // Without a manager that listens there is nobody to tell.
     let _unmanaged = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     stop_sender.send_replace(true);
-    pingora::apps::HttpServerApp::http_cleanup(application.as_ref()).await;
     drain(&clients, config.limits.drain_timeout).await;
     floods.flush(clock::now());
     for task in following {
@@ -160,16 +154,6 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let _ended = ops.await;
     tracing::info!("stopped");
     Ok(())
-}
-
-fn server_conf(threads: Option<usize>) -> ServerConf {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    ServerConf {
-        threads: threads.unwrap_or(processors),
-        upstream_keepalive_pool_size: 1024,
-        max_retries: 4,
-        ..ServerConf::default()
-    }
 }
 
 fn secret(path: &Path) -> anyhow::Result<Zeroizing<String>> {

@@ -6,13 +6,16 @@
 //!
 //! Connections are pooled by pingora, per peer and TLS settings. TLS towards a backend is always verified.
 
-mod patient;
+mod backend;
+
+pub use backend::{Backend, Event};
 
 use crate::route::{Peer, Protocol, Registry, RegistryId, Routes};
-use parking_lot::Mutex;
+use pingora::connectors::ConnectorOptions;
+use pingora::connectors::http::Connector;
 use pingora::lb::health_check::HttpHealthCheck;
 use pingora::lb::selection::RoundRobin;
-use pingora::lb::{Backend, Backends, LoadBalancer, discovery};
+use pingora::lb::{self, Backends, LoadBalancer, discovery};
 use pingora::protocols::ALPN;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
@@ -22,6 +25,7 @@ use std::collections::BTreeSet;
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -46,41 +50,65 @@ pub enum UpstreamError {
     },
 }
 
-/// Prepares a peer for an upgrade to a WebSocket.
-pub fn for_websocket(peer: &mut HttpPeer) {
-    // Silence is no fault in a WebSocket.
-    peer.options.read_timeout = None;
-    patient::make(peer);
-}
+/// The most idle connections that are kept, to all servers together.
+const KEPT_MAX: usize = 2048;
 
 /// The servers of all registries, by the registry's number.
-pub struct Upstreams(Vec<Arc<Pool>>);
+pub struct Upstreams {
+    pools: Vec<Arc<Pool>>,
+    connector: Connector,
+}
 
 /// The servers of one registry.
 pub struct Pool {
     name: String,
     balancer: LoadBalancer<RoundRobin>,
-    peers: Vec<HttpPeer>,
+    peers: Vec<Member>,
+    /// Whose turn it is.
+    turn: AtomicUsize,
     places: Arc<Semaphore>,
     check_every: Option<Duration>,
-    /// Which peers were well at the last look, for the log.
-    known: Mutex<Vec<bool>>,
+}
+
+/// One server of a registry.
+struct Member {
+    peer: HttpPeer,
+    /// At the last look.
+    well: AtomicBool,
 }
 
 impl Upstreams {
     /// Sets up every registry's servers: resolves names, reads certificates.
     pub fn new(routes: &Routes) -> Result<Self, UpstreamError> {
-        routes.registries().iter().map(|registry| Pool::new(registry).map(Arc::new)).collect::<Result<_, _>>().map(Self)
+        let pools = routes.registries().iter().map(|registry| Pool::new(registry).map(Arc::new));
+        let options = ConnectorOptions::new(KEPT_MAX);
+        Ok(Self { pools: pools.collect::<Result<_, _>>()?, connector: Connector::new(Some(options)) })
+    }
+
+    /// A connection to this server, new or kept, for one request.
+    pub async fn connect(&self, peer: &HttpPeer) -> pingora::Result<Backend> {
+        let (mut session, reused) = self.connector.get_http_session(peer).await?;
+        session.set_read_timeout(peer.options.read_timeout);
+        session.set_write_timeout(peer.options.write_timeout);
+        Ok(Backend::new(session, reused))
+    }
+
+    /// Gives a connection back. It is kept for others only if its request went through as a whole.
+    pub async fn release(&self, backend: Backend, peer: &HttpPeer) {
+        // A stream of HTTP/2 ends by itself; its connection is not its own.
+        if backend.is_http2() || backend.is_reusable() {
+            self.connector.release_http_session(backend.session, peer, peer.options.idle_timeout).await;
+        }
     }
 
     /// The servers of a registry.
     pub fn pool(&self, registry: RegistryId) -> Option<&Arc<Pool>> {
-        self.0.get(registry.index())
+        self.pools.get(registry.index())
     }
 
     /// Checks the peers' health until told to stop.
     pub fn watch(&self, stop: &watch::Receiver<bool>) {
-        for pool in &self.0 {
+        for pool in &self.pools {
             let Some(every) = pool.check_every else { continue };
             let (pool, mut stop) = (Arc::clone(pool), stop.clone());
             crate::task::vital("health check", async move {
@@ -97,7 +125,7 @@ impl Upstreams {
 
     /// Peers that are well, and all, of each registry: for metrics.
     pub fn health(&self) -> impl Iterator<Item = (&str, usize, usize)> {
-        self.0.iter().map(|pool| (pool.name.as_str(), pool.well(), pool.peers.len()))
+        self.pools.iter().map(|pool| (pool.name.as_str(), pool.well(), pool.peers.len()))
     }
 }
 
@@ -105,9 +133,9 @@ impl Pool {
     fn new(registry: &Registry) -> Result<Self, UpstreamError> {
         let peers: Vec<HttpPeer> =
             registry.peers.iter().map(|peer| http_peer(registry, peer)).collect::<Result<_, _>>()?;
-        let backends: BTreeSet<Backend> = peers
+        let backends: BTreeSet<lb::Backend> = peers
             .iter()
-            .map(|peer| Backend { addr: peer._address.clone(), weight: 1, ext: http::Extensions::new() })
+            .map(|peer| lb::Backend { addr: peer._address.clone(), weight: 1, ext: http::Extensions::new() })
             .collect();
         let balancer: LoadBalancer<RoundRobin> =
             LoadBalancer::from_backends(Backends::new(discovery::Static::new(backends)));
@@ -130,9 +158,9 @@ impl Pool {
             name: registry.name.to_string(),
             places: Arc::new(Semaphore::new(registry.connections_max as usize)),
             check_every: registry.health.as_ref().map(|health| health.interval),
-            known: Mutex::new(vec![true; peers.len()]),
+            turn: AtomicUsize::new(0),
+            peers: peers.into_iter().map(|peer| Member { peer, well: AtomicBool::new(true) }).collect(),
             balancer,
-            peers,
         })
     }
 
@@ -141,15 +169,15 @@ impl Pool {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
-    /// The peer for the next request; `None`: none is well.
-    pub fn next(&self) -> Option<Box<HttpPeer>> {
-        let chosen = self.balancer.select(b"", 64)?;
-        self.peers.iter().find(|peer| peer._address == chosen.addr).map(|peer| Box::new(peer.clone()))
+    /// The peer for the next request: each in its turn, of those that are well. `None`: none is.
+    pub fn next(&self) -> Option<&HttpPeer> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.peers.len().max(1);
+        let (before, from) = self.peers.split_at_checked(turn)?;
+        from.iter().chain(before).find(|member| member.well.load(Ordering::Relaxed)).map(|member| &member.peer)
     }
 
     fn well(&self) -> usize {
-        let all = self.balancer.backends().get_backend();
-        all.iter().filter(|backend| self.balancer.backends().ready(backend)).count()
+        self.peers.iter().filter(|member| member.well.load(Ordering::Relaxed)).count()
     }
 
     /// Puts the peers into the balancer; to be awaited once before the first request.
@@ -162,17 +190,16 @@ impl Pool {
     async fn check(&self) {
         self.balancer.backends().run_health_check(true).await;
         let backends = self.balancer.backends().get_backend();
-        let mut known = self.known.lock();
-        for (peer, was) in self.peers.iter().zip(known.iter_mut()) {
-            let is = backends.iter().any(|b| b.addr == peer._address && self.balancer.backends().ready(b));
-            if is != *was {
-                let peer = peer._address.to_string();
+        for member in &self.peers {
+            let address = &member.peer._address;
+            let is = backends.iter().any(|b| b.addr == *address && self.balancer.backends().ready(b));
+            if is != member.well.swap(is, Ordering::Relaxed) {
+                let peer = address.to_string();
                 if is {
                     tracing::info!(registry = self.name, peer, "the peer is well again");
                 } else {
                     tracing::warn!(registry = self.name, peer, "the peer is not well; it gets no requests");
                 }
-                *was = is;
             }
         }
     }
@@ -181,7 +208,7 @@ impl Pool {
 impl Upstreams {
     /// Puts the peers of all registries into their balancers.
     pub async fn prepare(&self) {
-        for pool in &self.0 {
+        for pool in &self.pools {
             pool.prepare().await;
         }
     }

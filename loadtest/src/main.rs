@@ -39,7 +39,6 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         // pingora makes its own runtimes.
         Command::Bare(options) => loadtest::bare::run(&options).map(|()| true),
-        Command::Code(options) => loadtest::run::code(&options).map(|()| true),
         command => in_runtime(command),
     };
     match done {
@@ -58,7 +57,8 @@ fn in_runtime(command: Command) -> anyhow::Result<bool> {
             Command::Run(options) => loadtest::run::run(options).await.map(|()| true),
             Command::Verify(options) => Box::pin(unless_interrupted(loadtest::verify::run(options))).await,
             Command::Bench(options) => Box::pin(unless_interrupted(loadtest::bench::run(options))).await.map(|()| true),
-            Command::Bare(_) | Command::Code(_) => Ok(true),
+            Command::Code(options) => unless_interrupted(loadtest::run::code(options)).await.map(|()| true),
+            Command::Bare(_) => Ok(true),
         }
     })
 }

@@ -2,8 +2,10 @@
 //!
 //! Everything is kept in one folder: a second start finds accounts, devices and data again.
 
+mod codes;
+
 use crate::client::login::Credentials;
-use crate::client::totp::Authenticator;
+use crate::client::totp::STEP_S;
 use crate::console;
 use crate::patients::{Population, SEED};
 use crate::stack::files::{DATABASE, Layout};
@@ -11,6 +13,7 @@ use crate::stack::people::{ANNA, ELSA, Enrolled, Roster};
 use crate::stack::ports::{Moved, Ports};
 use crate::stack::{Programs, Settings, Stack};
 use anyhow::Context as _;
+use codes::Code;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -74,6 +77,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 async fn start(options: &Options) -> anyhow::Result<Stack> {
+    // First of all: while another demo runs in this folder it has the ports, and that is not what is to be told.
+    Layout::new(&options.dir)?.lock().map(drop)?;
     let programs = match &options.programs {
         Some(folder) => Programs::in_folder(folder)?,
         None => Programs::beside_this()?,
@@ -115,39 +120,63 @@ async fn watch(stack: &mut Stack) -> String {
             return fallen;
         }
         if console::is_terminal()
-            && let Ok((code, left)) = code_now(stack.enrolled(), ANNA.user)
+            && let Ok(text) = code_now(stack, crate::clock::now_seconds())
         {
-            console::progress(&format!(
-                "{}'s code now: {code}  (changes in {left:>2} s; Ctrl-C stops everything)",
-                ANNA.user
-            ));
+            console::progress(&text);
         }
         tokio::time::sleep(TICK).await;
     }
 }
 
-/// Prints a user's current code.
-pub fn code(options: &CodeOptions) -> anyhow::Result<()> {
-    let enrolled = Enrolled::load(&Layout::new(&options.dir)?)?;
-    let (code, _) = code_now(&enrolled, &options.user)?;
-    console::say(&code);
-    Ok(())
+/// Prints a code of a user's that was not printed before, and waits for one if need be.
+pub async fn code(options: CodeOptions) -> anyhow::Result<()> {
+    let layout = Layout::new(&options.dir)?;
+    let enrolled = Enrolled::load(&layout)?;
+    let credentials = credentials(&enrolled, &options.user)?;
+    loop {
+        match codes::take(&layout, &options.user, crate::clock::now_seconds())? {
+            Code::Step(step) => {
+                console::say(&codes::code(credentials, step)?);
+                return Ok(());
+            }
+            Code::In(seconds) => {
+                console::note(&format!("a code is good for one login: waiting {seconds} s for the next one"));
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+            }
+        }
+    }
 }
 
-fn code_now(enrolled: &Enrolled, user: &str) -> anyhow::Result<(String, u64)> {
-    let credentials = enrolled.credentials.get(user).with_context(|| format!("there is no demo user {user}"))?;
-    let now = crate::clock::now_seconds();
-    Ok((Authenticator::from_base32(&credentials.totp_secret)?.code(now), Authenticator::seconds_left(now)))
+/// The line that tells the demo user's code, for somebody at a browser.
+fn code_now(stack: &Stack, now: u64) -> anyhow::Result<String> {
+    let user = ANNA.user;
+    let told = match codes::next(now, codes::last(stack.layout(), user)) {
+        Code::Step(step) => {
+            let code = codes::code(credentials(stack.enrolled(), user)?, step)?;
+            // The auditor takes it until one step after its own.
+            format!("{code}  (changes in {:>2} s", (step + 1) * STEP_S - now)
+        }
+        Code::In(seconds) => format!("in {seconds} s  (the last ones are given out"),
+    };
+    Ok(format!("{user}'s code now: {told}; good for one login; Ctrl-C stops everything)"))
+}
+
+fn credentials<'a>(enrolled: &'a Enrolled, user: &str) -> anyhow::Result<&'a Credentials> {
+    enrolled.credentials.get(user).with_context(|| format!("there is no demo user {user}"))
 }
 
 fn tell(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     let layout = stack.layout();
     let target = stack.target();
     let enrolled = stack.enrolled();
-    let find = |user: &str| enrolled.credentials.get(user).with_context(|| format!("{user} has no account"));
-    let (anna, elsa): (&Credentials, &Credentials) = (find(ANNA.user)?, find(ELSA.user)?);
+    let (anna, elsa) = (credentials(enrolled, ANNA.user)?, credentials(enrolled, ELSA.user)?);
     let pass_phrase = enrolled.devices.get(DEVICE).map(|device| device.pass_phrase.as_str()).unwrap_or_default();
-    let (code, left) = code_now(enrolled, ANNA.user)?;
+    let now = crate::clock::now_seconds();
+    // Given out as any other, so that the shell's line below does not get it a second time.
+    let code = match codes::take(layout, ANNA.user, now)? {
+        Code::Step(step) => format!("{}   (for {} s more)", codes::code(anna, step)?, (step + 1) * STEP_S - now),
+        Code::In(seconds) => format!("(a new one in {seconds} s)"),
+    };
     let patients = Population { seed: SEED, count: options.patients }.patients();
     let patient = patients.first().map(|patient| patient.id.expose().to_owned()).unwrap_or_default();
     let (certificate, key) = layout.device_files(DEVICE);
@@ -158,7 +187,7 @@ fn tell(stack: &Stack, options: &Options) -> anyhow::Result<()> {
         quoted(&certificate),
         quoted(&key)
     );
-    let new_code = format!("{} code --dir {} --user {}", quoted(&this), quoted(layout.dir()), ANNA.user);
+    let new_code = |user: &str| format!("{} code --dir {} --user {user}", quoted(&this), quoted(layout.dir()));
     let clickhouse = stack.clickhouse_url();
     let lines = [
         String::new(),
@@ -171,24 +200,26 @@ fn tell(stack: &Stack, options: &Options) -> anyhow::Result<()> {
             "  2. trust the demo's server authority  {}   (or click past the warning)",
             layout.server_ca().display()
         ),
-        format!("  3. log in as   {}   password   {}   code   {code}   (for {left} s more)", anna.user, anna.password),
-        format!("     a new code:  {new_code}"),
-        "     A code is good for one login; the next login needs the next code.".to_owned(),
+        format!("  3. log in as   {}   password   {}   code   {code}", anna.user, anna.password),
+        format!("     a new code:  {}", new_code(ANNA.user)),
+        "     A code is good for one login; this gives each only once, and waits for the next if it must.".to_owned(),
         format!("  4. open        {}", target.url(&format!("/patients/{patient}"))),
         format!("     administrator: {}   password   {}", elsa.user, elsa.password),
+        format!("     a code of hers:  {}", new_code(ELSA.user)),
         String::new(),
         "With curl: a token first, then a patient".to_owned(),
         format!(
-            "  TOKEN=$({curl} {} -H 'content-type: application/json' -d '{{\"user\":\"{}\",\"password\":\"{}\",\"code\":\"'$({new_code})'\"}}' | sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')",
+            "  TOKEN=$({curl} {} -H 'content-type: application/json' -d '{{\"user\":\"{}\",\"password\":\"{}\",\"code\":\"'$({})'\"}}' | sed -n 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/p'); test -n \"$TOKEN\" || echo 'refused: the code may have been used in the browser; the same line again gets the next one'",
             target.url("/auth/token"),
             anna.user,
-            anna.password
+            anna.password,
+            new_code(ANNA.user)
         ),
         format!("  {curl} -H \"Authorization: Bearer $TOKEN\" {}", target.url(&format!("/api/patients/{patient}"))),
         String::new(),
         "The access as it is recorded, a second or two later".to_owned(),
         format!(
-            "  curl -s '{clickhouse}/?database={DATABASE}' -H 'X-ClickHouse-User: reader' -H \"X-ClickHouse-Key: $(cat {})\" --data-binary \"SELECT ts_local, user_hsa, activity, method, route, patient, status, decision, outcome FROM access ORDER BY ts DESC LIMIT 3 FORMAT Vertical\"",
+            "  curl -s '{clickhouse}/?database={DATABASE}' -H 'X-ClickHouse-User: reader' -H \"X-ClickHouse-Key: $(cat {})\" --data-binary \"SELECT ts_local, user_hsa, care_unit_name, activity, method, route, patient, status, decision, outcome FROM access ORDER BY ts DESC LIMIT 3 FORMAT Vertical\"",
             quoted(&layout.reader_key())
         ),
         String::new(),
@@ -211,6 +242,21 @@ fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_folder_in_use_is_told_before_anything_else() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let _held = Layout::new(dir.path()).expect("makes").lock().expect("is free");
+        // Had anything else come first, it would be that there are no programs.
+        let options = Options {
+            dir: dir.path().to_owned(),
+            patients: 1,
+            no_fetch: true,
+            programs: Some(dir.path().join("none")),
+        };
+        let error = start(&options).await.err().expect("is refused").to_string();
+        assert!(error.contains("is used by another stack that runs"), "{error}");
+    }
 
     #[test]
     fn paths_become_shell_words() {

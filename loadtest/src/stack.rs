@@ -140,7 +140,8 @@ impl Stack {
         if stack.settings.second.is_some() {
             pki::Files::make(&stack.layout.upstream_pki(), files::HOST)?;
         }
-        stack.layout.write_settings(&stack.settings)?;
+        let countries = stack.countries().await;
+        stack.layout.write_settings(&stack.settings, countries.as_deref())?;
         stack.command(&stack.settings.programs.gateway, &stack.layout.gateway_keys_arguments()).await?;
         tell("the sample registry");
         stack.launch(Component::Registry).await?;
@@ -163,6 +164,12 @@ impl Stack {
         Ok(stack)
     }
 
+    /// The country data, if they have been fetched; without them the gateway runs all the same, and knows no countries.
+    async fn countries(&self) -> Option<PathBuf> {
+        let told = self.auditor(&files::countries_arguments()).await.ok()?;
+        Some(PathBuf::from(told.trim_end())).filter(|path| path.is_file())
+    }
+
     async fn command(&self, program: &Path, arguments: &[String]) -> Result<String, ProcessError> {
         process::output(program, arguments, COMMAND_LIMIT).await
     }
@@ -176,7 +183,7 @@ impl Stack {
         for person in &self.settings.roster.people {
             if let Some(right) = person.right {
                 let words = ["account", "grant", person.user, "--registry", people::SECOND, "--right", right.as_str()];
-                self.administer(&words).await?;
+                self.auditor(&self.layout.auditor_arguments(&words)).await?;
             }
         }
         Ok(())
@@ -314,11 +321,6 @@ impl Stack {
         let credentials: &Credentials =
             self.enrolled.credentials.get(person.user).with_context(|| format!("{} has no account", person.user))?;
         log_in(&self.target(), device, credentials).await.with_context(|| format!("{} cannot log in", person.user))
-    }
-
-    /// Runs one of the auditor's commands on this stack, for example `device revoke ID`, and gives its JSON.
-    pub async fn administer(&self, arguments: &[&str]) -> Result<String, ProcessError> {
-        self.auditor(&self.layout.auditor_arguments(arguments)).await
     }
 
     /// The key of the installation's pseudonyms.

@@ -1,15 +1,16 @@
 //! `auditor account`: accounts from the command line.
 
 use super::output::{Output, Table};
-use super::{CliError, output};
+use super::{CliError, operator, output};
 use crate::accounts::totp::TotpSecret;
 use crate::accounts::{Account, NewGrant, Role, State, Tries, UserName, password};
 use crate::clock;
 use crate::config::Config;
 use crate::random;
-use crate::store::{By, Change, Store, StoreError};
+use crate::store::{Change, Store, StoreError};
 use clap::{Args, Subcommand};
 use contract::Micros;
+use contract::directory::{self, Commission};
 use contract::id::{AccountId, HsaId, RegistryName};
 use contract::record::{AuthEventKind, Reason, Right};
 use serde_json::json;
@@ -24,6 +25,10 @@ pub(super) enum AccountCommand {
     Create(Create),
     /// Give, change or take a right in a registry.
     Grant(Grant),
+    /// Say from which care unit the user acts (medarbetaruppdrag): for the records, and for grants of single units.
+    ///
+    /// An account has one commission. Changing or removing it ends the account's sessions.
+    Commission(SetCommission),
     /// Close an account for good.
     Close(Which),
     /// Lock an account until it is unlocked.
@@ -101,6 +106,47 @@ pub(super) struct Grant {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct SetCommission {
+    /// The account's id or user name.
+    account: String,
+    /// The care unit's HSA-id.
+    #[arg(long, value_name = "HSA", required_unless_present = "none")]
+    care_unit: Option<HsaId>,
+    /// The care provider's HSA-id.
+    #[arg(long, value_name = "HSA", required_unless_present = "none")]
+    care_provider: Option<HsaId>,
+    /// The care unit's name.
+    #[arg(long, value_name = "NAME", default_value = "", value_parser = words)]
+    care_unit_name: String,
+    /// The commission's own HSA-id.
+    #[arg(long)]
+    hsa: Option<HsaId>,
+    /// The commission's name.
+    #[arg(long, default_value = "", value_parser = words)]
+    name: String,
+    /// The commission's purpose, in the catalogue's words.
+    #[arg(long, default_value = "Vård och behandling", value_parser = words)]
+    purpose: String,
+    /// Take the commission away.
+    #[arg(long, conflicts_with_all = ["care_unit", "care_provider", "care_unit_name", "hsa", "name", "purpose"])]
+    none: bool,
+}
+
+impl SetCommission {
+    /// What is to be set; `None` takes the commission away.
+    fn commission(self) -> Option<Commission> {
+        (!self.none).then_some(Commission {
+            hsa: self.hsa,
+            name: self.name,
+            purpose: self.purpose,
+            care_provider: self.care_provider,
+            care_unit: self.care_unit,
+            care_unit_name: self.care_unit_name,
+        })
+    }
+}
+
+#[derive(Debug, Args)]
 pub(super) struct SetPassword {
     /// The account's id or user name.
     account: String,
@@ -118,6 +164,16 @@ fn right(text: &str) -> Result<Right, String> {
     Right::parse(text).ok_or_else(|| "a right is read or read_write".to_owned())
 }
 
+/// A name for the record: it stands in each row of the user's accesses.
+fn words(text: &str) -> Result<String, String> {
+    if text.chars().count() > WORDS_MAX || text.chars().any(char::is_control) {
+        return Err(format!("at most {WORDS_MAX} characters in one line"));
+    }
+    Ok(text.trim().to_owned())
+}
+
+const WORDS_MAX: usize = 200;
+
 fn moment(text: &str) -> Result<Micros, String> {
     let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("{error}; write 2026-12-31T23:59:59Z"))?;
     Micros::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| "out of range".to_owned())
@@ -131,7 +187,8 @@ pub(super) async fn run(
 ) -> Result<(), CliError> {
     match command {
         AccountCommand::Create(args) => create(args, config, store, output).await,
-        AccountCommand::Grant(args) => grant(args, store, output).await,
+        AccountCommand::Grant(args) => grant(args, config, store, output).await,
+        AccountCommand::Commission(args) => commission(args, store, output).await,
         AccountCommand::Close(which) => {
             let close = |state: State, now| state.deregister(now);
             transition(store, output, &which, AuthEventKind::AccountClosed, close).await
@@ -187,7 +244,13 @@ async fn create(args: Create, config: &Config, store: &Store, output: Output) ->
         last_login: None,
         created: now,
     };
-    change.create_account(&account).await?;
+    change.create_account(&account).await.map_err(|error| match error {
+        // The store does not tell names, for its errors are logged; who typed it may see it.
+        StoreError::Taken(what) => {
+            CliError::Wrong(format!("the {what} {:?} is taken already", account.user_name.as_str()))
+        }
+        other => other.into(),
+    })?;
     if let Some((password, _)) = &password {
         set_password(&mut change, account.id, password).await?;
     }
@@ -204,7 +267,13 @@ async fn create(args: Create, config: &Config, store: &Store, output: Output) ->
     }
 }
 
-async fn grant(args: Grant, store: &Store, output: Output) -> Result<(), CliError> {
+async fn grant(args: Grant, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
+    if args.right.is_some() {
+        let used = store.registries_granted().await?;
+        if let Some(note) = unknown_registry(&args.registry, &config.app.registry, &used) {
+            output::note(&note);
+        }
+    }
     let mut change = begin(store).await?;
     let account = find(&mut change, &args.account).await?;
     match args.right {
@@ -220,6 +289,10 @@ async fn grant(args: Grant, store: &Store, output: Output) -> Result<(), CliErro
     }
     change.commit().await?;
     let grants = store.grants(account.id).await?;
+    let commission = store.commission(account.id).await?;
+    for note in uncovered(&account, &grants, commission.as_ref()) {
+        output::note(&note);
+    }
     output.write(
         &json!({ "account": account.id, "grants": grants }),
         &Table::new(&["registry", "right", "units", "from", "to"], &grants, |grant| {
@@ -234,6 +307,70 @@ async fn grant(args: Grant, store: &Store, output: Output) -> Result<(), CliErro
             ]
         }),
     )
+}
+
+/// What to say of a registry's name that is known neither as the auditor's own nor from another grant.
+///
+/// Registries are in the gateways' routes, which the auditor does not have: a name may be right all the same.
+fn unknown_registry(name: &RegistryName, own: &RegistryName, used: &[RegistryName]) -> Option<String> {
+    if name == own || used.contains(name) {
+        return None;
+    }
+    let known: Vec<_> = used.iter().filter(|used| *used != own).chain([own]).map(RegistryName::as_str).collect();
+    Some(format!(
+        "{:?} is a new name here (in use: {}); if no [[registry]] of the gateways' routes has it, the grant allows nothing",
+        name.as_str(),
+        known.join(", ")
+    ))
+}
+
+/// What to say of grants for units that do not have the unit from which the user acts.
+fn uncovered(account: &Account, grants: &[directory::Grant], commission: Option<&Commission>) -> Vec<String> {
+    let unit = commission.and_then(|commission| commission.care_unit.as_ref());
+    let user = account.user_name.as_str();
+    let covers =
+        |grant: &directory::Grant| grant.units.is_empty() || unit.is_some_and(|unit| grant.units.contains(unit));
+    let told = grants.iter().filter(|grant| !covers(grant)).map(|grant| {
+        let units: Vec<_> = grant.units.iter().map(HsaId::as_str).collect();
+        let acts = unit.map_or_else(|| "no unit: there is no commission".to_owned(), ToString::to_string);
+        format!(
+            "the grant in {} is for {} only, and {user} acts from {acts}; where a route does not name a unit itself, every request \
+             will be refused (other_unit). To change that: auditor account commission {user} --care-unit HSA --care-provider HSA",
+            grant.registry,
+            units.join(", "),
+        )
+    });
+    told.collect()
+}
+
+async fn commission(args: SetCommission, store: &Store, output: Output) -> Result<(), CliError> {
+    let mut change = begin(store).await?;
+    let account = find(&mut change, &args.account).await?;
+    let new = args.commission();
+    if change.set_commission(account.id, new.as_ref()).await? {
+        change.commit().await?;
+    } else {
+        output::note("the commission is so already: nothing was changed");
+    }
+    let grants = store.grants(account.id).await?;
+    for note in uncovered(&account, &grants, new.as_ref()) {
+        output::note(&note);
+    }
+    let id = account.id.to_string();
+    let mut pairs = vec![("account", id.as_str()), ("user", account.user_name.as_str())];
+    let of = |hsa: &Option<HsaId>| hsa.as_ref().map_or_else(String::new, ToString::to_string);
+    let (unit, provider) = new.as_ref().map(|new| (of(&new.care_unit), of(&new.care_provider))).unwrap_or_default();
+    match &new {
+        Some(new) => pairs.extend([
+            ("care unit", unit.as_str()),
+            ("its name", &new.care_unit_name),
+            ("care provider", &provider),
+            ("commission", &new.name),
+            ("purpose", &new.purpose),
+        ]),
+        None => pairs.push(("care unit", "none")),
+    }
+    output.write(&json!({ "account": id, "commission": new }), &Table::pairs(&pairs))
 }
 
 async fn transition(
@@ -258,6 +395,7 @@ async fn transition(
 
 async fn list(limit: u32, store: &Store, output: Output) -> Result<(), CliError> {
     let accounts = store.accounts(limit).await?;
+    let commissions = store.commissions().await?;
     let values: Vec<_> = accounts
         .iter()
         .map(|account| {
@@ -265,26 +403,28 @@ async fn list(limit: u32, store: &Store, output: Output) -> Result<(), CliError>
                 "account": account.id, "user": account.user_name.as_str(), "name": account.name,
                 "hsa": account.hsa, "title": account.title, "roles": account.roles,
                 "state": account.state.parts().0, "since": clock::rfc3339(account.state.parts().1),
-                "last_login": account.last_login.map(clock::rfc3339),
+                "last_login": account.last_login.map(clock::rfc3339), "commission": commissions.get(&account.id),
             })
         })
         .collect();
     output.write(
         &values,
-        &Table::new(&["account", "user", "name", "state", "last login"], &accounts, |account| {
+        &Table::new(&["account", "user", "name", "state", "last login", "care unit"], &accounts, |account| {
+            let unit = commissions.get(&account.id).and_then(|commission| commission.care_unit.as_ref());
             vec![
                 account.id.to_string(),
                 account.user_name.as_str().to_owned(),
                 account.name.clone(),
                 account.state.parts().0.to_owned(),
                 account.last_login.map(clock::rfc3339).unwrap_or_default(),
+                unit.map(ToString::to_string).unwrap_or_default(),
             ]
         }),
     )
 }
 
 async fn begin(store: &Store) -> Result<Change, StoreError> {
-    store.change(clock::now(), By::program("cli")).await
+    store.change(clock::now(), operator::by()).await
 }
 
 /// The account with this id or user name.

@@ -1,14 +1,14 @@
 //! `auditor device`: organisations and devices from the command line.
 
-use super::CliError;
 use super::output::{Output, Table};
+use super::{CliError, operator};
 use crate::clock;
 use crate::config::Config;
 use crate::devices::{Device, Organisation};
 use crate::init::write_new;
 use crate::pki::{self, Authority, DeviceSubject};
 use crate::random;
-use crate::store::{By, Store};
+use crate::store::Store;
 use clap::{Args, Subcommand};
 use contract::id::{AccountId, CertFingerprint, DeviceId, HsaId};
 use serde_json::json;
@@ -75,14 +75,14 @@ pub(super) async fn run(
     match command {
         DeviceCommand::OrgAdd { hsa, name } => {
             let now = clock::now();
-            let mut change = store.change(now, By::program("cli")).await?;
+            let mut change = store.change(now, operator::by()).await?;
             change.add_organisation(&Organisation { hsa: hsa.clone(), name: name.clone(), created: now }).await?;
             change.commit().await?;
             output.write(&json!({ "hsa": hsa, "name": name }), &Table::pairs(&[("hsa", hsa.as_str()), ("name", &name)]))
         }
         DeviceCommand::Enrol(args) => enrol(args, config, store, output).await,
         DeviceCommand::Revoke { device } => {
-            let mut change = store.change(clock::now(), By::program("cli")).await?;
+            let mut change = store.change(clock::now(), operator::by()).await?;
             let device = change.revoke_device(device).await?;
             change.commit().await?;
             let (id, at) = (device.id.to_string(), device.revoked.map(clock::rfc3339).unwrap_or_default());
@@ -137,7 +137,7 @@ async fn enrol(args: Enrol, config: &Config, store: &Store, output: Output) -> R
         enrolled_by: AccountId::NONE,
         revoked: None,
     };
-    let mut change = store.change(now, By::program("cli")).await?;
+    let mut change = store.change(now, operator::by()).await?;
     change.enrol_device(&device).await?;
     // Files first: a device that is enrolled and has no files would be of no use to anybody.
     for (path, mode, bytes) in &files {

@@ -84,6 +84,12 @@ pub(super) fn raw(bytes: &[u8]) -> Result<(), CliError> {
     out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::Output)
 }
 
+/// Writes something that whoever ran the command should know to standard error: the result stays as it is.
+pub(super) fn note(text: &str) {
+    let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let _nobody_reads = std::io::stderr().lock().write_all(format!("note: {text}\n").as_bytes());
+}
+
 /// Writes an error and what caused it to standard error.
 pub(super) fn complain(error: &CliError) {
     let mut text = format!("auditor: {error}");

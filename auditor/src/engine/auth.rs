@@ -16,9 +16,9 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 pub(crate) enum Role {
     /// Everything the server lets anyone do.
     Admin,
-    /// Read, and insert rows that the request itself carries.
+    /// Read every table, and insert rows that the request itself carries.
     Insert,
-    /// Read.
+    /// Read every table and view: the engine has no rights that could keep a reader to the views.
     Read,
 }
 

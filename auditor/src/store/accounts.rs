@@ -66,6 +66,14 @@ impl Store {
         credential(&mut *self.read().await?, id).await
     }
 
+    /// The registries that somebody has a grant in, by name.
+    pub async fn registries_granted(&self) -> Result<Vec<RegistryName>, StoreError> {
+        let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT registry FROM account_grant ORDER BY registry")
+            .fetch_all(&mut *self.read().await?)
+            .await?;
+        names.iter().map(|name| parsed(name, "registry")).collect()
+    }
+
     /// What an account may do.
     pub async fn grants(&self, id: AccountId) -> Result<Vec<Grant>, StoreError> {
         grants(&mut *self.read().await?, id).await

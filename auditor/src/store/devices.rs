@@ -53,7 +53,7 @@ impl Change {
             .bind(organisation.created)
             .execute(&mut *self.tx)
             .await
-            .map_err(taken("organisation"))?;
+            .map_err(taken("organisation's HSA-id"))?;
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl Change {
         .bind(device.enrolled_by.to_string())
         .execute(&mut *self.tx)
         .await
-        .map_err(taken("device"))?;
+        .map_err(taken("device's certificate"))?;
         self.tell_of(device, AuthEventKind::DeviceEnrolled).await
     }
 

@@ -112,7 +112,7 @@ impl Change {
             auth_method: AuthMethod::None,
             session: 0,
             count: 1,
-            detail: self.by.channel.into(),
+            detail: contract::Text::clone(&self.by.channel),
         }
     }
 

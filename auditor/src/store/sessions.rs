@@ -87,7 +87,7 @@ impl Change {
         if event.device.is_none() {
             event.device = session.device;
         }
-        event.detail = why.as_str().into();
+        event.detail = format!("{} {}", self.by.channel, why.as_str()).into();
         self.publish(&Entry::Session(session)).await?;
         self.record(event).await?;
         Ok(true)

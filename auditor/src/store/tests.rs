@@ -138,7 +138,7 @@ async fn a_user_name_is_free_again_when_its_account_is_closed() {
     let (_dir, store, anna, _) = filled().await;
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     let taken = change.create_account(&account(2, "anna")).await.expect_err("taken");
-    assert!(matches!(taken, StoreError::Taken("user name")));
+    assert_eq!(taken.to_string(), "the user name is taken already");
     drop(change);
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     change
@@ -175,6 +175,54 @@ async fn grants_are_given_changed_and_taken() {
     assert!(matches!(change.take_grant(anna.id, &registry).await, Err(StoreError::Absent("grant"))));
     change.commit().await.expect("commits");
     assert!(store.grants(anna.id).await.expect("reads").is_empty());
+}
+
+fn acts_from(unit: &str) -> Commission {
+    Commission {
+        hsa: None,
+        name: "Läkare på mottagningen".to_owned(),
+        purpose: "Vård och behandling".to_owned(),
+        care_provider: Some(organisation().hsa),
+        care_unit: Some(HsaId::parse(unit).expect("valid")),
+        care_unit_name: "Mottagningen".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn another_commission_ends_the_sessions_and_the_same_one_does_not() {
+    let (_dir, store, anna, ward) = filled().await;
+    assert_eq!(store.commission(anna.id).await.expect("reads"), None);
+    let (one, two) = (acts_from("SE2321000016-U001"), acts_from("SE2321000016-U002"));
+    for (number, new, changed) in
+        [(2, Some(&one), true), (3, Some(&one), false), (4, Some(&two), true), (5, None, true)]
+    {
+        let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+        change.open_session(&session(number, &anna, &ward)).await.expect("opens");
+        let waiting = store.waiting().await.expect("reads").events;
+        assert_eq!(change.set_commission(anna.id, new).await.expect("sets"), changed, "{new:?}");
+        change.commit().await.expect("commits");
+        assert_eq!(store.commission(anna.id).await.expect("reads").as_ref(), new);
+        assert_eq!(store.commissions().await.expect("reads").get(&anna.id), new);
+        let live = store.live_session(SessionKey([number; 32]), NOW).await.expect("reads");
+        assert_eq!(live.is_none(), changed, "{new:?}");
+        let told = store.waiting().await.expect("reads").events > waiting + 1;
+        assert_eq!(told, changed, "besides the login there is an event when something was changed: {new:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_commission_has_its_unit_and_provider_and_a_closed_account_gets_none() {
+    let (_dir, store, anna, _) = filled().await;
+    let whole = acts_from("SE2321000016-U001");
+    for part in [Commission { care_unit: None, ..whole.clone() }, Commission { care_provider: None, ..whole.clone() }] {
+        let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+        assert!(matches!(change.set_commission(anna.id, Some(&part)).await, Err(StoreError::Incomplete(_))));
+    }
+    assert_eq!(store.commission(anna.id).await.expect("reads"), None);
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    let closed = Account { state: State::Deregistered { at: NOW }, ..anna.clone() };
+    change.stop_account(&closed, AuthEventKind::AccountClosed).await.expect("stops");
+    assert!(matches!(change.set_commission(anna.id, Some(&whole)).await, Err(StoreError::Move(_))));
 }
 
 #[tokio::test]
@@ -229,7 +277,7 @@ async fn a_device_needs_its_organisation_and_is_revoked_once() {
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     let foreign = Device { organisation: HsaId::parse("SE2321000016-0000").expect("valid"), ..device(2) };
     assert!(matches!(change.enrol_device(&foreign).await, Err(StoreError::Absent("organisation"))));
-    assert!(matches!(change.add_organisation(&organisation()).await, Err(StoreError::Taken("organisation"))));
+    assert!(matches!(change.add_organisation(&organisation()).await, Err(StoreError::Taken(_))));
     drop(change);
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     change.revoke_device(ward.id).await.expect("revokes");

@@ -13,7 +13,7 @@ use crate::random;
 use crate::sessions::End;
 use crate::store::{By, Change, Credential, StoreError};
 use contract::Micros;
-use contract::directory::{Commission, Session};
+use contract::directory::Session;
 use contract::id::{AccountId, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Origin, Reason};
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
@@ -239,6 +239,8 @@ impl App {
         if let Some(old) = caller.assertion.session {
             change.end_session(old, End::Replaced).await?;
         }
+        // Who has no commission may log in all the same: grants for all units need none.
+        let commission = change.commission(account.id).await?.unwrap_or_default();
         let token = random::token();
         let now = change.at();
         let expires = now + Micros::from(self.limits.absolute_s) * clock::SECOND;
@@ -252,7 +254,7 @@ impl App {
             last_used: now,
             auth_method: method,
             acr: String::new(),
-            commission: Commission::default(),
+            commission,
             ended: None,
         };
         change.open_session(&session).await?;
@@ -268,6 +270,6 @@ fn by(caller: &Caller) -> By {
         device_cert: assertion.device_cert,
         device_org: assertion.device_org.text(),
         origin: Origin { address: caller.address, country: *b"--", asn: 0 },
-        channel: "app",
+        channel: "app".into(),
     }
 }

@@ -72,7 +72,7 @@ fn accounts_move_as_their_states_allow() {
     assert_eq!(made["state"], "created");
     assert!(made.get("password").is_none());
     let again = place.run(&["account", "create", "--user", "ANNA", "--name", "Another"]);
-    assert!(String::from_utf8_lossy(&again.stderr).contains("there is such user name already"), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("the user name \"anna\" is taken already"), "{again:?}");
     let lock = place.run(&["account", "lock", "anna"]);
     assert_eq!(lock.status.code(), Some(1));
     assert_eq!(String::from_utf8_lossy(&lock.stderr), "auditor: an account that is created cannot be locked\n");
@@ -85,6 +85,69 @@ fn accounts_move_as_their_states_allow() {
     assert_eq!(place.run(&["account", "close", "anna"]).status.code(), Some(1), "nobody has the name now");
     let new = place.ok(&["account", "create", "--user", "anna", "--name", "Anna"]);
     assert_ne!(new["account"], made["account"]);
+}
+
+#[test]
+fn a_commission_is_set_shown_and_taken_away() {
+    let place = Installation::new();
+    place.ok(&["account", "create", "--user", "anna", "--name", "Anna"]);
+    let shown = || place.ok(&["account", "list"])[0]["commission"].clone();
+    assert!(shown().is_null());
+    let unit = "SE2321000016-U001";
+    for (wrong, words) in [
+        (vec!["--care-unit", "SE2321000016-U001"], "--care-provider"),
+        (vec!["--care-unit", "U001", "--care-provider", ORGANISATION], "an HSA-id is"),
+        (vec!["--care-unit", unit, "--care-provider", "SE2321000017-39KJ"], "check digit"),
+        (vec!["--care-unit", unit, "--care-provider", ORGANISATION, "--none"], "cannot be used with"),
+        (vec!["--care-unit", unit, "--care-provider", ORGANISATION, "--name", "a\nb"], "in one line"),
+        (vec![], "--care-unit"),
+    ] {
+        let refused = place.run(&[["account", "commission", "anna"].as_slice(), &wrong].concat());
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(words), "{wrong:?}: {refused:?}");
+    }
+    assert!(shown().is_null());
+    let set = ["account", "commission", "anna", "--care-unit", "se2321000016-u001", "--care-provider", ORGANISATION];
+    place.ok(&[set.as_slice(), &["--care-unit-name", "Ward 3", "--name", "Physician"]].concat());
+    let commission = shown();
+    assert_eq!(commission["care_unit"], unit);
+    assert_eq!(commission["care_provider"], ORGANISATION);
+    assert_eq!(commission["care_unit_name"], "Ward 3");
+    assert_eq!(commission["name"], "Physician");
+    assert_eq!(commission["purpose"], "Vård och behandling");
+    let table = place.run(&["account", "list"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains(unit));
+    place.ok(&["account", "commission", "anna", "--none"]);
+    assert!(shown().is_null());
+}
+
+#[test]
+fn a_grant_that_cannot_work_is_given_with_a_note() {
+    let place = Installation::new();
+    place.ok(&["account", "create", "--user", "anna", "--name", "Anna"]);
+    let notes = |args: &[&str]| {
+        let output = place.run(&[["account"].as_slice(), args].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // A name that nobody has used may be a slip, or the first of its kind.
+    let first = notes(&["grant", "anna", "--registry", "journal", "--right", "read"]);
+    assert!(first.contains("\"journal\" is a new name here (in use: auditor)"), "{first}");
+    assert_eq!(notes(&["grant", "anna", "--registry", "journal", "--right", "read_write"]), "");
+    assert_eq!(notes(&["grant", "anna", "--registry", "auditor", "--right", "read"]), "");
+    let slip = notes(&["grant", "anna", "--registry", "jurnal", "--right", "read"]);
+    assert!(slip.contains("(in use: journal, auditor)"), "{slip}");
+    assert_eq!(notes(&["grant", "anna", "--registry", "jurnal", "--remove"]), "");
+
+    // A grant for units needs the user to act from one of them.
+    let limited = ["grant", "anna", "--registry", "journal", "--right", "read", "--unit", "SE2321000016-U001"];
+    let alone = notes(&limited);
+    assert!(alone.contains("anna acts from no unit") && alone.contains("auditor account commission anna"), "{alone}");
+    let set = |unit| ["commission", "anna", "--care-unit", unit, "--care-provider", ORGANISATION];
+    let elsewhere = notes(&set("SE2321000016-U002"));
+    assert!(elsewhere.contains("anna acts from SE2321000016-U002"), "{elsewhere}");
+    assert_eq!(notes(&set("SE2321000016-U001")), "");
+    assert_eq!(notes(&limited), "");
 }
 
 #[test]
@@ -104,6 +167,22 @@ fn short_passwords_are_refused() {
     ]);
     assert_eq!(refused.status.code(), Some(1));
     assert_eq!(place.ok(&["account", "list"]).as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn where_fetched_data_are_kept_is_told_without_fetching() {
+    let place = Installation::new();
+    let cache = place.path("cache");
+    let ask = |args: &[&str]| {
+        let output = place.command(args).env("GRINDVAKT_CACHE", &cache).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let countries = ask(&["fetch", "countries", "--where"]);
+    let path = std::path::Path::new(countries.trim_end());
+    assert!(path.starts_with(&cache) && path.extension().is_some_and(|kind| kind == "mmdb"), "{countries}");
+    assert_eq!(ask(&["fetch", "--where"]).lines().count(), 2);
+    assert!(!cache.exists(), "nothing was made");
 }
 
 #[test]

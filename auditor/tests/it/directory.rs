@@ -1,8 +1,8 @@
 //! The directory as gateways follow it.
 
-use crate::installation::{Feed, Installation, Request};
-use contract::directory::{AccountStanding, Entry, Message, SessionAnswer};
-use contract::id::SessionKey;
+use crate::installation::{Feed, Installation, ORGANISATION, Request};
+use contract::directory::{AccountStanding, Commission, Entry, Message, SessionAnswer};
+use contract::id::{HsaId, SessionKey};
 use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslVersion};
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -125,6 +125,49 @@ fn a_revoked_device_and_a_closed_account_lose_their_sessions() {
     place.ok(&["account", "close", &bo.id.to_string()]);
     let ended = feed.session();
     assert!(ended.key == second.key && ended.ended.is_some());
+}
+
+#[test]
+fn a_session_carries_the_accounts_commission_and_ends_when_that_changes() {
+    let place = Installation::new();
+    let user = place.user("anna");
+    let device = place.device("ward3");
+    let server = place.serve();
+    let mut feed = server.follow(0);
+    feed.snapshot();
+    let now = auditor::clock::now();
+    let log_in = |code: &str| assert_eq!(server.log_in(&device, "anna", &user.password, code, "/").status, 303);
+    log_in(&user.totp.code(now));
+    let before = feed.session();
+    assert_eq!(before.commission, Commission::default(), "nobody needs one to log in");
+
+    let set = ["account", "commission", "anna", "--care-unit", "SE2321000016-U001", "--care-provider", ORGANISATION];
+    place.ok(&[set.as_slice(), &["--care-unit-name", "Ward 3", "--name", "Physician", "--purpose", "Care"]].concat());
+    let ended = feed.session();
+    assert!(ended.key == before.key && ended.ended.is_some(), "the new commission counts from the next login");
+    log_in(&user.totp.code(now + 30_000_000));
+    let session = feed.session();
+    let wanted = Commission {
+        hsa: None,
+        name: "Physician".to_owned(),
+        purpose: "Care".to_owned(),
+        care_provider: HsaId::parse(ORGANISATION).ok(),
+        care_unit: HsaId::parse("SE2321000016-U001").ok(),
+        care_unit_name: "Ward 3".to_owned(),
+    };
+    assert_eq!(session.commission, wanted);
+    // A gateway that starts now, and one that asks for this session only, hear the same.
+    server
+        .follow(0)
+        .until(|message| matches!(message, Message::Change { entry: Entry::Session(s), .. } if s.commission == wanted));
+    let body = serde_json::json!({ "key": session.key }).to_string();
+    let answer = server.ask_internal(Request::post("/internal/v1/session", "application/json", &body));
+    let answer = serde_json::from_str::<SessionAnswer>(&answer.body).unwrap();
+    assert_eq!(answer.session.map(|session| session.commission), Some(wanted));
+
+    place.ok(&["account", "commission", "anna", "--none"]);
+    let ended = feed.session();
+    assert!(ended.key == session.key && ended.ended.is_some());
 }
 
 #[test]

@@ -52,7 +52,9 @@ impl Installation {
         let pair = Ed25519KeyPair::from_pkcs8(&made.gateway).unwrap();
         let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         let jwks = serde_json::json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "test", "alg": "EdDSA", "use": "sig", "x": x }] });
-        std::fs::write(made.path("state/gateway-jwks.json"), jwks.to_string()).unwrap();
+        // Where the gateway would put it.
+        std::fs::create_dir(made.path("state/gateway")).unwrap();
+        std::fs::write(made.path("state/gateway/jwks.json"), jwks.to_string()).unwrap();
         made.with("APP__LISTEN", "127.0.0.1:0")
             .with("OPS__LISTEN", "127.0.0.1:0")
             .with("LOGIN__REFUSAL_MS", "0")

@@ -89,11 +89,19 @@ fn events_wait_for_clickhouse_and_arrive_once_and_sealed() {
     let engine = Engine::start(&place, &address);
     while server.metric("auditor_outbox_events") > 0.0 {}
 
-    let rows = engine.ask("SELECT seq, kind, reason, toString(account) AS account FROM auth_event ORDER BY seq");
+    let rows =
+        engine.ask("SELECT seq, kind, reason, toString(account) AS account, detail FROM auth_event ORDER BY seq");
     let numbers: Vec<_> = rows.iter().map(|row| row["seq"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "gapless, none twice");
     let login = rows.iter().find(|row| row["kind"] == "login").unwrap();
     assert_eq!(login["account"].as_str(), Some(user.id.to_string().as_str()));
+    // What was done on the command line names the system's user who did it.
+    let me = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().map(|user| user.name);
+    let me = me.unwrap_or_else(|| nix::unistd::getuid().to_string());
+    for kind in ["account_created", "credentials_set", "account_changed", "device_enrolled"] {
+        let row = rows.iter().find(|row| row["kind"] == kind).unwrap();
+        assert!(row["detail"].as_str().unwrap().starts_with(&format!("cli user={me}")), "{row}");
+    }
     let seals = engine.ask("SELECT batch, first, last, lower(hex(previous)) AS previous, lower(hex(key)) AS key FROM access_seal ORDER BY batch");
     assert_eq!(
         seals.first().map(|seal| (seal["first"].as_u64(), seal["previous"].as_str())),

@@ -306,7 +306,7 @@ wire_enum! {
         DeviceRevoked = 14 => "device_revoked",
         /// Credentials were handed out or set.
         CredentialsSet = 15 => "credentials_set",
-        /// Audit data were read.
+        /// Audit data were read. No program writes it yet; it has its number here because the table's column has it.
         AuditRead = 16 => "audit_read",
         /// A connection was cut because a right behind it ended.
         ConnectionCut = 17 => "connection_cut",

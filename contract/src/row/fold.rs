@@ -7,12 +7,11 @@ use crate::record::{AuthEvent, Intent, Marker, Outcome, OutcomeKind, Phase, Prot
 use crate::wire::{Wire, WireError};
 use std::collections::{BTreeMap, HashMap};
 
-/// The kinds of frames: the numbers that the journal writes.
+/// The kinds of frames: the numbers that the journal writes. 2 is kept for patients that are found in an answer, which no
+/// version writes yet.
 pub mod kinds {
     /// An [`crate::record::Intent`].
     pub const INTENT: u8 = 1;
-    /// Patients found in a response; a later version's.
-    pub const DISCLOSURE: u8 = 2;
     /// An [`crate::record::Outcome`].
     pub const OUTCOME: u8 = 3;
     /// An [`crate::record::AuthEvent`].

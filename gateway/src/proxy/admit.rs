@@ -21,7 +21,8 @@ use contract::id::{CertFingerprint, SessionKey};
 use contract::identity::Series;
 use contract::record::{Actor, Asked, Decision, Initiator, Intent, PatientEntry, Reason, Source};
 use http::{HeaderMap, Method, StatusCode, Version, header};
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession as Session;
+use pingora::protocols::http::v1::server::HttpSession as Http1Session;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -164,14 +165,12 @@ impl Proxy {
             },
             websocket: facts.websocket,
             body: match body {
-                _ if facts.websocket => Body::Streamed,
-                _ if !facts.has_body => Body::None,
-                Some(_) => Body::Read,
-                None => Body::Streamed,
+                Some(body) => Body::Read(body),
+                None if facts.has_body => Body::Streamed,
+                None => Body::None,
             },
             body_bytes: 0,
             connects: 0,
-            failure: None,
             _place: place,
             watched: None,
             open: false,
@@ -319,7 +318,6 @@ impl Proxy {
             return Ok(Some(Zeroizing::new(Vec::new())));
         }
         let limit = usize::try_from(facts.route.body_bytes_max).unwrap_or(usize::MAX).min(patient::BODY_BYTES_MAX);
-        session.enable_retry_buffering();
         if session.req_header().headers.contains_key(header::EXPECT) {
             // Who waits for leave to send gets it from us, for the backend is not asked yet.
             session.write_continue_response().await.map_err(|_| refusal(Reason::Slow).about(facts, asker))?;
@@ -453,15 +451,12 @@ impl Proxy {
     }
 }
 
-/// Checks of an HTTP/1 head what pingora forgave: its hooks see the head as it reads it, not as it came.
+/// Checks of an HTTP/1 head what pingora forgave: it tells the head as it reads it, not as it came.
 fn as_it_came(session: &Session, head: &pingora::http::RequestHeader, client: &Client) -> Result<(), Box<Refusal>> {
     if client.http2 {
         return Ok(());
     }
-    let raw = session
-        .as_downstream()
-        .as_http1()
-        .map(pingora::protocols::http::v1::server::HttpSession::get_headers_raw_bytes);
+    let raw = session.as_http1().map(Http1Session::get_headers_raw_bytes);
     let checked = match raw {
         _ if !client.take_clean_line() => Err(hygiene::Fault::LineEnd),
         Some(raw) => hygiene::check_raw(&raw, head.raw_path()),

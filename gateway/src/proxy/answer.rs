@@ -8,6 +8,7 @@ use crate::problem::{self, Answer, Preferences, Problem};
 use crate::recorder::sealer::Sealer;
 use crate::recorder::{Pending, RecordError};
 use crate::route::Methods;
+use bytes::Bytes;
 use contract::id::DataKeyId;
 use contract::pseudonym::PatientRef;
 use contract::record::{
@@ -15,7 +16,7 @@ use contract::record::{
 };
 use http::{HeaderName, Method, StatusCode};
 use pingora::http::ResponseHeader;
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession as Session;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -85,11 +86,8 @@ impl Proxy {
         }
         context.status = answer.status.as_u16();
         context.bytes = if head_only { 0 } else { answer.body.len() as u64 };
-        session.write_response_header(Box::new(response), head_only).await?;
-        if !head_only {
-            session.write_response_body(Some(answer.body), true).await?;
-        }
-        Ok(())
+        session.write_response_header(Box::new(response)).await?;
+        session.write_response_body(if head_only { Bytes::new() } else { answer.body }, true).await
     }
 
     /// Writes the refusal's record; `None`: it was counted instead, or is recorded by its intent.

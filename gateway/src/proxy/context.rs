@@ -1,4 +1,4 @@
-//! What one request carries through pingora's hooks, and the outcome at its end, whichever end that is.
+//! What one request carries through its life, and the outcome at its end, whichever end that is.
 
 use super::hold::Hold;
 use super::metrics::Metrics;
@@ -9,11 +9,12 @@ use crate::recorder::Recorder;
 use crate::route::{Registry, Route};
 use contract::Micros;
 use contract::id::RequestId;
-use contract::record::{OutcomeKind, Reason};
-use http::{HeaderValue, StatusCode};
+use contract::record::OutcomeKind;
+use http::HeaderValue;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// An exchange that has gone on for so long is cut when its right ends.
 const LASTING: Micros = 500_000;
@@ -56,12 +57,11 @@ pub(super) enum Stage {
 }
 
 /// How an admitted request's body goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
     /// It announced none, and so may have none: HTTP/2 lets one follow all the same.
     None,
     /// It was read before the request is forwarded.
-    Read,
+    Read(Zeroizing<Vec<u8>>),
     /// It passes through.
     Streamed,
 }
@@ -88,8 +88,6 @@ pub(super) struct Admitted {
     pub(super) body_bytes: u64,
     /// Connections to peers that failed.
     pub(super) connects: usize,
-    /// Why the gateway answers itself after all.
-    pub(super) failure: Option<(Reason, StatusCode)>,
     /// A place among the registry's requests under way.
     pub(super) _place: OwnedSemaphorePermit,
     /// Watched since it lasts.

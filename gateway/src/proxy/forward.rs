@@ -4,7 +4,9 @@ use super::context::{Admitted, Body};
 use crate::hygiene;
 use contract::directory::{ASSERTION_HEADER, CLIENT_ADDRESS_HEADER, SESSION_COOKIE};
 use contract::id::RequestId;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, Version, header};
+use pingora::ErrorType::InvalidHTTPHeader;
+use pingora::OrErr as _;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -13,16 +15,42 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const ASSERTION: HeaderName = HeaderName::from_static(ASSERTION_HEADER);
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static(CLIENT_ADDRESS_HEADER);
 
-/// Prepares the head that goes to the backend.
+/// Headers that concern one connection only (RFC 9110, 7.6.1); others cannot be made so here, for hygiene lets
+/// `Connection` name no more.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+    header::PROXY_AUTHENTICATE,
+];
+
+/// How a request goes to its backend.
+pub(super) struct Way<'a> {
+    /// Its id.
+    pub(super) request: RequestId,
+    /// Where it comes from.
+    pub(super) address: Option<&'a HeaderValue>,
+    /// The backend is the auditor's own application.
+    pub(super) to_auditor: bool,
+    /// The backend speaks HTTP/2.
+    pub(super) http2: bool,
+    /// A body follows, piece by piece.
+    pub(super) streams: bool,
+}
+
+/// The head that goes to the backend: method, target and headers as they came, but for those that concern the client's
+/// connection, and those that vouch for somebody.
 pub(super) fn request(
     downstream: &RequestHeader,
-    upstream: &mut RequestHeader,
     admitted: &Admitted,
-    request: RequestId,
-    address: Option<&HeaderValue>,
-    to_auditor: bool,
-) -> pingora::Result<()> {
-    for name in hygiene::stripped(&downstream.headers) {
+    way: &Way<'_>,
+) -> pingora::Result<Box<RequestHeader>> {
+    let mut upstream = Box::new(downstream.clone());
+    for name in hygiene::stripped(&downstream.headers).chain(&HOP_BY_HOP) {
         upstream.remove_header(name);
     }
     // Our session is a key to everything the user may do: no backend needs it, the assertion says who acts.
@@ -30,27 +58,81 @@ pub(super) fn request(
         upstream.remove_header(&header::AUTHORIZATION);
     }
     if downstream.headers.contains_key(header::COOKIE) {
-        let kept = kept_cookies(downstream.headers.get_all(header::COOKIE).iter(), to_auditor);
+        let kept = kept_cookies(downstream.headers.get_all(header::COOKIE).iter(), way.to_auditor);
         upstream.remove_header(&header::COOKIE);
         if let Some(kept) = kept {
             upstream.insert_header(header::COOKIE, kept)?;
         }
     }
-    if admitted.body == Body::Read {
+    if let Body::Read(body) = &admitted.body {
+        // The client has had its leave to send from us, and the whole is known.
         upstream.remove_header(&header::EXPECT);
+        if !body.is_empty() || downstream.headers.contains_key(header::TRANSFER_ENCODING) {
+            upstream.insert_header(header::CONTENT_LENGTH, body.len())?;
+        }
     }
+    address_line(&mut upstream, admitted, way)?;
     upstream.insert_header(ASSERTION, admitted.assertion.clone())?;
-    upstream.insert_header(REQUEST_ID, request.to_string())?;
+    upstream.insert_header(REQUEST_ID, request_id(way.request))?;
     upstream.insert_header(FORWARDED_PROTO, HeaderValue::from_static("https"))?;
-    if let Some(address) = address {
+    if let Some(address) = way.address {
         upstream.insert_header(CLIENT_ADDRESS, address.clone())?;
         upstream.insert_header(FORWARDED_FOR, address.clone())?;
+    }
+    Ok(upstream)
+}
+
+/// Says in the backend's version of HTTP what is asked of whom, and how the body is framed.
+fn address_line(upstream: &mut RequestHeader, admitted: &Admitted, way: &Way<'_>) -> pingora::Result<()> {
+    let authority = match upstream.uri.authority() {
+        Some(authority) => Some(HeaderValue::from_str(authority.as_str()).or_err(InvalidHTTPHeader, "authority")?),
+        None => None,
+    };
+    if way.http2 {
+        let host = upstream.remove_header(&header::HOST).or(authority);
+        let scheme = if admitted.registry.tls.is_some() { "https" } else { "http" };
+        let uri = http::Uri::builder()
+            .scheme(scheme)
+            .authority(host.as_ref().map_or(&b""[..], HeaderValue::as_bytes))
+            .path_and_query(upstream.raw_path())
+            .build();
+        upstream.set_uri(uri.or_err(InvalidHTTPHeader, "target")?);
+        upstream.set_version(Version::HTTP_2);
+        return Ok(());
+    }
+    upstream.set_version(Version::HTTP_11);
+    if let Some(authority) = authority {
+        upstream.insert_header(header::HOST, authority)?;
+    }
+    if admitted.websocket {
+        upstream.insert_header(header::CONNECTION, HeaderValue::from_static("Upgrade"))?;
+        upstream.insert_header(header::UPGRADE, HeaderValue::from_static("websocket"))?;
+    } else if way.streams && !upstream.headers.contains_key(header::CONTENT_LENGTH) {
+        upstream.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
     }
     Ok(())
 }
 
 /// Prepares the head that goes to the client. Only the auditor's application may set our cookies.
-pub(super) fn response(upstream: &mut ResponseHeader, request: RequestId, from_auditor: bool) -> pingora::Result<()> {
+pub(super) fn response(
+    upstream: &mut ResponseHeader,
+    request: RequestId,
+    from_auditor: bool,
+    has_body: bool,
+) -> pingora::Result<()> {
+    if upstream.status != StatusCode::SWITCHING_PROTOCOLS {
+        upstream.remove_header(&header::CONNECTION);
+        upstream.remove_header("keep-alive");
+        upstream.set_version(Version::HTTP_11);
+    }
+    if has_body
+        && !upstream.headers.contains_key(header::CONTENT_LENGTH)
+        && !upstream.headers.contains_key(header::TRANSFER_ENCODING)
+        && upstream.status != StatusCode::SWITCHING_PROTOCOLS
+    {
+        // Its end is the connection's, or a stream's; the client's connection goes on.
+        upstream.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    }
     if !from_auditor && upstream.headers.get_all(header::SET_COOKIE).iter().any(sets_ours) {
         let kept: Vec<HeaderValue> =
             upstream.headers.get_all(header::SET_COOKIE).iter().filter(|value| !sets_ours(value)).cloned().collect();
@@ -59,9 +141,14 @@ pub(super) fn response(upstream: &mut ResponseHeader, request: RequestId, from_a
             upstream.append_header(header::SET_COOKIE, value)?;
         }
     }
-    upstream.insert_header(REQUEST_ID, request.to_string())?;
+    upstream.insert_header(REQUEST_ID, request_id(request))?;
     upstream.insert_header(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"))?;
     Ok(())
+}
+
+fn request_id(request: RequestId) -> HeaderValue {
+    // Hexadecimal digits and hyphens: always a header's value.
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(request.to_string())).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// The session token that a request shows: our cookie, or a bearer token. `None` also if it shows several that
@@ -188,7 +275,7 @@ mod tests {
             for cookie in ["__Host-grindvakt=evil", "__Host-grindvakt-return=L3g", "__HOST-grindvakt-Form=x", "own=1"] {
                 response_head.append_header(header::SET_COOKIE, format!("{cookie}; Path=/; Secure"))?;
             }
-            response(&mut response_head, RequestId::NONE, from_auditor)?;
+            response(&mut response_head, RequestId::NONE, from_auditor, false)?;
             assert_eq!(response_head.headers.get_all(header::SET_COOKIE).iter().count(), cookies);
         }
         Ok(())

@@ -231,7 +231,6 @@ fn route(
             format!("a body in which patients stand is read before it is forwarded: at most {BODY_BYTES_READ_MAX}"),
         );
     }
-    let emergency = section.or("emergency", false);
     let unit =
         if section.has("unit") { unit(&section.section("unit"), template.as_ref()).map(Some) } else { Some(None) };
     let anonymous_redirect = section.or("anonymous_redirect", true);
@@ -251,7 +250,6 @@ fn route(
         search_terms: search_terms?,
         body_bytes_max: body_bytes_max?,
         websocket: websocket?,
-        emergency: emergency?,
         unit: unit?,
         anonymous_redirect: anonymous_redirect?,
     })

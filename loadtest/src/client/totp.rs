@@ -24,11 +24,6 @@ impl Authenticator {
     pub fn code(&self, seconds: u64) -> String {
         self.0.generate(seconds).to_string()
     }
-
-    /// How many seconds the code of that time is still the current one.
-    pub fn seconds_left(seconds: u64) -> u64 {
-        STEP_S - seconds % STEP_S
-    }
 }
 
 #[cfg(test)]
@@ -41,7 +36,6 @@ mod tests {
         let app = Authenticator::from_base32("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").expect("base32");
         assert_eq!(app.code(59), "287082");
         assert_eq!(app.code(1_111_111_109), "081804");
-        assert_eq!(Authenticator::seconds_left(59), 1);
         assert!(Authenticator::from_base32("not base32!").is_err());
     }
 }

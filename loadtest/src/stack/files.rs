@@ -103,6 +103,11 @@ impl Layout {
         self.dir.join("secrets/demo-users.json")
     }
 
+    /// Which of a demo user's one-time codes was handed out last.
+    pub fn code_file(&self, user: &str) -> PathBuf {
+        self.dir.join(format!("run/code-{user}"))
+    }
+
     /// The auditor's settings.
     pub fn auditor_settings(&self) -> PathBuf {
         self.dir.join("auditor.toml")
@@ -193,10 +198,10 @@ impl Layout {
         words(&["backend", "--listen", &listen, "--seed", &seed, "--patients", &count, "--port-file", ready])
     }
 
-    /// Writes the settings of gateway, routes and auditor.
-    pub fn write_settings(&self, settings: &Settings) -> anyhow::Result<()> {
+    /// Writes the settings of gateway, routes and auditor. `countries` is the file of countries of addresses, if there is one.
+    pub fn write_settings(&self, settings: &Settings, countries: Option<&Path>) -> anyhow::Result<()> {
         self.write("routes.toml", &self.routes(settings)?)?;
-        self.write("gateway.toml", &self.gateway(settings)?)?;
+        self.write("gateway.toml", &self.gateway(settings, countries)?)?;
         self.write("auditor.toml", &self.auditor(settings)?)
     }
 
@@ -256,7 +261,7 @@ impl Layout {
         Some(())
     }
 
-    fn gateway(&self, settings: &Settings) -> anyhow::Result<Table> {
+    fn gateway(&self, settings: &Settings, countries: Option<&Path>) -> anyhow::Result<Table> {
         let mut gateway: Table = GATEWAY_EXAMPLE.parse().context("gateway.toml")?;
         let (certificate, key, client_ca) = self.gateway_tls();
         set(&mut gateway, "node", "state_dir", text(&self.dir.join("gateway")));
@@ -278,6 +283,9 @@ impl Layout {
         set(&mut gateway, "clickhouse", "url", format!("http://{}", loopback(settings.ports.clickhouse)));
         set(&mut gateway, "clickhouse", "database", DATABASE);
         set(&mut gateway, "clickhouse", "key_file", text(&self.dir.join("secrets/clickhouse-gateway.password")));
+        if let Some(countries) = countries {
+            set(&mut gateway, "geo", "database", text(countries));
+        }
         set(&mut gateway, "routes", "file", text(&self.dir.join("routes.toml")));
         Ok(gateway)
     }
@@ -306,6 +314,11 @@ impl Layout {
 }
 
 const SOCKET_PATH_MAX: usize = 100;
+
+/// Arguments of the auditor's command that says where the country data are kept.
+pub(super) fn countries_arguments() -> Vec<String> {
+    words(&["fetch", "countries", "--where"])
+}
 
 fn set(table: &mut Table, section: &str, key: &str, value: impl Into<Value>) {
     let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
@@ -346,10 +359,19 @@ mod tests {
             roster: Roster::demo(),
             gateway_threads: 1,
         };
-        layout.write_settings(&settings).expect("writes");
+        layout.write_settings(&settings, None).expect("writes");
         let routes = std::fs::read_to_string(dir.path().join("routes.toml")).expect("is there");
         assert!(["127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8083"].iter().all(|peer| routes.contains(peer)));
         let gateway = std::fs::read_to_string(dir.path().join("gateway.toml")).expect("is there");
-        assert!(!gateway.contains("../var"), "{gateway}");
+        for example in ["\"pki/", "\"secrets/", "\"state/", ":state/", "\"routes.toml\""] {
+            assert!(!gateway.contains(example), "a path of the example is left, {example}: {gateway}");
+        }
+        // Loopback addresses have no country; that the data are used elsewhere is seen by the setting.
+        assert!(!gateway.contains("database = \"/"), "{gateway}");
+        layout.write_settings(&settings, Some(Path::new("/data/countries.mmdb"))).expect("writes");
+        let gateway: Table =
+            std::fs::read_to_string(dir.path().join("gateway.toml")).expect("is there").parse().expect("reads");
+        let database = gateway.get("geo").and_then(|geo| geo.get("database")).and_then(Value::as_str);
+        assert_eq!(database, Some("/data/countries.mmdb"));
     }
 }

@@ -6,11 +6,11 @@
 use super::files::Layout;
 use super::process::output;
 use crate::client::login::Credentials;
-use crate::patients::CARE_PROVIDER;
+use crate::patients::{CARE_PROVIDER, UNITS};
 use anyhow::Context as _;
 use contract::record::Right;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub struct Person {
     pub right: Option<Right>,
     /// The role in the auditor's own application, if any.
     pub role: Option<&'static str>,
+    /// The care unit from which this person acts, if any: HSA-id and name.
+    pub unit: Option<(&'static str, &'static str)>,
 }
 
 /// Everybody and every device.
@@ -49,6 +51,9 @@ pub struct Roster {
     pub devices: Vec<&'static str>,
 }
 
+const NORTH: (&str, &str) = UNITS[0];
+const SOUTH: (&str, &str) = UNITS[1];
+
 /// May read and write; the demo's user.
 pub const ANNA: Person = Person {
     user: "anna",
@@ -57,10 +62,17 @@ pub const ANNA: Person = Person {
     hsa: "SE0000000000-P001",
     right: Some(Right::ReadWrite),
     role: None,
+    unit: Some(NORTH),
 };
 /// May read and write, elsewhere.
-pub const BERTIL: Person =
-    Person { user: "bertil", name: "Bertil Testgren", title: "Sjuksköterska", hsa: "SE0000000000-P002", ..ANNA };
+pub const BERTIL: Person = Person {
+    user: "bertil",
+    name: "Bertil Testgren",
+    title: "Sjuksköterska",
+    hsa: "SE0000000000-P002",
+    unit: Some(SOUTH),
+    ..ANNA
+};
 /// May read.
 pub const CECILIA: Person = Person {
     user: "cecilia",
@@ -69,6 +81,7 @@ pub const CECILIA: Person = Person {
     hsa: "SE0000000000-P003",
     right: Some(Right::Read),
     role: None,
+    unit: Some(SOUTH),
 };
 /// Has an account, and no grant.
 pub const DAVID: Person = Person {
@@ -78,8 +91,9 @@ pub const DAVID: Person = Person {
     hsa: "SE0000000000-P004",
     right: None,
     role: None,
+    unit: Some(NORTH),
 };
-/// The first administrator.
+/// The first administrator; acts from no care unit.
 pub const ELSA: Person = Person {
     user: "elsa",
     name: "Elsa Förvaltare",
@@ -87,6 +101,7 @@ pub const ELSA: Person = Person {
     hsa: "SE0000000000-P005",
     right: None,
     role: Some("account_admin"),
+    unit: None,
 };
 
 impl Roster {
@@ -105,6 +120,9 @@ pub struct Enrolled {
     pub devices: BTreeMap<String, EnrolledDevice>,
     /// The devices' organisation is there.
     organisation: bool,
+    /// The users whose commission is set: a stack that was made before there were any gets them at its next start.
+    #[serde(default)]
+    commissions: BTreeSet<String>,
 }
 
 /// A device that has its certificate.
@@ -154,6 +172,11 @@ pub async fn enrol(roster: &Roster, auditor: &Path, layout: &Layout) -> anyhow::
         if !maker.enrolled.credentials.contains_key(person.user) {
             maker.account(person).await?;
         }
+        if let Some(unit) = person.unit
+            && !maker.enrolled.commissions.contains(person.user)
+        {
+            maker.commission(person, unit).await?;
+        }
     }
     let tomorrow = crate::clock::now() + time::Duration::DAY;
     for name in &roster.devices {
@@ -202,6 +225,15 @@ impl Maker<'_> {
             self.call(&["account", "grant", person.user, "--registry", REGISTRY, "--right", right.as_str()]).await?;
         }
         Ok(())
+    }
+
+    async fn commission(&mut self, person: &Person, (unit, name): (&str, &str)) -> anyhow::Result<()> {
+        let commission = format!("{}, {name}", person.title);
+        let mut arguments = vec!["account", "commission", person.user, "--care-unit", unit, "--care-unit-name", name];
+        arguments.extend(["--care-provider", CARE_PROVIDER, "--name", &commission]);
+        self.call(&arguments).await?;
+        self.enrolled.commissions.insert(person.user.to_owned());
+        self.save()
     }
 
     async fn device(&mut self, name: &str) -> anyhow::Result<()> {

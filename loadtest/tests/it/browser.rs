@@ -71,11 +71,19 @@ fn pseudonym(stack: &Stack, patient: &PatientId) -> String {
 
 async fn by_the_official_client(stack: &Stack, who: &Person, reference: &str) {
     let client = stack.clickhouse().unwrap();
+    let (unit, _) = who.unit.unwrap();
     let count = async |table: &str, patient: &str| {
         let sql = format!(
-            "SELECT count() FROM {table} WHERE {patient} = ? AND user_hsa = ? AND route = '/patients/{{patient}}' AND decision = 'permit'"
+            "SELECT count() FROM {table} WHERE {patient} = ? AND user_hsa = ? AND care_unit_hsa = ? AND route = '/patients/{{patient}}' AND decision = 'permit'"
         );
-        client.query(&sql).bind(reference).bind(who.hsa).fetch_one::<u64>().await.map_err(|error| error.to_string())
+        client
+            .query(&sql)
+            .bind(reference)
+            .bind(who.hsa)
+            .bind(unit)
+            .fetch_one::<u64>()
+            .await
+            .map_err(|error| error.to_string())
     };
     whole::until("the row is in ClickHouse", SHIPPED_WITHIN, async || match count("access", "patient").await? {
         0 => Err("no row".to_owned()),

@@ -44,7 +44,7 @@ impl Installation {
             roster: Roster::demo(),
             gateway_threads: 1,
         };
-        layout.write_settings(&settings).unwrap();
+        layout.write_settings(&settings, None).unwrap();
         Self { dir, programs, _held: held }
     }
 
@@ -161,4 +161,21 @@ fn a_missing_secret_or_certificate_is_named_and_no_port_is_bound() {
     let output = installation.gateway(&["serve"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(told(&output).contains("cannot listen on 127.0.0.1:"), "{}", told(&output));
+}
+
+#[test]
+fn the_settings_that_init_makes_are_good_for_a_gateway() {
+    let dir = tempfile::tempdir().unwrap();
+    let programs = Programs::in_folder(crate::program().parent().unwrap()).unwrap();
+    let run = |program: &Path, arguments: &[&str], file: &str| {
+        crate::whole::run(Command::new(program).args(arguments).arg("--config").arg(dir.path().join(file)))
+    };
+    crate::whole::run(Command::new(&programs.auditor).args(["init", "--host", "localhost", "--dir"]).arg(dir.path()));
+    run(&programs.gateway, &["validate"], "gateway.toml");
+    run(&programs.gateway, &["keys"], "gateway.toml");
+    run(&programs.auditor, &["validate"], "auditor.toml");
+    // The public keys are where the auditor looks for them.
+    let auditor: toml::Table = std::fs::read_to_string(dir.path().join("auditor.toml")).unwrap().parse().unwrap();
+    let keys = auditor["app"]["gateway_keys"][0].as_str().unwrap();
+    assert!(dir.path().join(keys).is_file(), "{keys}");
 }

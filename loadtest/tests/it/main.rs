@@ -9,6 +9,7 @@ mod browser;
 mod certificates;
 mod config;
 mod edges;
+mod examples;
 mod grafana;
 mod journal_stall;
 mod journal_trouble;

@@ -1,0 +1,373 @@
+//! The exchange with a backend: a server is found and asked, its answer is held until the record is durable, and then
+//! both bodies pass, piece by piece, until both are at their end.
+//!
+//! One task does both directions, in turns: no more than one piece of each is ever in memory, and who does not take what
+//! is sent slows the other side down. The answer has precedence, so that a backend may refuse an upload before it has
+//! come to its end.
+
+use super::context::{Admitted, Body, Context, Stage};
+use super::{Proxy, forward};
+use crate::clock;
+use crate::upstream::{Backend, Event};
+use bytes::Bytes;
+use contract::record::{OutcomeKind, Reason};
+use http::{HeaderMap, Method, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
+use pingora::{Error, ErrorType};
+
+/// How often a request goes to a backend, at most: kept connections may all have been closed by their server.
+const TRIES: usize = 4;
+
+/// An exchange that did not come to its end.
+pub(super) struct Broken {
+    /// What the record and the client are told.
+    reason: Reason,
+    /// The status, should an answer still be possible.
+    status: StatusCode,
+    /// The kind of the error below; its text may hold bytes of the exchange.
+    kind: &'static str,
+    /// Whose doing it was, for the log.
+    side: &'static str,
+    /// The client has left: there is nobody to answer.
+    gone: bool,
+    /// The backend has not seen the request, or it may see it twice: another try is safe.
+    again: bool,
+}
+
+impl Broken {
+    fn new(reason: Reason, status: StatusCode, kind: &'static str, side: &'static str) -> Self {
+        Self { reason, status, kind, side, gone: false, again: false }
+    }
+
+    /// By the client: it left, it does not take what it is sent, or its body is none.
+    fn client(error: &Error) -> Self {
+        let kind = error.etype();
+        let (reason, status) = match kind {
+            ErrorType::ReadTimedout => (Reason::Slow, crate::problem::status(Reason::Slow)),
+            _ => (Reason::Malformed, StatusCode::BAD_REQUEST),
+        };
+        let gone = matches!(
+            kind,
+            ErrorType::WriteError
+                | ErrorType::ReadError
+                | ErrorType::WriteTimedout
+                | ErrorType::ConnectionClosed
+                | ErrorType::H2Error
+        );
+        Self { gone, ..Self::new(reason, status, kind.as_str(), "client") }
+    }
+
+    /// By the backend: it cannot be reached, it is silent, or it does not speak HTTP.
+    fn backend(error: &Error) -> Self {
+        let status = match error.etype() {
+            ErrorType::ReadTimedout
+            | ErrorType::WriteTimedout
+            | ErrorType::ConnectTimedout
+            | ErrorType::TLSHandshakeTimedout => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        Self::new(Reason::UpstreamUnavailable, status, error.etype().as_str(), "backend")
+    }
+
+    /// By the backend, on a connection that was kept. Should its server have closed it, the request may go again.
+    fn kept(mut error: Box<Error>, reused: bool) -> Self {
+        error.retry.decide_reuse(reused);
+        Self { again: error.retry(), ..Self::backend(&error) }
+    }
+
+    fn own(reason: Reason, status: StatusCode) -> Self {
+        Self::new(reason, status, "refused", "gateway")
+    }
+}
+
+/// How far the two directions are.
+struct Progress {
+    /// The client's body, or its side of the tunnel, has not come to its end.
+    sending: bool,
+    /// The client is listened to: for its body, and then for its leaving.
+    listening: bool,
+    /// The backend's answer has passed as a whole.
+    answered: bool,
+    /// The backend takes no more of the body. What it answered may still tell why.
+    deaf: Option<Broken>,
+}
+
+impl Proxy {
+    /// Has an admitted request answered by its registry, or answers in its place. False: the connection is of no more
+    /// use.
+    pub(super) async fn exchange(&self, session: &mut ServerSession, context: &mut Context) -> bool {
+        let mut tries = 0;
+        let broken = loop {
+            tries += 1;
+            match self.attempt(session, context).await {
+                Ok(()) => {
+                    context.end(clock::now(), OutcomeKind::Complete);
+                    return true;
+                }
+                Err(broken) if broken.again && tries < TRIES && !context.disclosing() => {}
+                Err(broken) => break broken,
+            }
+        };
+        if context.disclosing() {
+            context.end(clock::now(), OutcomeKind::Aborted);
+            return false;
+        }
+        let mut usable = false;
+        if !broken.gone {
+            let Broken { reason, status, kind, side, .. } = broken;
+            self.parts.metrics.upstream_failures.with_label_values(&[reason.as_str()]).inc();
+            tracing::warn!(request = %context.request, reason = reason.as_str(), kind, side, "answered in a backend's place");
+            context.answered_instead = true;
+            // The client may be gone by now; its outcome is recorded all the same.
+            usable = self.problem(session, context, reason, status, None).await.is_ok();
+        }
+        context.end(clock::now(), OutcomeKind::Failed);
+        usable
+    }
+
+    async fn attempt(&self, session: &mut ServerSession, context: &mut Context) -> Result<(), Broken> {
+        let admitted = admitted(&mut context.stage)?;
+        let pool = self.parts.upstreams.pool(admitted.permit.registry());
+        let unavailable = || Broken::own(Reason::UpstreamUnavailable, StatusCode::SERVICE_UNAVAILABLE);
+        let peer = pool.and_then(|pool| pool.next()).ok_or_else(unavailable)?;
+        let mut backend = self.parts.upstreams.connect(peer).await.map_err(|error| {
+            // Nothing was sent, so another server may be asked, whatever the method: as often as there are likely others.
+            admitted.connects += 1;
+            Broken { again: admitted.connects <= admitted.registry.peers.len().min(3), ..Broken::backend(&error) }
+        })?;
+        let result = self.pass(session, context, &mut backend).await;
+        self.parts.upstreams.release(backend, peer).await;
+        result
+    }
+
+    /// Sends the request on this connection and passes the answer.
+    async fn pass(
+        &self,
+        session: &mut ServerSession,
+        context: &mut Context,
+        backend: &mut Backend,
+    ) -> Result<(), Broken> {
+        let mut progress = self.ask(session, context, backend).await?;
+        while progress.sending || !progress.answered {
+            tokio::select! {
+                biased;
+                event = backend.next(), if !progress.answered => match event {
+                    Ok(event) => self.backend_sent(session, context, backend, &mut progress, event).await?,
+                    // What stopped the request says more than what stopped the answer.
+                    Err(error) => return Err(match progress.deaf.take() {
+                        Some(deaf) => deaf,
+                        None => Self::unanswered(session, context, backend, error),
+                    }),
+                },
+                piece = session.read_body_or_idle(!progress.sending), if progress.listening =>
+                    Self::client_sent(session, context, backend, &mut progress, piece).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the head, and the body if it has been read already.
+    async fn ask(
+        &self,
+        session: &mut ServerSession,
+        context: &mut Context,
+        backend: &mut Backend,
+    ) -> Result<Progress, Broken> {
+        let address = context.client.as_ref().map(|client| client.address.clone());
+        let request = context.request;
+        let admitted = admitted(&mut context.stage)?;
+        let streams = !admitted.websocket && matches!(admitted.body, Body::Streamed) && !session.is_body_empty();
+        let head = forward::request(
+            session.req_header(),
+            admitted,
+            &forward::Way {
+                request,
+                address: address.as_ref(),
+                to_auditor: self.is_auditor(admitted),
+                http2: backend.is_http2(),
+                streams,
+            },
+        );
+        let head = head.map_err(|error| {
+            Broken::new(Reason::Malformed, StatusCode::BAD_REQUEST, error.etype().as_str(), "gateway")
+        })?;
+        let body = match &admitted.body {
+            Body::Read(body) if !body.is_empty() => Some(Bytes::copy_from_slice(body)),
+            _ => None,
+        };
+        if admitted.websocket {
+            // Silence is no fault in a WebSocket.
+            backend.set_read_timeout(None);
+        }
+        let unannounced = matches!(admitted.body, Body::None);
+        let mut sent = backend.send_head(head, body.is_none() && !streams).await;
+        if let Some(body) = body
+            && sent.is_ok()
+        {
+            sent = backend.send_piece(body, true).await;
+        }
+        if let Err(error) = sent {
+            return Err(Self::unanswered(session, context, backend, error));
+        }
+        // HTTP/2 lets a body follow where none was announced; that it stays empty shows at its end.
+        let sending = streams || unannounced && !session.is_body_done();
+        Ok(Progress { sending, listening: true, answered: false, deaf: None })
+    }
+
+    /// The backend failed before its answer was whole. Only a request that changes nothing is sent again, and only
+    /// while nothing of an answer has left.
+    fn unanswered(session: &ServerSession, context: &Context, backend: &Backend, error: Box<Error>) -> Broken {
+        let changes_nothing = matches!(session.req_header().method, Method::GET | Method::HEAD);
+        let broken = Broken::kept(error, backend.is_reused());
+        Broken { again: broken.again && changes_nothing && !context.disclosing(), ..broken }
+    }
+
+    async fn backend_sent(
+        &self,
+        session: &mut ServerSession,
+        context: &mut Context,
+        backend: &mut Backend,
+        progress: &mut Progress,
+        event: Event,
+    ) -> Result<(), Broken> {
+        match event {
+            Event::Head(head) if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {
+                // 100 Continue and the like say nothing of a patient.
+                session.write_response_header(head).await.map_err(|error| Broken::client(&error))
+            }
+            Event::Head(head) => self.answer(session, context, backend, progress, head).await,
+            Event::Piece(piece) => {
+                context.bytes += piece.len() as u64;
+                self.keep_watch(context);
+                let last = !backend.is_tunnel() && backend.has_ended().map_err(|error| Broken::backend(&error))?;
+                progress.answered = last;
+                session.write_response_body(piece, last).await.map_err(|error| Broken::client(&error))
+            }
+            Event::End(trailers) => {
+                progress.answered = true;
+                // A tunnel ends with either of its sides.
+                progress.sending &= !backend.is_tunnel();
+                end(session, trailers).await.map_err(|error| Broken::client(&error))
+            }
+        }
+    }
+
+    /// The head that counts. It leaves once the record is durable.
+    async fn answer(
+        &self,
+        session: &mut ServerSession,
+        context: &mut Context,
+        backend: &mut Backend,
+        progress: &mut Progress,
+        mut head: Box<ResponseHeader>,
+    ) -> Result<(), Broken> {
+        let admitted = admitted(&mut context.stage)?;
+        let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if switches && !(admitted.websocket && backend.is_tunnel()) {
+            return Err(Broken::new(
+                Reason::UpstreamUnavailable,
+                StatusCode::BAD_GATEWAY,
+                "unasked upgrade",
+                "backend",
+            ));
+        }
+        let waited = std::time::Instant::now();
+        let released = admitted.hold.release().await;
+        released.map_err(|_| Broken::own(Reason::JournalUnavailable, StatusCode::SERVICE_UNAVAILABLE))?;
+        self.parts.metrics.hold_seconds.observe(waited.elapsed().as_secs_f64());
+        let ended = !switches && backend.has_ended().map_err(|error| Broken::backend(&error))?;
+        let from_auditor = self.is_auditor(admitted);
+        let method = &session.req_header().method;
+        let prepared = forward::response(&mut head, context.request, from_auditor, !ended && *method != Method::HEAD);
+        prepared.map_err(|error| Broken::backend(&error))?;
+        context.status = head.status.as_u16();
+        if switches {
+            backend.becomes_tunnel();
+            session.set_read_timeout(None);
+            progress.sending = true;
+            let allowed = self.still_allowed(context);
+            let now = clock::now();
+            context.watch(now, allowed, &self.parts.clients);
+            context.begin_long(now);
+        } else {
+            self.keep_watch(context);
+        }
+        progress.answered = ended;
+        let written = match session {
+            ServerSession::H2(http2) => http2.write_response_header(head, ended),
+            other => match other.write_response_header(head).await {
+                Ok(()) if ended => other.finish_body().await,
+                written => written,
+            },
+        };
+        written.map_err(|error| Broken::client(&error))
+    }
+
+    async fn client_sent(
+        session: &mut ServerSession,
+        context: &mut Context,
+        backend: &mut Backend,
+        progress: &mut Progress,
+        piece: pingora::Result<Option<Bytes>>,
+    ) -> Result<(), Broken> {
+        let admitted = admitted(&mut context.stage)?;
+        let piece = match piece {
+            Ok(piece) if progress.sending => piece,
+            Ok(_) => {
+                // Nothing was asked for. Cannot be; and if, it would be told again and again.
+                progress.listening = false;
+                return Ok(());
+            }
+            Err(error) if !progress.sending && matches!(error.etype(), ErrorType::ConnectError) => {
+                // The next request, before this one is answered. Its first byte is lost to it: the client sends it again on
+                // a new connection (RFC 9112, 9.3.2).
+                progress.listening = false;
+                session.set_keepalive(None);
+                return Ok(());
+            }
+            Err(error) => return Err(Broken::client(&error)),
+        };
+        if backend.is_tunnel() {
+            if let Some(piece) = piece {
+                return backend.send_piece(piece, false).await.map_err(|error| Broken::backend(&error));
+            }
+            // A tunnel ends with either of its sides.
+            (progress.sending, progress.answered) = (false, true);
+            return Ok(());
+        }
+        let last = piece.is_none() || session.is_body_done();
+        let piece = piece.unwrap_or_default();
+        admitted.body_bytes += piece.len() as u64;
+        if matches!(admitted.body, Body::None) && !piece.is_empty() {
+            return Err(Broken::own(Reason::Malformed, StatusCode::BAD_REQUEST));
+        }
+        if admitted.body_bytes > admitted.route.body_bytes_max {
+            return Err(Broken::own(Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        progress.sending = !last;
+        if let Err(error) = backend.send_piece(piece, last).await {
+            // It may have answered before it closed. What the client still sends nobody takes.
+            progress.deaf = Some(Broken::backend(&error));
+            (progress.sending, progress.listening) = (false, last);
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+}
+
+/// Ends the answer.
+async fn end(session: &mut ServerSession, trailers: Option<HeaderMap>) -> pingora::Result<()> {
+    match (trailers, session.is_http2()) {
+        (Some(trailers), true) => session.write_response_trailers(trailers).await,
+        _ => session.write_response_body(Bytes::new(), true).await,
+    }
+}
+
+/// Only an admitted request gets so far. Cannot be otherwise; and if, nothing passes.
+fn admitted(stage: &mut Stage) -> Result<&mut Admitted, Broken> {
+    match stage {
+        Stage::Admitted(admitted) => Ok(admitted),
+        _ => Err(Broken::own(Reason::NoSession, StatusCode::FORBIDDEN)),
+    }
+}
