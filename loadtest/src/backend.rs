@@ -1,7 +1,7 @@
 //! «Exempelregistret»: a sample registry to stand behind the gateway. All patients in it are synthetic.
 //!
-//! It answers HTTP/1.1 and HTTP/2 without TLS (prior knowledge) on loopback, and knows nothing of users or audit:
-//! like the real registries, it leaves that to what stands in front of it. Its patients follow from a seed
+//! It answers HTTP/1.1 and HTTP/2 on loopback, over TLS ([`tls`]) or without (HTTP/2 then by prior knowledge), and knows
+//! nothing of users or audit: like the real registries, it leaves that to what stands in front of it. Its patients follow from a seed
 //! ([`crate::patients`]). What users write is kept in memory, bounded, and is gone when it stops.
 //!
 //! It keeps a list of the changing requests that reached it ([`changes`]), so that `loadtest verify` can check that
@@ -13,11 +13,13 @@ mod fhir;
 mod pages;
 mod socket;
 mod store;
+pub mod tls;
 mod transfer;
 
-pub use transfer::document_byte;
+pub use transfer::{SENT_TRAILER, document_byte};
 
 use crate::patients::Population;
+use anyhow::Context as _;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};
@@ -32,8 +34,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::Store;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// How the sample registry behaves.
 #[derive(Debug, Clone, clap::Args)]
@@ -59,6 +63,9 @@ pub struct Options {
     /// Write the address listened on to this file once requests are served.
     #[arg(long)]
     pub port_file: Option<PathBuf>,
+    /// Whether it speaks TLS.
+    #[command(flatten)]
+    pub tls: tls::TlsOptions,
 }
 
 /// A header of each of the registry's answers: tells them from the gateway's own.
@@ -66,20 +73,26 @@ pub const REGISTRY_HEADER: &str = "x-registry";
 /// The longest delay that an option or a request's `delay_ms` may ask for.
 pub const DELAY_MS_MAX: u64 = 10_000;
 const SIZE_MAX: u64 = 16 << 20;
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Serves until the process is ended.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(options.listen).await?;
+    let acceptor = options.tls.acceptor()?;
+    let listener = TcpListener::bind(options.listen).await.with_context(|| {
+        format!("--listen {} cannot be used; name another address or stop who has it", options.listen)
+    })?;
     let address = listener.local_addr()?;
     let app = router(&options);
     if let Some(file) = &options.port_file {
-        write_whole(file, &format!("{address}\n"))?;
+        write_whole(file, &format!("{address}\n"))
+            .with_context(|| format!("--port-file {} cannot be written; name another place", file.display()))?;
     }
+    let scheme = if acceptor.is_some() { "https" } else { "http" };
     crate::console::note(&format!(
-        "Exempelregistret: http://{address}/ ({} synthetic patients, seed {})",
+        "Exempelregistret: {scheme}://{address}/ ({} synthetic patients, seed {})",
         options.patients, options.seed
     ));
-    serve(listener, app).await
+    serve(listener, acceptor, app).await
 }
 
 /// Writes a file so that a reader sees all of it or nothing.
@@ -89,8 +102,8 @@ pub fn write_whole(path: &std::path::Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(partial, path)
 }
 
-/// Accepts connections for ever.
-pub async fn serve(listener: TcpListener, app: Router) -> anyhow::Result<()> {
+/// Accepts connections for ever, over TLS if there is an acceptor.
+pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, app: Router) -> anyhow::Result<()> {
     let mut connections = JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -106,14 +119,31 @@ pub async fn serve(listener: TcpListener, app: Router) -> anyhow::Result<()> {
             Some(_) = connections.join_next() => continue,
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(app.clone());
+        let (app, acceptor) = (app.clone(), acceptor.clone());
         connections.spawn(async move {
-            let mut builder = auto::Builder::new(TokioExecutor::new());
-            builder.http2().max_concurrent_streams(1024);
-            if let Err(error) = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
-                tracing::debug!(error, "connection ended");
+            match acceptor {
+                None => converse(stream, app).await,
+                Some(acceptor) => secure(stream, &acceptor, app).await,
             }
         });
+    }
+}
+
+async fn secure(stream: TcpStream, acceptor: &TlsAcceptor, app: Router) {
+    match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => converse(stream, app).await,
+        Ok(Err(error)) => tracing::warn!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::warn!("a TLS handshake was not done in time"),
+    }
+}
+
+/// Answers on one connection, HTTP/1.1 or HTTP/2, as its first bytes say.
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, app: Router) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http2().max_concurrent_streams(1024);
+    let service = TowerToHyperService::new(app);
+    if let Err(error) = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
+        tracing::debug!(error, "connection ended");
     }
 }
 

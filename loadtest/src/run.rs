@@ -96,6 +96,8 @@ async fn start(options: &Options) -> anyhow::Result<Stack> {
         ports,
         population: Population { seed: SEED, count: options.patients },
         registry_arguments: Vec::new(),
+        second: None,
+        more_hosts: Vec::new(),
         roster: Roster::demo(),
         gateway_threads: 0,
     };

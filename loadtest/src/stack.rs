@@ -1,4 +1,5 @@
 //! The whole installation on one machine: sample registry, ClickHouse, auditor and gateway, each a process of its own.
+//! If asked for, a second sample registry, to which the gateway speaks HTTP/2 over TLS and shows a certificate.
 //!
 //! All of it lives in one folder: keys and certificates (made by `auditor init`), settings, data, logs. A folder that
 //! was used before is used on: accounts, devices and data stay. Ports are loopback ports, chosen before the start, so
@@ -8,6 +9,7 @@
 
 pub mod files;
 pub mod people;
+pub mod pki;
 pub mod ports;
 pub mod process;
 
@@ -30,6 +32,8 @@ use std::time::Duration;
 pub enum Component {
     /// The sample registry.
     Registry,
+    /// The second sample registry, in stacks that have one.
+    SecondRegistry,
     /// The embedded ClickHouse.
     Clickhouse,
     /// The auditor.
@@ -40,12 +44,13 @@ pub enum Component {
 
 impl Component {
     /// Every program, in the order in which they start.
-    pub const ALL: [Self; 4] = [Self::Registry, Self::Clickhouse, Self::Auditor, Self::Gateway];
+    pub const ALL: [Self; 5] = [Self::Registry, Self::SecondRegistry, Self::Clickhouse, Self::Auditor, Self::Gateway];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Registry => "registry",
+            Self::SecondRegistry => "second-registry",
             Self::Clickhouse => "clickhouse",
             Self::Auditor => "auditor",
             Self::Gateway => "gateway",
@@ -96,6 +101,10 @@ pub struct Settings {
     pub population: Population,
     /// More arguments of the sample registry.
     pub registry_arguments: Vec<String>,
+    /// The port of a second sample registry with the same patients, if there is to be one.
+    pub second: Option<u16>,
+    /// More host names by which the gateway is asked.
+    pub more_hosts: Vec<String>,
     /// Who gets an account and on which devices they work.
     pub roster: Roster,
     /// Worker threads of the gateway; 0: one per processor.
@@ -127,17 +136,26 @@ impl Stack {
         let mut stack =
             Self { settings, layout, keeper, running: Vec::new(), enrolled: Enrolled::default(), _lock: lock };
         tell("keys and certificates");
-        stack.auditor(&stack.layout.init_arguments()).await?;
+        stack.auditor(&stack.layout.init_arguments(&files::hosts(&stack.settings))).await?;
+        if stack.settings.second.is_some() {
+            pki::Files::make(&stack.layout.upstream_pki(), files::HOST)?;
+        }
         let countries = stack.countries().await;
         stack.layout.write_settings(&stack.settings, countries.as_deref())?;
         stack.command(&stack.settings.programs.gateway, &stack.layout.gateway_keys_arguments()).await?;
         tell("the sample registry");
         stack.launch(Component::Registry).await?;
+        if stack.settings.second.is_some() {
+            stack.launch(Component::SecondRegistry).await?;
+        }
         tell("ClickHouse");
         stack.launch(Component::Clickhouse).await?;
         stack.auditor(&stack.layout.migrate_arguments()).await?;
         tell("accounts and devices");
         stack.enrolled = people::enrol(&stack.settings.roster, &stack.settings.programs.auditor, &stack.layout).await?;
+        if stack.settings.second.is_some() {
+            stack.grant_second().await?;
+        }
         tell("the auditor");
         stack.launch(Component::Auditor).await?;
         tell("the gateway");
@@ -158,6 +176,17 @@ impl Stack {
 
     async fn auditor(&self, arguments: &[String]) -> Result<String, ProcessError> {
         self.command(&self.settings.programs.auditor, arguments).await
+    }
+
+    /// Whoever has a right in the sample registry has the same in the second.
+    async fn grant_second(&self) -> Result<(), ProcessError> {
+        for person in &self.settings.roster.people {
+            if let Some(right) = person.right {
+                let words = ["account", "grant", person.user, "--registry", people::SECOND, "--right", right.as_str()];
+                self.auditor(&self.layout.auditor_arguments(&words)).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn launch(&mut self, component: Component) -> Result<(), ProcessError> {
@@ -222,7 +251,8 @@ impl Stack {
 
     /// Stops everything in order: the gateway first, so that it can drain, ClickHouse after those who write to it.
     pub async fn stop(mut self) {
-        for component in [Component::Gateway, Component::Auditor, Component::Clickhouse, Component::Registry] {
+        use Component::{Auditor, Clickhouse, Gateway, Registry, SecondRegistry};
+        for component in [Gateway, Auditor, Clickhouse, Registry, SecondRegistry] {
             if let Some(position) = self.running.iter().position(|(other, _)| *other == component) {
                 let (_, process) = self.running.swap_remove(position);
                 if !process.stop(STOP_LIMIT).await {
@@ -242,6 +272,11 @@ impl Stack {
         Target { address: loopback(self.settings.ports.https), host: files::HOST.to_owned() }
     }
 
+    /// Where the second registry is reached, through the gateway.
+    pub fn second_target(&self) -> Target {
+        Target { host: files::SECOND_HOST.to_owned(), ..self.target() }
+    }
+
     /// The gateway's own listener for health and metrics.
     pub fn ops(&self) -> SocketAddr {
         loopback(self.settings.ports.gateway_ops)
@@ -250,6 +285,14 @@ impl Stack {
     /// The sample registry itself.
     pub fn registry(&self) -> SocketAddr {
         loopback(self.settings.ports.registry)
+    }
+
+    /// The second registry itself, and the device that it lets in: the gateway's part.
+    pub fn second_registry(&self) -> anyhow::Result<Option<(Target, Device)>> {
+        let Some(port) = self.settings.second else { return Ok(None) };
+        let files = pki::Files::of(&self.layout.upstream_pki());
+        let device = Device::load(&files.client.0, &files.client.1, &files.authority)?;
+        Ok(Some((Target { address: loopback(port), host: files::HOST.to_owned() }, device)))
     }
 
     /// The folder's files.

@@ -1,7 +1,8 @@
 //! `loadtest verify`: every answer that carried patient data has its record, exactly once, and nothing else has one.
 //!
-//! It starts the whole stack in a temporary folder, lets several users on several devices work through the real
-//! gateway, keeps its own ledger of what was answered, and compares that with ClickHouse by the official client. With
+//! It starts the whole stack in a temporary folder with two sample registries, one behind HTTP/1.1, one behind HTTP/2
+//! over mutual TLS, lets several users on several devices work through the real gateway, keeps its own ledger of what was
+//! answered to whom, and compares that with ClickHouse by the official client. With
 //! `--kill` it kills programs (kill -9) every few seconds meanwhile. The seed of what happens is printed.
 
 pub mod compare;
@@ -16,11 +17,12 @@ use crate::client::{Device, Protocol};
 use crate::console;
 use crate::patients::Population;
 use crate::rng::Rng;
-use crate::stack::people::{ANNA, BERTIL, CECILIA, DAVID, Roster};
+use crate::stack::people::{ANNA, BERTIL, CECILIA, DAVID, Person, Roster};
 use crate::stack::ports::Ports;
 use crate::stack::{Component, Programs, Settings, Stack};
 use anyhow::Context as _;
 use compare::{Comparison, Findings};
+use ledger::Asker;
 use plan::{Known, Standing};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,6 +31,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use traffic::{Shared, Worker};
+use uuid::Uuid;
 
 /// How to verify.
 #[derive(Debug, Clone, clap::Args)]
@@ -70,6 +73,8 @@ pub struct Report {
     pub restart_ms_max: u64,
     /// Requests sent.
     pub requests: u64,
+    /// Of these, what went to the second registry, over HTTP/2 and TLS.
+    pub second: u64,
     /// Requests per second.
     pub requests_per_s: u64,
     /// Exchanges that failed: no answer, or the gateway's own 5xx.
@@ -103,12 +108,15 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         None => Programs::beside_this()?,
     };
     let population = Population { seed, count: PATIENTS };
+    let (ports, second) = Ports::free_and_one()?;
     let settings = Settings {
         dir,
         programs,
-        ports: Ports::free()?,
+        ports,
         population,
         registry_arguments: Vec::new(),
+        second: Some(second),
+        more_hosts: Vec::new(),
         roster: Roster::demo(),
         gateway_threads: 0,
     };
@@ -165,13 +173,14 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
     let drained = drain.elapsed();
     let references: Vec<_> = known.iter().map(|patient| patient.reference).collect();
     let (requests, errors) = (shared.ledger.requests(), shared.errors.load(Ordering::Relaxed));
+    let second = shared.second.load(Ordering::Relaxed);
     let shared = Arc::into_inner(shared).context("a worker still holds the ledger")?;
     let state = shared.ledger.into_state();
     for oddity in &state.oddities {
         console::note(&format!("odd: {oddity}"));
     }
     let odd = state.odd;
-    let changes = rows::changes(stack.registry()).await?;
+    let changes = rows::changes(&stack).await?;
     let mut comparison = Comparison::new(state, &references, changes);
     rows::compare(&stack.clickhouse()?, since, &mut comparison).await?;
     let findings = comparison.finish();
@@ -186,6 +195,7 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
         killed: killer.kills.iter().map(|(component, count)| (component.name(), *count)).collect(),
         restart_ms_max: millis(killer.slowest_restart),
         requests,
+        second,
         requests_per_s: requests * 1000 / millis(sent_for).max(1),
         errors,
         odd,
@@ -216,9 +226,10 @@ fn tell(report: &Report, output: console::Output) -> anyhow::Result<()> {
     }
     let findings = &report.findings;
     console::say(&format!(
-        "{} requests ({} a second), {} failed, {} kills (slowest restart {} ms), backlog drained in {} ms, seed {}",
+        "{} requests ({} a second, {} to the second registry), {} failed, {} kills (slowest restart {} ms), backlog drained in {} ms, seed {}",
         report.requests,
         report.requests_per_s,
+        report.second,
         report.errors,
         report.kills,
         report.restart_ms_max,
@@ -226,8 +237,14 @@ fn tell(report: &Report, output: console::Output) -> anyhow::Result<()> {
         report.seed
     ));
     console::say(&format!(
-        "disclosed {}, of these missing {}, doubled {}; surplus {}; wrong {}; broken off {}",
-        findings.disclosed, findings.missing, findings.doubled, findings.surplus, findings.wrong, findings.aborted
+        "disclosed {}, of these missing {}, doubled {}; surplus {}; wrong {}; of another {}; broken off {}",
+        findings.disclosed,
+        findings.missing,
+        findings.doubled,
+        findings.surplus,
+        findings.wrong,
+        findings.misattributed,
+        findings.aborted
     ));
     console::say(&format!(
         "refused {}, of these unrecorded {}; changes {}, of these unrecorded {}; odd answers {}",
@@ -238,6 +255,20 @@ fn tell(report: &Report, output: console::Output) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A device and its id.
+struct Desk {
+    device: Device,
+    id: Uuid,
+}
+
+impl Desk {
+    fn of(stack: &Stack, name: &str) -> anyhow::Result<Self> {
+        let enrolled = stack.enrolled().devices.get(name).with_context(|| format!("there is no device {name}"))?;
+        let id = Uuid::parse_str(&enrolled.device).with_context(|| format!("the id of device {name}"))?;
+        Ok(Self { device: stack.device(name)?, id })
+    }
+}
+
 /// Who works: each person with a login, on the device of the login.
 struct Cast {
     members: Vec<Member>,
@@ -245,36 +276,47 @@ struct Cast {
 
 struct Member {
     device: Device,
+    asker: Arc<Asker>,
     standing: Standing,
     session: Option<Session>,
 }
 
 impl Cast {
     async fn log_in(stack: &Stack) -> anyhow::Result<Self> {
-        let (here, there) = (stack.device("mottagning")?, stack.device("avdelning")?);
-        let member = |device: &Device, standing, session: &Session| Member {
-            device: device.clone(),
-            standing,
-            session: Some(session.clone()),
+        let (here, there) = (Desk::of(stack, "mottagning")?, Desk::of(stack, "avdelning")?);
+        let member = |desk: &Desk, standing, person: &Person, session: &Session| {
+            // Of who uses another's session, the record may say either: nobody, or whose session it is.
+            let user = (standing != Standing::Stranger).then(|| person.hsa.to_owned());
+            Member {
+                device: desk.device.clone(),
+                asker: Arc::new(Asker { user, device: desk.id }),
+                standing,
+                session: Some(session.clone()),
+            }
         };
-        let anna = stack.log_in(&ANNA, &here).await?;
-        let bertil = stack.log_in(&BERTIL, &there).await?;
-        let cecilia = stack.log_in(&CECILIA, &there).await?;
-        let david = stack.log_in(&DAVID, &here).await?;
+        let anna = stack.log_in(&ANNA, &here.device).await?;
+        let bertil = stack.log_in(&BERTIL, &there.device).await?;
+        let cecilia = stack.log_in(&CECILIA, &there.device).await?;
+        let david = stack.log_in(&DAVID, &here.device).await?;
         // Most do what they may; of each kind of wrong there is some.
         let members = vec![
-            member(&here, Standing::Writer, &anna),
-            member(&there, Standing::Writer, &bertil),
-            member(&there, Standing::Reader, &cecilia),
-            member(&here, Standing::Writer, &anna),
-            member(&there, Standing::Writer, &bertil),
-            member(&there, Standing::Reader, &cecilia),
-            member(&here, Standing::Outsider, &david),
+            member(&here, Standing::Writer, &ANNA, &anna),
+            member(&there, Standing::Writer, &BERTIL, &bertil),
+            member(&there, Standing::Reader, &CECILIA, &cecilia),
+            member(&here, Standing::Writer, &ANNA, &anna),
+            member(&there, Standing::Writer, &BERTIL, &bertil),
+            member(&there, Standing::Reader, &CECILIA, &cecilia),
+            member(&here, Standing::Outsider, &DAVID, &david),
             // Anna's session on another device than her own.
-            member(&there, Standing::Stranger, &anna),
-            member(&here, Standing::Writer, &anna),
-            member(&there, Standing::Writer, &bertil),
-            Member { device: here.clone(), standing: Standing::Stranger, session: None },
+            member(&there, Standing::Stranger, &ANNA, &anna),
+            member(&here, Standing::Writer, &ANNA, &anna),
+            member(&there, Standing::Writer, &BERTIL, &bertil),
+            Member {
+                device: here.device.clone(),
+                asker: Arc::new(Asker { user: Some(String::new()), device: here.id }),
+                standing: Standing::Stranger,
+                session: None,
+            },
         ];
         Ok(Self { members })
     }
@@ -283,7 +325,8 @@ impl Cast {
         let position = usize::try_from(number).unwrap_or(0) % self.members.len().max(1);
         let member = self.members.get(position).expect("invariant: the cast has members");
         Worker {
-            target: stack.target(),
+            targets: [stack.target(), stack.second_target()],
+            asker: Arc::clone(&member.asker),
             device: member.device.clone(),
             protocol: if number.is_multiple_of(3) { Protocol::Http2 } else { Protocol::Http1 },
             standing: member.standing,

@@ -4,7 +4,7 @@ use super::pages::{LIST_MAX, unit_name, unit_position};
 use super::store::{NotFound, Store};
 use crate::patients::{Patient, UNITS};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -97,8 +97,8 @@ fn write(store: &Store, patient: &str, kind: &'static str, body: &Value) -> Resu
     Ok(Json(json!({"saved": kind, "personnummer": patient.id.expose()})))
 }
 
-/// The headers that arrived: shows what the gateway added, kept and took away.
-async fn whoami(headers: HeaderMap) -> Json<Value> {
+/// HTTP's version and the headers that arrived: shows what the gateway added, kept and took away.
+async fn whoami(version: Version, headers: HeaderMap) -> Json<Value> {
     let mut seen = serde_json::Map::new();
     for (name, value) in &headers {
         let text = Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -109,5 +109,5 @@ async fn whoami(headers: HeaderMap) -> Json<Value> {
             }
         }
     }
-    Json(json!({"headers": seen}))
+    Json(json!({"version": format!("{version:?}"), "headers": seen}))
 }

@@ -4,16 +4,20 @@ use super::store::{NotFound, Store};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::StreamExt as _;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// The largest document.
 pub(super) const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
+/// The trailer of a download: how many bytes were sent.
+pub const SENT_TRAILER: &str = "x-bytes-sent";
 const CHUNK_BYTES: u64 = 64 << 10;
 
 pub(super) fn routes() -> Router<Arc<Store>> {
@@ -53,13 +57,17 @@ async fn download(
     if size > DOCUMENT_BYTES_MAX {
         return Ok((StatusCode::BAD_REQUEST, "the size is too large\n").into_response());
     }
-    let chunks = futures_util::stream::unfold(0u64, move |sent| async move {
+    let pieces = futures_util::stream::unfold(0u64, move |sent| async move {
         let length = CHUNK_BYTES.min(size - sent);
-        (length > 0).then(|| (Ok::<_, std::io::Error>(chunk(index, sent, length)), sent + length))
+        (length > 0).then(|| (Ok::<_, std::io::Error>(Frame::data(chunk(index, sent, length))), sent + length))
     });
+    // HTTP/2 has room for trailers behind a body of known length; HTTP/1.1 leaves them out.
+    let mut trailers = HeaderMap::new();
+    trailers.insert(SENT_TRAILER, HeaderValue::from(size));
+    let end = futures_util::stream::once(async { Ok(Frame::trailers(trailers)) });
     let headers =
         [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_LENGTH, size.to_string())];
-    Ok((headers, Body::from_stream(chunks)).into_response())
+    Ok((headers, Body::new(StreamBody::new(pieces.chain(end)))).into_response())
 }
 
 /// The document's bytes `offset..offset + length`: a pattern of the patient's position and the offset, so that a

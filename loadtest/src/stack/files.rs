@@ -3,6 +3,8 @@
 //! Settings are the examples of the repository's `config` folder with this stack's addresses and paths put in, so
 //! that what the examples say is what runs here.
 
+use super::people::{REGISTRY, SECOND};
+use super::pki;
 use super::process::Plan;
 use super::{Component, Settings, loopback};
 use anyhow::Context as _;
@@ -12,12 +14,20 @@ use toml::{Table, Value};
 
 /// The host name by which the gateway is asked.
 pub const HOST: &str = "localhost";
+/// The host name of the second registry, in stacks that have one.
+pub const SECOND_HOST: &str = "andra.localhost";
 /// ClickHouse's database.
 pub const DATABASE: &str = "grindvakt";
 
 const GATEWAY_EXAMPLE: &str = include_str!("../../../config/gateway.toml");
 const AUDITOR_EXAMPLE: &str = include_str!("../../../config/auditor.toml");
 const ROUTES_EXAMPLE: &str = include_str!("../../../config/routes.toml");
+
+/// The names by which the gateway is asked.
+pub fn hosts(settings: &Settings) -> Vec<String> {
+    let second = settings.second.map(|_| SECOND_HOST.to_owned());
+    [HOST.to_owned()].into_iter().chain(second).chain(settings.more_hosts.iter().cloned()).collect()
+}
 
 /// The folder of a stack.
 #[derive(Debug, Clone)]
@@ -73,6 +83,11 @@ impl Layout {
         (self.dir.join("pki/gateway.pem"), self.dir.join("pki/gateway.key"), self.dir.join("pki/device-ca.pem"))
     }
 
+    /// The folder of the certificates between the gateway and the second registry.
+    pub fn upstream_pki(&self) -> PathBuf {
+        self.dir.join("upstream")
+    }
+
     /// The key of the installation's pseudonyms.
     pub fn pseudonym_key(&self) -> PathBuf {
         self.dir.join("secrets/pseudonym.key")
@@ -102,9 +117,13 @@ impl Layout {
         self.dir.join("gateway.toml")
     }
 
-    /// Arguments of `auditor init`.
-    pub fn init_arguments(&self) -> Vec<String> {
-        words(&["init", "--dir", &text(&self.dir), "--host", HOST, "--host", "127.0.0.1", "--host", "::1"])
+    /// Arguments of `auditor init`, for a gateway of these names.
+    pub fn init_arguments(&self, hosts: &[String]) -> Vec<String> {
+        let mut all = words(&["init", "--dir", &text(&self.dir)]);
+        for host in hosts.iter().map(String::as_str).chain(["127.0.0.1", "::1"]) {
+            all.extend(words(&["--host", host]));
+        }
+        all
     }
 
     /// Arguments of `auditor migrate`.
@@ -132,20 +151,16 @@ impl Layout {
         let programs = &settings.programs;
         let (program, arguments) = match component {
             Component::Registry => {
-                let listen = loopback(settings.ports.registry).to_string();
-                let (seed, count) = (settings.population.seed.to_string(), settings.population.count.to_string());
-                let mut arguments = words(&[
-                    "backend",
-                    "--listen",
-                    &listen,
-                    "--seed",
-                    &seed,
-                    "--patients",
-                    &count,
-                    "--port-file",
-                    &ready,
-                ]);
+                let mut arguments = Self::backend(settings, settings.ports.registry, &ready);
                 arguments.extend(settings.registry_arguments.iter().cloned());
+                (&programs.loadtest, arguments)
+            }
+            Component::SecondRegistry => {
+                let mut arguments = Self::backend(settings, settings.second.unwrap_or(0), &ready);
+                let files = pki::Files::of(&self.upstream_pki());
+                let (certificate, key) = (text(&files.server.0), text(&files.server.1));
+                let authority = text(&files.authority);
+                arguments.extend(words(&["--tls-cert", &certificate, "--tls-key", &key, "--client-ca", &authority]));
                 (&programs.loadtest, arguments)
             }
             Component::Clickhouse => {
@@ -177,9 +192,15 @@ impl Layout {
         Plan { name, program: program.clone(), arguments, log: self.dir.join(format!("logs/{name}.log")), ready_file }
     }
 
+    fn backend(settings: &Settings, port: u16, ready: &str) -> Vec<String> {
+        let listen = loopback(port).to_string();
+        let (seed, count) = (settings.population.seed.to_string(), settings.population.count.to_string());
+        words(&["backend", "--listen", &listen, "--seed", &seed, "--patients", &count, "--port-file", ready])
+    }
+
     /// Writes the settings of gateway, routes and auditor. `countries` is the file of countries of addresses, if there is one.
     pub fn write_settings(&self, settings: &Settings, countries: Option<&Path>) -> anyhow::Result<()> {
-        self.write("routes.toml", &Self::routes(settings)?)?;
+        self.write("routes.toml", &self.routes(settings)?)?;
         self.write("gateway.toml", &self.gateway(settings, countries)?)?;
         self.write("auditor.toml", &self.auditor(settings)?)
     }
@@ -191,7 +212,7 @@ impl Layout {
         crate::backend::write_whole(&path, &text).with_context(|| path.display().to_string())
     }
 
-    fn routes(settings: &Settings) -> anyhow::Result<Table> {
+    fn routes(&self, settings: &Settings) -> anyhow::Result<Table> {
         let mut routes: Table = ROUTES_EXAMPLE.parse().context("routes.toml")?;
         let registries =
             routes.get_mut("registry").and_then(Value::as_array_mut).context("routes.toml has no registry")?;
@@ -202,7 +223,42 @@ impl Layout {
             };
             registry.insert("peers".to_owned(), Value::from(vec![loopback(port).to_string()]));
         }
+        if let Some(port) = settings.second {
+            self.add_second(&mut routes, port).context("routes.toml")?;
+        }
         Ok(routes)
+    }
+
+    /// The sample registry once more, with its routes: on another host, behind HTTP/2 over TLS.
+    fn add_second(&self, routes: &mut Table, port: u16) -> Option<()> {
+        let is = |table: &Value, key: &str| table.get(key).and_then(Value::as_str) == Some(REGISTRY);
+        let files = pki::Files::of(&self.upstream_pki());
+        let mut tls = Table::new();
+        for (key, value) in [
+            ("ca", text(&files.authority)),
+            ("server_name", HOST.to_owned()),
+            ("certificate", text(&files.client.0)),
+            ("key", text(&files.client.1)),
+        ] {
+            tls.insert(key.to_owned(), value.into());
+        }
+        let registries = routes.get_mut("registry")?.as_array_mut()?;
+        let mut second = registries.iter().find(|registry| is(registry, "name"))?.as_table()?.clone();
+        second.insert("name".to_owned(), SECOND.into());
+        second.insert("hosts".to_owned(), vec![SECOND_HOST].into());
+        second.insert("peers".to_owned(), vec![loopback(port).to_string()].into());
+        second.insert("protocol".to_owned(), "http2".into());
+        second.insert("tls".to_owned(), tls.into());
+        registries.push(second.into());
+        let list = routes.get_mut("route")?.as_array_mut()?;
+        let mut more: Vec<Value> = list.iter().filter(|route| is(route, "registry")).cloned().collect();
+        for route in more.iter_mut().filter_map(Value::as_table_mut) {
+            let name = route.get("name")?.as_str()?.to_owned();
+            route.insert("name".to_owned(), format!("{name}-2").into());
+            route.insert("registry".to_owned(), SECOND.into());
+        }
+        list.extend(more);
+        Some(())
     }
 
     fn gateway(&self, settings: &Settings, countries: Option<&Path>) -> anyhow::Result<Table> {
@@ -212,7 +268,7 @@ impl Layout {
         set(&mut gateway, "node", "threads", i64::from(settings.gateway_threads));
         set(&mut gateway, "listen", "https", vec![loopback(settings.ports.https).to_string()]);
         set(&mut gateway, "listen", "ops", loopback(settings.ports.gateway_ops).to_string());
-        set(&mut gateway, "listen", "hosts", vec![HOST.to_owned()]);
+        set(&mut gateway, "listen", "hosts", hosts(settings));
         set(&mut gateway, "tls", "certificate", text(&certificate));
         set(&mut gateway, "tls", "key", text(&key));
         set(&mut gateway, "tls", "client_ca", vec![text(&client_ca)]);
@@ -298,12 +354,14 @@ mod tests {
             ports: Ports::DEMO,
             population: Population { seed: 1, count: 1 },
             registry_arguments: Vec::new(),
+            second: Some(8083),
+            more_hosts: Vec::new(),
             roster: Roster::demo(),
             gateway_threads: 1,
         };
         layout.write_settings(&settings, None).expect("writes");
         let routes = std::fs::read_to_string(dir.path().join("routes.toml")).expect("is there");
-        assert!(routes.contains("127.0.0.1:8082") && routes.contains("127.0.0.1:8081"));
+        assert!(["127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8083"].iter().all(|peer| routes.contains(peer)));
         let gateway = std::fs::read_to_string(dir.path().join("gateway.toml")).expect("is there");
         for example in ["\"pki/", "\"secrets/", "\"state/", ":state/", "\"routes.toml\""] {
             assert!(!gateway.contains(example), "a path of the example is left, {example}: {gateway}");

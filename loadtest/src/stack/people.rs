@@ -19,6 +19,8 @@ use time::format_description::well_known::Rfc3339;
 
 /// The sample registry's name in routes and grants.
 pub const REGISTRY: &str = "exempelregistret";
+/// The second sample registry's name, in stacks that have one.
+pub const SECOND: &str = "andra-registret";
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// Somebody who gets an account.

@@ -67,7 +67,16 @@ impl Ports {
 
     /// Free ports.
     pub fn free() -> Result<Self, NoPort> {
+        Self::found(&mut Search::new())
+    }
+
+    /// Free ports, and one more for a second registry.
+    pub fn free_and_one() -> Result<(Self, u16), NoPort> {
         let mut search = Search::new();
+        Ok((Self::found(&mut search)?, search.next()?))
+    }
+
+    fn found(search: &mut Search) -> Result<Self, NoPort> {
         Ok(Self {
             https: search.next()?,
             gateway_ops: search.next()?,

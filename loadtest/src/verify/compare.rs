@@ -1,7 +1,7 @@
 //! The comparison: rows of ClickHouse, grouped by request, against the ledger. Pure: rows come in as an iterator's
 //! items, the counts go out.
 
-use super::ledger::{End, Entry, Expect, Patients, State, sorted};
+use super::ledger::{Asker, End, Entry, Expect, Patients, State, sorted};
 use contract::pseudonym::PatientRef;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -15,6 +15,10 @@ pub struct Row {
     pub patient: PatientRef,
     /// Whether it was recorded as refused.
     pub denied: bool,
+    /// The user's HSA-id.
+    pub user: String,
+    /// The device.
+    pub device: Uuid,
 }
 
 /// What the comparison found. All but `disclosed`, `refused`, `aborted` and `lost_recorded` must be 0.
@@ -30,6 +34,8 @@ pub struct Findings {
     pub surplus: u64,
     /// Rows that say «refused» of what was disclosed, or «allowed» of what was refused.
     pub wrong: u64,
+    /// Rows that name another user or device than those that asked.
+    pub misattributed: u64,
     /// Requests refused.
     pub refused: u64,
     /// Of these, requests that nothing records as refused.
@@ -141,6 +147,11 @@ impl Comparison {
 
     fn judge(&mut self, request: Uuid, entry: &Entry, rows: &[Row]) {
         let denied = rows.iter().filter(|row| row.denied).count();
+        let others = rows.iter().filter(|row| !is_of(row, &entry.asker)).count();
+        if others > 0 {
+            self.findings.misattributed += others as u64;
+            self.example(format!("recorded of another user or device: {request}"));
+        }
         match entry.end {
             End::Refused => {
                 self.findings.refused += 1;
@@ -208,7 +219,7 @@ impl Comparison {
         if foreign {
             self.findings.surplus += rows.len() as u64;
             self.example(format!("rows of a patient that is not in the population: {request}"));
-        } else if self.take_lost(&patients) || (refused && self.take_lost(&Patients::new())) {
+        } else if self.take_lost(&patients, rows) || (refused && self.take_lost(&Patients::new(), rows)) {
             self.findings.lost_recorded += 1;
         } else {
             self.findings.surplus += rows.len() as u64;
@@ -216,14 +227,11 @@ impl Comparison {
         }
     }
 
-    fn take_lost(&mut self, patients: &Patients) -> bool {
-        match self.state.lost.get_mut(patients) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                true
-            }
-            _ => false,
-        }
+    /// Takes one of the lost requests: of these patients, and of who the rows name.
+    fn take_lost(&mut self, patients: &Patients, rows: &[Row]) -> bool {
+        let Some(lost) = self.state.lost.get_mut(patients) else { return false };
+        let found = lost.iter().position(|asker| rows.iter().all(|row| is_of(row, asker)));
+        found.map(|position| lost.swap_remove(position)).is_some()
     }
 
     fn who(&self, patient: PatientRef) -> Who {
@@ -240,6 +248,10 @@ impl Comparison {
     }
 }
 
+fn is_of(row: &Row, asker: &Asker) -> bool {
+    asker.is(&row.user, row.device)
+}
+
 fn pairs(expect: &Expect) -> u64 {
     match expect {
         Expect::Patients(patients) => patients.len() as u64,
@@ -251,9 +263,16 @@ fn pairs(expect: &Expect) -> u64 {
 impl Findings {
     /// Whether everything that was disclosed is recorded exactly once, and nothing else is.
     pub fn is_clean(&self) -> bool {
-        [self.missing, self.doubled, self.surplus, self.wrong, self.refused_missing, self.changes_missing]
-            .iter()
-            .all(|n| *n == 0)
+        let faults = [
+            self.missing,
+            self.doubled,
+            self.surplus,
+            self.wrong,
+            self.misattributed,
+            self.refused_missing,
+            self.changes_missing,
+        ];
+        faults.iter().all(|n| *n == 0)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
@@ -44,9 +45,27 @@ pub enum End {
     Unavailable,
 }
 
+/// Who asks: what a row must say of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The user's HSA-id; empty for nobody, none if the request's own rows may say either.
+    pub user: Option<String>,
+    /// The device.
+    pub device: Uuid,
+}
+
+impl Asker {
+    /// Whether a row that names this user and this device is of this asker.
+    pub fn is(&self, user: &str, device: Uuid) -> bool {
+        self.device == device && self.user.as_ref().is_none_or(|own| own == user)
+    }
+}
+
 /// One request whose answer's head came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Who asked.
+    pub asker: Arc<Asker>,
     /// What it should come to.
     pub expect: Expect,
     /// What it came to.
@@ -65,8 +84,8 @@ pub struct Ledger {
 pub struct State {
     /// By request id.
     pub entries: HashMap<Uuid, Entry>,
-    /// Requests without an answer, by the patients they named, sorted.
-    pub lost: HashMap<Patients, u32>,
+    /// Who sent requests that got no answer, by the patients they named, sorted.
+    pub lost: HashMap<Patients, Vec<Arc<Asker>>>,
     /// Answers that should not have been, at most [`ODDITIES_MAX`] of them in words.
     pub oddities: Vec<String>,
     /// How many such answers.
@@ -95,12 +114,12 @@ impl Ledger {
     }
 
     /// No answer came.
-    pub fn lost(&self, expect: &Expect) {
+    pub fn lost(&self, asker: &Arc<Asker>, expect: &Expect) {
         let patients = match expect {
             Expect::Patients(patients) => sorted(patients.clone()),
             Expect::Unidentified | Expect::Nothing | Expect::Refusal => Patients::new(),
         };
-        *self.state.lock().lost.entry(patients).or_default() += 1;
+        self.state.lock().lost.entry(patients).or_default().push(Arc::clone(asker));
     }
 
     /// An answer came that should not have.

@@ -2,16 +2,19 @@
 
 use super::compare::{Comparison, Row};
 use crate::backend::changes::{PAGE_MAX, PATH};
-use crate::client::plain;
+use crate::client::{Connection, Protocol, empty, plain, read_all};
 use crate::stack::Stack;
 use anyhow::Context as _;
+use bytes::Bytes;
 use contract::Micros;
 use contract::pseudonym::PatientRef;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const POLL: Duration = Duration::from_millis(100);
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// More than a part of the list has.
+const LIST_BYTES_MAX: usize = 16 << 20;
 
 /// Waits until everything that the gateway's journal holds is acknowledged by ClickHouse.
 pub(super) async fn until_drained(stack: &mut Stack, limit: Duration) -> anyhow::Result<()> {
@@ -48,13 +51,26 @@ fn metric(text: &str, name: &str) -> Option<u64> {
     })
 }
 
-/// The changing requests that reached the sample registry.
-pub(super) async fn changes(registry: SocketAddr) -> anyhow::Result<Vec<Uuid>> {
+/// The changing requests that reached the sample registries.
+pub(super) async fn changes(stack: &Stack) -> anyhow::Result<Vec<Uuid>> {
+    let registry = stack.registry();
+    let mut all = list(async |path: String| Ok(plain::get(registry, &path).await?.1)).await?;
+    if let Some((target, device)) = stack.second_registry()? {
+        let second = list(async |path: String| {
+            let mut connection = Connection::open(&target, &device, Protocol::Http2).await?;
+            let request = http::Request::get(path).body(empty())?;
+            Ok(read_all(connection.send(request, ANSWER_LIMIT).await?, LIST_BYTES_MAX).await?)
+        });
+        all.extend(second.await.context("the second registry")?);
+    }
+    Ok(all)
+}
+
+/// Reads a list of changes, part by part.
+async fn list(ask: impl AsyncFn(String) -> anyhow::Result<Bytes>) -> anyhow::Result<Vec<Uuid>> {
     let mut all = Vec::new();
     loop {
-        let (_, body) = plain::get(registry, &format!("{PATH}?after={}", all.len()))
-            .await
-            .context("the sample registry's changes")?;
+        let body = ask(format!("{PATH}?after={}", all.len())).await.context("the sample registry's changes")?;
         let before = all.len();
         for line in String::from_utf8_lossy(&body).lines() {
             all.push(Uuid::parse_str(line).context("the sample registry's changes")?);
@@ -71,6 +87,9 @@ struct Access {
     request_id: Uuid,
     patient_ref: [u8; 16],
     denied: u8,
+    user_hsa: String,
+    #[serde(with = "clickhouse::serde::uuid")]
+    device: Uuid,
 }
 
 #[derive(Debug, clickhouse::Row, serde::Deserialize)]
@@ -91,11 +110,17 @@ pub(super) async fn compare(
     while let Some(event) = events.next().await.context("ClickHouse's auth_event")? {
         comparison.add_refusal_event(event.event_id);
     }
-    let access = "SELECT request_id, patient_ref, toUInt8(decision = 'deny') AS denied FROM access_log FINAL \
+    let access = "SELECT request_id, patient_ref, toUInt8(decision = 'deny') AS denied, user_hsa, device FROM access_log FINAL \
                   WHERE phase != 'end' AND ts >= fromUnixTimestamp64Micro(?) ORDER BY request_id";
     let mut rows = clickhouse.query(access).bind(since).fetch::<Access>()?;
     while let Some(row) = rows.next().await.context("ClickHouse's access_log")? {
-        comparison.add(Row { request: row.request_id, patient: PatientRef(row.patient_ref), denied: row.denied != 0 });
+        comparison.add(Row {
+            request: row.request_id,
+            patient: PatientRef(row.patient_ref),
+            denied: row.denied != 0,
+            user: row.user_hsa,
+            device: row.device,
+        });
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The users at work: each worker is one person on one device over one protocol, and writes each answer to the ledger.
+//! A third of what they do is in the second registry, on a connection of its own.
 
-use super::ledger::{End, Entry, Expect, Ledger};
+use super::ledger::{Asker, End, Entry, Expect, Ledger};
 use super::plan::{Action, Content, Known, Payload, Standing, Take, draw};
 use crate::backend::{REGISTRY_HEADER, document_byte};
 use crate::client::login::Session;
@@ -19,8 +20,10 @@ use uuid::Uuid;
 /// One worker's part.
 #[derive(Clone)]
 pub struct Worker {
-    /// Where the gateway is.
-    pub target: Target,
+    /// Where the gateway is, asked by the host of each registry.
+    pub targets: [Target; 2],
+    /// What rows must say of who asks.
+    pub asker: Arc<Asker>,
     /// On which device.
     pub device: Device,
     /// Over which protocol; sockets and their upgrades are HTTP/1.1 always.
@@ -44,10 +47,14 @@ pub struct Shared {
     pub stop: AtomicBool,
     /// Exchanges that failed: no answer, or the gateway's own 5xx.
     pub errors: AtomicU64,
+    /// What was tried in the second registry.
+    pub second: AtomicU64,
     /// Connections that could not be made.
     pub unconnected: AtomicU64,
 }
 
+/// How much of the work is in the second registry.
+const SECOND_PERCENT: u64 = 33;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How much of an answer is looked into for the text that it must hold.
 const TEXT_BYTES_MAX: usize = 64 << 10;
@@ -60,19 +67,26 @@ impl Worker {
     /// Works until told to stop, or the ledger is full.
     pub async fn run(self, shared: Arc<Shared>) {
         let mut rng = Rng::new(self.seed);
-        let mut connection: Option<Connection> = None;
+        let mut connections: [Option<Connection>; 2] = [None, None];
         while !shared.stop.load(Ordering::Relaxed) && shared.ledger.has_room() {
             let action = draw(&mut rng, self.standing, &self.patients);
             if matches!(self.standing, Standing::Outsider | Standing::Stranger) {
                 tokio::time::sleep(REFUSED_PAUSE).await;
             }
+            let [first, second] = self.ways(&mut connections);
+            let (target, kept) = if rng.chance(SECOND_PERCENT) {
+                shared.second.fetch_add(1, Ordering::Relaxed);
+                second
+            } else {
+                first
+            };
             if action.take == Take::Socket {
-                self.socket(&action, &shared).await;
+                self.socket(target, &action, &shared).await;
                 continue;
             }
-            let mut open = match connection.take().filter(|open| !open.is_closed()) {
+            let mut open = match kept.take().filter(|open| !open.is_closed()) {
                 Some(open) => open,
-                None => match Connection::open(&self.target, &self.device, self.protocol).await {
+                None => match Connection::open(target, &self.device, self.protocol).await {
                     Ok(open) => open,
                     Err(error) => {
                         tracing::debug!(%error, "no connection");
@@ -83,9 +97,18 @@ impl Worker {
                 },
             };
             if self.exchange(&mut open, &action, &shared).await {
-                connection = Some(open);
+                *kept = Some(open);
             }
         }
+    }
+
+    /// Each host with its connection.
+    fn ways<'a>(
+        &'a self,
+        connections: &'a mut [Option<Connection>; 2],
+    ) -> [(&'a Target, &'a mut Option<Connection>); 2] {
+        let ([first, second], [first_open, second_open]) = (&self.targets, connections);
+        [(first, first_open), (second, second_open)]
     }
 
     /// One request and its answer; true if the connection can be used again.
@@ -103,7 +126,7 @@ impl Worker {
             Err(error) => {
                 tracing::debug!(%error, path = action.path, "no answer");
                 shared.errors.fetch_add(1, Ordering::Relaxed);
-                shared.ledger.lost(&action.expect);
+                shared.ledger.lost(&self.asker, &action.expect);
                 return false;
             }
         };
@@ -123,14 +146,14 @@ impl Worker {
                 whole
             }
         };
-        shared.settle(&head, action, whole);
+        shared.settle(&self.asker, &head, action, whole);
         whole || (action.take == Take::First && self.protocol == Protocol::Http2)
     }
 
-    async fn socket(&self, action: &Action, shared: &Shared) {
+    async fn socket(&self, target: &Target, action: &Action, shared: &Shared) {
         let session = self.session.as_ref().map(Session::header);
         let session = session.as_ref().map(|(name, value)| (*name, value.as_str()));
-        let upgrade = Socket::open(&self.target, &self.device, &action.path, session).await;
+        let upgrade = Socket::open(target, &self.device, &action.path, session).await;
         if matches!(upgrade, Err(ClientError::Connect(_))) {
             shared.unconnected.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(RECONNECT_PAUSE).await;
@@ -141,13 +164,15 @@ impl Worker {
             Ok(Upgrade::Open(mut socket, headers)) => {
                 let whole = self.converse(&mut socket, &action.expect).await;
                 socket.close().await;
-                shared.settle(&Head::of(101, &headers), action, whole);
+                shared.settle(&self.asker, &Head::of(101, &headers), action, whole);
             }
-            Ok(Upgrade::Refused(status, headers)) => shared.settle(&Head::of(status.as_u16(), &headers), action, true),
+            Ok(Upgrade::Refused(status, headers)) => {
+                shared.settle(&self.asker, &Head::of(status.as_u16(), &headers), action, true);
+            }
             Err(error) => {
                 tracing::debug!(%error, "no upgrade");
                 shared.errors.fetch_add(1, Ordering::Relaxed);
-                shared.ledger.lost(&action.expect);
+                shared.ledger.lost(&self.asker, &action.expect);
             }
         }
     }
@@ -246,7 +271,7 @@ impl Head {
 }
 
 impl Shared {
-    fn settle(&self, head: &Head, action: &Action, whole: bool) {
+    fn settle(&self, asker: &Arc<Asker>, head: &Head, action: &Action, whole: bool) {
         let Some(id) = head.id else {
             self.ledger
                 .odd(format!("an answer {} to {} {} has no request id", head.status, action.method, action.path));
@@ -280,7 +305,7 @@ impl Shared {
             }
             _ => {}
         }
-        self.ledger.answered(id, Entry { expect: action.expect.clone(), end });
+        self.ledger.answered(id, Entry { asker: Arc::clone(asker), expect: action.expect.clone(), end });
     }
 }
 

@@ -18,7 +18,7 @@ const SHIPPED_WITHIN: Duration = Duration::from_secs(30);
 #[tokio::test]
 async fn a_browser_reads_a_patient_and_there_is_one_row() {
     let (Some(chromium), Some(_)) = (whole::tool(&BROWSERS), whole::tool(&["npm"])) else { return };
-    let (stack, dir) = whole::start().await;
+    let (stack, dir) = whole::start(&[]).await;
     let patients = whole::POPULATION.patients();
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
     std::fs::create_dir_all(&pictures).unwrap();

@@ -32,13 +32,15 @@ impl Installation {
             auditor_ops: port(5),
         };
         let layout = Layout::new(dir.path()).unwrap();
-        crate::whole::run(Command::new(&programs.auditor).args(layout.init_arguments()));
+        crate::whole::run(Command::new(&programs.auditor).args(layout.init_arguments(&["localhost".to_owned()])));
         let settings = Settings {
             dir: dir.path().to_owned(),
             programs: programs.clone(),
             ports,
             population: crate::whole::POPULATION,
             registry_arguments: Vec::new(),
+            second: None,
+            more_hosts: Vec::new(),
             roster: Roster::demo(),
             gateway_threads: 1,
         };

@@ -22,7 +22,7 @@ const SCRAPED_WITHIN: Duration = Duration::from_mins(1);
 #[tokio::test]
 async fn every_expression_of_board_and_alerts_finds_its_metrics() {
     let Some(program) = whole::tool(&["prometheus"]) else { return };
-    let (stack, dir) = whole::start().await;
+    let (stack, dir) = whole::start(&[]).await;
     let keeper = Keeper::start().unwrap();
     let (prometheus, address) = prometheus(&keeper, &program, &stack, dir.path()).await;
     traffic(&stack).await;

@@ -15,9 +15,11 @@ mod journal_stall;
 mod journal_trouble;
 mod pki;
 mod revocation;
+mod rude;
 mod shared;
 mod sockets;
 mod tap;
+mod upstreams;
 mod whole;
 mod wire;
 

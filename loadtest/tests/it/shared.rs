@@ -64,7 +64,12 @@ pub(crate) struct Newcomer {
 impl Place {
     /// Starts a stack.
     pub(crate) async fn start() -> Self {
-        let (stack, dir) = whole::start().await;
+        Self::start_as(&[]).await
+    }
+
+    /// Starts a stack whose gateway has more names.
+    pub(crate) async fn start_as(more_hosts: &[&str]) -> Self {
+        let (stack, dir) = whole::start(more_hosts).await;
         Self { stack, dir }
     }
 

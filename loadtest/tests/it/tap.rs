@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The listener. Dropped, it takes no more connections.
 pub(crate) struct Tap {
@@ -19,6 +19,7 @@ pub(crate) struct Tap {
 struct Inner {
     heard: Mutex<Vec<u8>>,
     added: Mutex<String>,
+    connections: AtomicUsize,
     stopped: AtomicBool,
 }
 
@@ -35,6 +36,7 @@ impl Tap {
                     return;
                 }
                 let (Ok(near), Ok(far)) = (stream, TcpStream::connect(registry)) else { continue };
+                shared.connections.fetch_add(1, Ordering::Relaxed);
                 let _ = (near.set_nodelay(true), far.set_nodelay(true));
                 let (near_again, far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
                 let (there, back) = (Arc::clone(&shared), Arc::clone(&shared));
@@ -48,6 +50,11 @@ impl Tap {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many connections the gateway has made.
+    pub(crate) fn connections(&self) -> usize {
+        self.inner.connections.load(Ordering::Relaxed)
     }
 
     /// Whether the gateway has sent this text to the registry.

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 pub(crate) const POPULATION: Population = Population { seed: SEED, count: 200 };
 const POLL: Duration = Duration::from_millis(100);
 
-/// Starts it. The engine is fetched if it is not in the cache.
-pub(crate) async fn start() -> (Stack, TempDir) {
+/// Starts it, asked by these names, too. The engine is fetched if it is not in the cache.
+pub(crate) async fn start(more_hosts: &[&str]) -> (Stack, TempDir) {
     let programs = Programs::in_folder(crate::program().parent().unwrap()).unwrap();
     run(Command::new(&programs.auditor).args(["fetch", "engine"]));
     let dir = tempfile::tempdir().unwrap();
@@ -24,6 +24,8 @@ pub(crate) async fn start() -> (Stack, TempDir) {
         ports: Ports::free().unwrap(),
         population: POPULATION,
         registry_arguments: Vec::new(),
+        second: None,
+        more_hosts: more_hosts.iter().map(|host| (*host).to_owned()).collect(),
         roster: Roster::demo(),
         gateway_threads: 2,
     };
