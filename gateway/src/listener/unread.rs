@@ -28,7 +28,6 @@ impl Unread {
         match self.status.as_u16() {
             408 => Reason::Slow,
             413 => Reason::BodyTooLarge,
-            405 => Reason::Method,
             414 | 431 => Reason::HeadTooLarge,
             _ => Reason::Malformed,
         }
