@@ -149,7 +149,9 @@ fn missing_secrets_and_certificates_are_named_all_at_once() {
         "pki/device-ca.pem",
     ];
     let away = |name: &str| installation.path(&name.replace('/', "-"));
-    names.iter().for_each(|name| std::fs::rename(installation.path(name), away(name)).unwrap());
+    for name in names {
+        std::fs::rename(installation.path(name), away(name)).unwrap();
+    }
     for command in ["serve", "validate"] {
         let output = installation.gateway(&[command]);
         let text = told(&output);
@@ -164,7 +166,9 @@ fn missing_secrets_and_certificates_are_named_all_at_once() {
     // To look into the journal none of them is needed.
     let output = installation.gateway(&["journal", "status"]);
     assert_ne!(output.status.code(), Some(78), "{}", told(&output));
-    names.iter().for_each(|name| std::fs::rename(away(name), installation.path(name)).unwrap());
+    for name in names {
+        std::fs::rename(away(name), installation.path(name)).unwrap();
+    }
     // With all of them the ports are what is wrong: they are held by this test.
     let output = installation.gateway(&["serve"]);
     assert_eq!(output.status.code(), Some(1));
