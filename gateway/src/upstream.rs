@@ -79,6 +79,8 @@ pub struct Pool {
 
 /// One server of a registry.
 pub struct Server {
+    /// Among the registry's.
+    number: usize,
     peer: HttpPeer,
     kept: Kept,
     /// At the last look.
@@ -174,6 +176,13 @@ impl Upstreams {
     }
 }
 
+impl Server {
+    /// Which of its registry's servers it is.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+}
+
 impl Pool {
     fn new(registry: &Registry) -> Result<Self, UpstreamError> {
         let peers: Vec<HttpPeer> =
@@ -206,7 +215,8 @@ impl Pool {
             turn: AtomicUsize::new(0),
             servers: peers
                 .into_iter()
-                .map(|peer| Server { peer, kept: Kept::default(), well: AtomicBool::new(true) })
+                .enumerate()
+                .map(|(number, peer)| Server { number, peer, kept: Kept::default(), well: AtomicBool::new(true) })
                 .collect(),
             balancer,
         })
@@ -217,11 +227,12 @@ impl Pool {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
-    /// The server for the next request: each in its turn, of those that are well. `None`: none is.
-    pub fn next(&self) -> Option<&Server> {
+    /// The server for the next request: each in its turn, of those that are well, and not one of these. `None`: there
+    /// is none.
+    pub fn next(&self, but: &[usize]) -> Option<&Server> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.servers.len().max(1);
         let (before, from) = self.servers.split_at_checked(turn)?;
-        from.iter().chain(before).find(|server| server.well.load(Ordering::Relaxed))
+        from.iter().chain(before).find(|server| server.well.load(Ordering::Relaxed) && !but.contains(&server.number))
     }
 
     fn well(&self) -> usize {

@@ -171,7 +171,7 @@ impl Proxy {
                 None => Body::Streamed,
             },
             body_bytes: 0,
-            connects: 0,
+            unreachable: SmallVec::new(),
             _place: place,
             watched: None,
             open: false,

@@ -11,6 +11,7 @@ use contract::Micros;
 use contract::id::RequestId;
 use contract::record::OutcomeKind;
 use http::HeaderValue;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
@@ -86,8 +87,8 @@ pub(super) struct Admitted {
     pub(super) body: Body,
     /// Bytes of its body that went through.
     pub(super) body_bytes: u64,
-    /// Connections to peers that failed.
-    pub(super) connects: usize,
+    /// Servers that could not be connected to.
+    pub(super) unreachable: SmallVec<[usize; 4]>,
     /// A place among the registry's requests under way.
     pub(super) _place: OwnedSemaphorePermit,
     /// Watched since it lasts.

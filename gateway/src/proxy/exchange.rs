@@ -11,7 +11,7 @@ use crate::clock;
 use crate::upstream::{Backend, Event};
 use bytes::Bytes;
 use contract::record::{OutcomeKind, Reason};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType};
@@ -73,7 +73,8 @@ impl Broken {
     /// By the backend, on a connection that was kept. Should its server have closed it, the request may go again.
     fn kept(mut error: Box<Error>, reused: bool) -> Self {
         error.retry.decide_reuse(reused);
-        Self { again: error.retry(), ..Self::backend(&error) }
+        let again = error.retry() || reused && matches!(error.etype(), ErrorType::WriteError);
+        Self { again, ..Self::backend(&error) }
     }
 
     fn own(reason: Reason, status: StatusCode) -> Self {
@@ -81,16 +82,35 @@ impl Broken {
     }
 }
 
+/// What still comes of the client's body, or of its side of the tunnel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    /// Pieces may come.
+    GoesOn,
+    /// The client waits for leave to send.
+    AwaitsLeave,
+    /// HTTP/2 lets a body follow where none was announced; that it stays empty shows at its end. Nobody waits for that.
+    Unannounced,
+    /// It has come to its end.
+    Over,
+}
+
 /// How far the two directions are.
 struct Progress {
-    /// The client's body, or its side of the tunnel, has not come to its end.
-    sending: bool,
+    sending: Sending,
     /// The client is listened to: for its body, and then for its leaving.
     listening: bool,
     /// The backend's answer has passed as a whole.
     answered: bool,
     /// The backend takes no more of the body. What it answered may still tell why.
     deaf: Option<Broken>,
+}
+
+impl Progress {
+    /// Whether nothing more is to come from the client.
+    fn is_over(&self) -> bool {
+        self.sending == Sending::Over || self.answered && self.sending == Sending::Unannounced
+    }
 }
 
 impl Proxy {
@@ -130,11 +150,12 @@ impl Proxy {
         let admitted = admitted(&mut context.stage)?;
         let pool = self.parts.upstreams.pool(admitted.permit.registry());
         let unavailable = || Broken::own(Reason::UpstreamUnavailable, StatusCode::SERVICE_UNAVAILABLE);
-        let server = pool.and_then(|pool| pool.next()).ok_or_else(unavailable)?;
+        let server = pool.and_then(|pool| pool.next(&admitted.unreachable)).ok_or_else(unavailable)?;
         let mut backend = self.parts.upstreams.connect(server).await.map_err(|error| {
-            // Nothing was sent, so another server may be asked, whatever the method: as often as there are likely others.
-            admitted.connects += 1;
-            Broken { again: admitted.connects <= admitted.registry.peers.len().min(3), ..Broken::backend(&error) }
+            // Nothing was sent, so another server may be asked, whatever the method.
+            admitted.unreachable.push(server.number());
+            let another = pool.is_some_and(|pool| pool.next(&admitted.unreachable).is_some());
+            Broken { again: another, ..Broken::backend(&error) }
         })?;
         let result = self.pass(session, context, &mut backend).await;
         self.parts.upstreams.release(backend, server).await;
@@ -149,7 +170,7 @@ impl Proxy {
         backend: &mut Backend,
     ) -> Result<(), Broken> {
         let mut progress = self.ask(session, context, backend).await?;
-        while progress.sending || !progress.answered {
+        while !progress.is_over() || !progress.answered {
             tokio::select! {
                 biased;
                 event = backend.next(), if !progress.answered => match event {
@@ -160,7 +181,7 @@ impl Proxy {
                         None => Self::unanswered(session, context, backend, error),
                     }),
                 },
-                piece = session.read_body_or_idle(!progress.sending), if progress.listening =>
+                piece = session.read_body_or_idle(progress.is_over()), if progress.listening =>
                     Self::client_sent(session, context, backend, &mut progress, piece).await?,
             }
         }
@@ -210,8 +231,12 @@ impl Proxy {
         if let Err(error) = sent {
             return Err(Self::unanswered(session, context, backend, error));
         }
-        // HTTP/2 lets a body follow where none was announced; that it stays empty shows at its end.
-        let sending = streams || unannounced && !session.is_body_done();
+        let sending = match session.req_header().headers.contains_key(header::EXPECT) {
+            true if streams => Sending::AwaitsLeave,
+            false if streams => Sending::GoesOn,
+            _ if unannounced && !session.is_body_done() => Sending::Unannounced,
+            _ => Sending::Over,
+        };
         Ok(Progress { sending, listening: true, answered: false, deaf: None })
     }
 
@@ -233,8 +258,7 @@ impl Proxy {
     ) -> Result<(), Broken> {
         match event {
             Event::Head(head) if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {
-                // 100 Continue and the like say nothing of a patient.
-                session.write_response_header(head).await.map_err(|error| Broken::client(&error))
+                Self::inform(session, context, progress, head).await
             }
             Event::Head(head) => self.answer(session, context, backend, progress, head).await,
             Event::Piece(piece) => {
@@ -246,11 +270,34 @@ impl Proxy {
             }
             Event::End(trailers) => {
                 progress.answered = true;
-                // A tunnel ends with either of its sides.
-                progress.sending &= !backend.is_tunnel();
+                if backend.is_tunnel() {
+                    // A tunnel ends with either of its sides.
+                    progress.sending = Sending::Over;
+                }
                 end(session, trailers).await.map_err(|error| Broken::client(&error))
             }
         }
+    }
+
+    /// A head before the one that counts. Leave to send says nothing of a patient; what else is said waits like an
+    /// answer.
+    async fn inform(
+        session: &mut ServerSession,
+        context: &mut Context,
+        progress: &mut Progress,
+        mut head: Box<ResponseHeader>,
+    ) -> Result<(), Broken> {
+        if head.status == StatusCode::CONTINUE {
+            if progress.sending == Sending::AwaitsLeave {
+                progress.sending = Sending::GoesOn;
+            }
+            head =
+                Box::new(ResponseHeader::build(StatusCode::CONTINUE, None).map_err(|error| Broken::backend(&error))?);
+        } else {
+            let released = admitted(&mut context.stage)?.hold.release().await;
+            released.map_err(|_| Broken::own(Reason::JournalUnavailable, StatusCode::SERVICE_UNAVAILABLE))?;
+        }
+        session.write_response_header(head).await.map_err(|error| Broken::client(&error))
     }
 
     /// The head that counts. It leaves once the record is durable.
@@ -285,7 +332,7 @@ impl Proxy {
         if switches {
             backend.becomes_tunnel();
             session.set_read_timeout(None);
-            progress.sending = true;
+            progress.sending = Sending::GoesOn;
             let allowed = self.still_allowed(context);
             let now = clock::now();
             context.watch(now, allowed, &self.parts.clients);
@@ -294,6 +341,14 @@ impl Proxy {
             self.keep_watch(context);
         }
         progress.answered = ended;
+        if !progress.is_over() && !switches {
+            // The answer is there before the request is whole. Whether its rest still comes nobody knows, so no other
+            // request can follow; and it does not come from a client that was to be told first.
+            session.set_keepalive(None);
+            if progress.sending == Sending::AwaitsLeave {
+                (progress.sending, progress.listening) = (Sending::Over, false);
+            }
+        }
         let written = match session {
             ServerSession::H2(http2) => http2.write_response_header(head, ended),
             other => match other.write_response_header(head).await {
@@ -313,13 +368,13 @@ impl Proxy {
     ) -> Result<(), Broken> {
         let admitted = admitted(&mut context.stage)?;
         let piece = match piece {
-            Ok(piece) if progress.sending => piece,
+            Ok(piece) if !progress.is_over() => piece,
             Ok(_) => {
                 // Nothing was asked for. Cannot be; and if, it would be told again and again.
                 progress.listening = false;
                 return Ok(());
             }
-            Err(error) if !progress.sending && matches!(error.etype(), ErrorType::ConnectError) => {
+            Err(error) if progress.is_over() && matches!(error.etype(), ErrorType::ConnectError) => {
                 // The next request, before this one is answered. Its first byte is lost to it: the client sends it again on
                 // a new connection (RFC 9112, 9.3.2).
                 progress.listening = false;
@@ -333,7 +388,7 @@ impl Proxy {
                 return backend.send_piece(piece, false).await.map_err(|error| Broken::backend(&error));
             }
             // A tunnel ends with either of its sides.
-            (progress.sending, progress.answered) = (false, true);
+            (progress.sending, progress.answered) = (Sending::Over, true);
             return Ok(());
         }
         let last = piece.is_none() || session.is_body_done();
@@ -345,11 +400,13 @@ impl Proxy {
         if admitted.body_bytes > admitted.route.body_bytes_max {
             return Err(Broken::own(Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE));
         }
-        progress.sending = !last;
+        if last {
+            progress.sending = Sending::Over;
+        }
         if let Err(error) = backend.send_piece(piece, last).await {
             // It may have answered before it closed. What the client still sends nobody takes.
             progress.deaf = Some(Broken::backend(&error));
-            (progress.sending, progress.listening) = (false, last);
+            (progress.sending, progress.listening) = (Sending::Over, last);
             session.set_keepalive(None);
         }
         Ok(())

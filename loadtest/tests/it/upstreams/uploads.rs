@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use loadtest::client::Body;
 use std::sync::Arc;
+use std::time::Duration;
 
 const PIECE: usize = 16 << 10;
 const PIECES: usize = 512;
@@ -121,6 +122,10 @@ async fn a_client_that_waits_for_leave_to_send_gets_it_or_an_answer() {
     wire.write(head(&path("expect", "refuses"), 1 << 20).as_bytes()).await.unwrap();
     let answer = wire.answer().await.unwrap();
     assert_eq!((answer.status, answer.body.as_slice()), (413, &b"too much"[..]), "{answer:?}");
+    // Its body never comes. Whatever comes is not taken for it, nor for another request: the connection ends, and soon.
+    assert_eq!(answer.header("connection"), Some("close"), "{answer:?}");
+    let ended = tokio::time::timeout(Duration::from_secs(20), wire.rest()).await;
+    assert!(ended.is_ok(), "the connection waits for a body that nobody wants");
 
     // Who does not wait is served as well.
     for protocol in BOTH {
