@@ -106,7 +106,7 @@ impl Config {
             segment_bytes: 64 << 20,
             pending_bytes_max: 16 << 20,
             lazy_ms: 50,
-            gather_us: 1000,
+            gather_us: 2000,
             commit_timeout_ms: 2000,
             budget_bytes: 8 << 30,
             high_water_bytes: 7 << 30,

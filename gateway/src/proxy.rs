@@ -40,6 +40,7 @@ use context::{Admitted, Stage};
 use contract::Text;
 use contract::id::DeviceId;
 use contract::record::OutcomeKind;
+use exchange::After;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::{StatusCode, header};
 use pingora::ErrorType;
@@ -134,10 +135,11 @@ impl HttpServerApp for Proxy {
         session.set_read_timeout(Some(PIECE_MAX));
         session.set_write_timeout(Some(PIECE_MAX));
         let mut context = Context::new(clock::now(), self.parts.recorder.clone(), Arc::clone(&self.parts.metrics));
-        if !self.serve(&mut session, &mut context).await {
+        let after = self.serve(&mut session, &mut context).await;
+        if after == After::Close {
             return None;
         }
-        linger(&mut session).await;
+        linger(&mut session, after == After::Linger).await;
         drop(context);
         let settings = HttpPersistentSettings::for_session(&session);
         let stream = session.finish().await.ok().flatten()?;
@@ -146,8 +148,8 @@ impl HttpServerApp for Proxy {
 }
 
 impl Proxy {
-    /// Serves a request whose head has come. False: the connection is of no more use.
-    async fn serve(&self, session: &mut ServerSession, context: &mut Context) -> bool {
+    /// Serves a request whose head has come.
+    async fn serve(&self, session: &mut ServerSession, context: &mut Context) -> After {
         let answered = match self.admit(session, context).await {
             Ok(admit::Next::Forward(admitted)) => {
                 context.stage = Stage::Admitted(admitted);
@@ -158,23 +160,25 @@ impl Proxy {
             Err(refusal) => Box::pin(self.refuse(session, context, *refusal)).await,
         };
         context.end(clock::now(), if answered.is_ok() { OutcomeKind::Complete } else { OutcomeKind::Failed });
-        answered.is_ok()
+        After::of(&answered)
     }
 }
 
 /// Reads on for a while what the client of an answered request still sends. A connection that is closed on unread bytes
 /// may take the answer with it.
-async fn linger(session: &mut ServerSession) {
-    if session.is_http2() || session.is_body_done() || session.was_upgraded() {
+async fn linger(session: &mut ServerSession, early: bool) {
+    if session.is_http2() || session.was_upgraded() || session.is_body_done() && !early {
         return;
     }
+    let mut bytes = 0;
     let read = async {
-        let mut bytes = 0;
-        while let Ok(Some(piece)) = session.read_request_body().await {
-            bytes += piece.len();
-            if bytes > LINGER_BYTES_MAX {
-                return;
-            }
+        while bytes < LINGER_BYTES_MAX {
+            bytes += match session.read_body_or_idle(false).await {
+                Ok(Some(piece)) => piece.len().max(1),
+                // One byte of what is no body.
+                Err(error) if matches!(error.etype(), ErrorType::ConnectError) => 1,
+                Ok(None) | Err(_) => return,
+            };
         }
     };
     // Whoever does not come to an end is left.

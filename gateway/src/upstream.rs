@@ -1,7 +1,7 @@
 //! Registries' servers: which one gets the next request, and how to reach it.
 //!
-//! Requests go round over the peers that are well. A peer with a health check is asked in its interval; any peer from
-//! which a connection fails is passed over by the retry of that request. Each registry has a bound on requests under
+//! Requests go round over the peers that are well. A peer with a health check is asked in its interval; any peer to
+//! which no connection comes about is passed over by the retry of that request. Each registry has a bound on requests under
 //! way, so that one slow backend cannot take all of the gateway.
 //!
 //! Connections are kept per server of a registry ([`kept`]), those of HTTP/2 by pingora. TLS towards a backend is always
@@ -58,6 +58,9 @@ pub enum UpstreamError {
 
 /// The most idle connections of HTTP/2 that are kept, to all servers together.
 const HTTP2_KEPT_MAX: usize = 2048;
+
+/// How long a connection is kept unless the settings say.
+const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// The servers of all registries, by the registry's number.
 pub struct Upstreams {
@@ -122,8 +125,10 @@ impl Upstreams {
         match backend.session {
             HttpSession::H1(mut session) if whole => {
                 session.respect_keepalive();
+                let idle_max = server.peer.options.idle_timeout.unwrap_or(IDLE_MAX);
+                let idle_max = announced(&session).map_or(idle_max, |announced| idle_max.min(announced));
                 if let Some(stream) = session.reuse().await {
-                    server.kept.give(stream);
+                    server.kept.give(stream, idle_max);
                 }
             }
             // A stream ends by itself; its connection is not its own.
@@ -137,7 +142,7 @@ impl Upstreams {
     /// Closes connections that nobody has needed for a while. To be called each second.
     pub fn tidy(&self) {
         for server in self.pools.iter().flat_map(|pool| &pool.servers) {
-            server.kept.tidy(server.peer.options.idle_timeout.unwrap_or(Duration::MAX));
+            server.kept.tidy();
         }
     }
 
@@ -271,6 +276,13 @@ impl Upstreams {
             pool.prepare().await;
         }
     }
+}
+
+/// For how long a server says that it keeps a connection (`Keep-Alive: timeout=5`), less a second for what is on its way.
+fn announced(session: &Http1Session) -> Option<Duration> {
+    let parameters = session.get_header("keep-alive")?.to_str().ok()?;
+    let timeout = parameters.split(',').find_map(|parameter| parameter.trim().strip_prefix("timeout="))?;
+    Some(Duration::from_secs(timeout.trim().parse::<u64>().ok()?.saturating_sub(1)))
 }
 
 fn http1(stream: Stream, peer: &HttpPeer) -> HttpSession {

@@ -150,6 +150,13 @@ impl App {
         match judge(account, shown, self.login.lock, now) {
             Verdict::In { account, step, changed } => {
                 if !change.use_step(account.id, step).await? {
+                    // Another attempt has used this code while this one was looked at.
+                    let mut event = change.event(AuthEventKind::LoginFailed, account.id);
+                    event.reason = Reason::CodeReplayed;
+                    event.auth_method = method;
+                    change.record(event).await?;
+                    change.commit().await?;
+                    self.metrics.login(Reason::CodeReplayed);
                     return Err(LoginError::Refused);
                 }
                 if changed {

@@ -215,7 +215,7 @@ fn journal(section: &Section<'_>, node: Option<&Node>) -> Option<journal::Config
     let dir = section.path_required("dir");
     let segment_bytes = section.within("segment_bytes", 64 << 20, 64 << 10, 1 << 30);
     let budget_bytes = section.within("budget_bytes", 10 << 30, 1 << 18, 1 << 44);
-    let gather_us = section.within("gather_us", 1_000, 0, 100_000);
+    let gather_us = section.within("gather_us", 2_000, 0, 100_000);
     let commit_timeout_ms = section.within("commit_timeout_ms", 2_000, 10, 60_000);
     let grace_s = section.within("grace_s", 3_600, 0, 30 * 86_400);
     section.finish();

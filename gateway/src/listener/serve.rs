@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// What serves requests: pingora's proxy around ours.
+/// What serves requests.
 pub trait Application: HttpServerApp + Send + Sync + 'static {}
 impl<A: HttpServerApp + Send + Sync + 'static> Application for A {}
 

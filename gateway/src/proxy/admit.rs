@@ -15,6 +15,7 @@ use crate::patient::{self, Extraction, Reading};
 use crate::policy::{self, Unit};
 use crate::recorder::RecordError;
 use crate::route::{BODY_BYTES_READ_MAX, Matched, NoMatch, Params, Patients, Registry, Route, Verb};
+use bytes::Bytes;
 use contract::Micros;
 use contract::directory::Account;
 use contract::id::{CertFingerprint, SessionKey};
@@ -140,7 +141,7 @@ impl Proxy {
             return Err(busy().about(&facts, &asker).into());
         };
         let body = self.body(session, &facts, &asker).await?;
-        let extraction = Self::extraction(session, &facts, body.as_ref().map(|body| body.as_slice()), context.at);
+        let extraction = Self::extraction(session, &facts, body.as_deref(), context.at);
         if extraction.too_many() {
             return Err(refusal(Reason::PatientsTooMany).about(&facts, &asker).into());
         }
@@ -305,28 +306,22 @@ impl Proxy {
     }
 
     /// Reads the body where the route says that patients stand in it.
-    async fn body(
-        &self,
-        session: &mut Session,
-        facts: &Facts,
-        asker: &Asker,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Box<Refusal>> {
+    async fn body(&self, session: &mut Session, facts: &Facts, asker: &Asker) -> Result<Option<Bytes>, Box<Refusal>> {
         if facts.websocket || !facts.route.reads_body(&facts.method) {
             return Ok(None);
         }
         if facts.body == BodyLength::None {
             // Read, and empty: a body that was not read would be a problem of its own.
-            return Ok(Some(Zeroizing::new(Vec::new())));
+            return Ok(Some(Bytes::new()));
         }
         let limit = usize::try_from(facts.route.body_bytes_max).unwrap_or(usize::MAX).min(BODY_BYTES_READ_MAX);
         if session.req_header().headers.contains_key(header::EXPECT) {
             // Who waits for leave to send gets it from us, for the backend is not asked yet.
             session.write_continue_response().await.map_err(|_| refusal(Reason::Slow).about(facts, asker))?;
         }
-        // Never grown: growing would leave copies behind that nobody wipes.
         let announced = match facts.body {
             BodyLength::Known(length) => usize::try_from(length).unwrap_or(limit).min(limit),
-            _ => limit,
+            _ => BODY_BYTES_FIRST.min(limit),
         };
         let mut body = Zeroizing::new(Vec::with_capacity(announced));
         loop {
@@ -334,8 +329,8 @@ impl Proxy {
                 Ok(Some(piece)) if body.len() + piece.len() > limit => {
                     return Err(refusal(Reason::BodyTooLarge).about(facts, asker).into());
                 }
-                Ok(Some(piece)) => body.extend_from_slice(&piece),
-                Ok(None) => return Ok(Some(body)),
+                Ok(Some(piece)) => append(&mut body, &piece, limit),
+                Ok(None) => return Ok(Some(Bytes::from_owner(body))),
                 Err(error) => {
                     let slow = matches!(error.etype(), pingora::ErrorType::ReadTimedout);
                     let reason = if slow { Reason::Slow } else { Reason::Malformed };
@@ -454,6 +449,20 @@ impl Proxy {
             authorize(&directory, &question, now).is_ok()
         })))
     }
+}
+
+/// Where a body of unknown length begins.
+const BODY_BYTES_FIRST: usize = 16 << 10;
+
+/// Adds a piece to a body. A vector that grows by itself leaves copies behind that nobody wipes.
+fn append(body: &mut Zeroizing<Vec<u8>>, piece: &[u8], limit: usize) {
+    let whole = body.len() + piece.len();
+    if whole > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(whole.max(body.capacity() * 2).min(limit)));
+        larger.extend_from_slice(body);
+        *body = larger;
+    }
+    body.extend_from_slice(piece);
 }
 
 /// Checks of an HTTP/1 head what pingora forgave: it tells the head as it reads it, not as it came.

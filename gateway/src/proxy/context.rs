@@ -7,6 +7,7 @@ use crate::clock;
 use crate::policy::Permit;
 use crate::recorder::Recorder;
 use crate::route::{Registry, Route};
+use bytes::Bytes;
 use contract::Micros;
 use contract::id::RequestId;
 use contract::record::OutcomeKind;
@@ -15,7 +16,6 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 /// An exchange that has gone on for so long is cut when its right ends.
 const LASTING: Micros = 500_000;
@@ -62,7 +62,7 @@ pub(super) enum Body {
     /// It announced none, and so may have none: HTTP/2 lets one follow all the same.
     None,
     /// It was read before the request is forwarded.
-    Read(Zeroizing<Vec<u8>>),
+    Read(Bytes),
     /// It passes through.
     Streamed,
 }

@@ -3,7 +3,7 @@
 //!
 //! One task does both directions, in turns: no more than one piece of each is ever in memory, and who does not take what
 //! is sent slows the other side down. The answer has precedence, so that a backend may refuse an upload before it has
-//! come to its end.
+//! come to its end; one that has begun to answer is not waited for to take a piece.
 
 use super::context::{Admitted, Body, Context, Stage};
 use super::{Proxy, forward};
@@ -11,7 +11,7 @@ use crate::clock;
 use crate::upstream::{Backend, Event};
 use bytes::Bytes;
 use contract::record::{OutcomeKind, Reason};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType};
@@ -95,11 +95,31 @@ enum Sending {
     Over,
 }
 
+/// What follows on an exchange.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// The client's next request, if its connection is kept.
+    Next,
+    /// The connection closes, once the client has come to an end: it sends what nobody reads.
+    Linger,
+    /// The connection closes.
+    Close,
+}
+
+impl After {
+    /// After an answer of the gateway's own.
+    pub(super) fn of(told: &pingora::Result<()>) -> Self {
+        if told.is_ok() { Self::Next } else { Self::Close }
+    }
+}
+
 /// How far the two directions are.
 struct Progress {
     sending: Sending,
     /// The client is listened to: for its body, and then for its leaving.
     listening: bool,
+    /// Bytes of its next request have come.
+    early: bool,
     /// The backend's answer has passed as a whole.
     answered: bool,
     /// The backend takes no more of the body. What it answered may still tell why.
@@ -114,16 +134,15 @@ impl Progress {
 }
 
 impl Proxy {
-    /// Has an admitted request answered by its registry, or answers in its place. False: the connection is of no more
-    /// use.
-    pub(super) async fn exchange(&self, session: &mut ServerSession, context: &mut Context) -> bool {
+    /// Has an admitted request answered by its registry, or answers in its place.
+    pub(super) async fn exchange(&self, session: &mut ServerSession, context: &mut Context) -> After {
         let mut tries = 0;
         let broken = loop {
             tries += 1;
             match self.attempt(session, context).await {
-                Ok(()) => {
+                Ok(early) => {
                     context.end(clock::now(), OutcomeKind::Complete);
-                    return true;
+                    return if early { After::Linger } else { After::Next };
                 }
                 Err(broken) if broken.again && tries < TRIES && !context.disclosing() => {}
                 Err(broken) => break broken,
@@ -131,22 +150,23 @@ impl Proxy {
         };
         if context.disclosing() {
             context.end(clock::now(), OutcomeKind::Aborted);
-            return false;
+            return After::Close;
         }
-        let mut usable = false;
+        let mut after = After::Close;
         if !broken.gone {
             let Broken { reason, status, kind, side, .. } = broken;
             self.parts.metrics.upstream_failures.with_label_values(&[reason.as_str()]).inc();
             tracing::warn!(request = %context.request, reason = reason.as_str(), kind, side, "answered in a backend's place");
             context.answered_instead = true;
             // The client may be gone by now; its outcome is recorded all the same.
-            usable = Box::pin(self.problem(session, context, reason, status, None)).await.is_ok();
+            let told = Box::pin(self.problem(session, context, reason, status, None)).await;
+            after = After::of(&told);
         }
         context.end(clock::now(), OutcomeKind::Failed);
-        usable
+        after
     }
 
-    async fn attempt(&self, session: &mut ServerSession, context: &mut Context) -> Result<(), Broken> {
+    async fn attempt(&self, session: &mut ServerSession, context: &mut Context) -> Result<bool, Broken> {
         let admitted = admitted(&mut context.stage)?;
         let pool = self.parts.upstreams.pool(admitted.permit.registry());
         let unavailable = || Broken::own(Reason::UpstreamUnavailable, StatusCode::SERVICE_UNAVAILABLE);
@@ -162,13 +182,14 @@ impl Proxy {
         result
     }
 
-    /// Sends the request on this connection and passes the answer.
+    /// Sends the request on this connection and passes the answer. Tells whether bytes of the client's next request came
+    /// meanwhile.
     async fn pass(
         &self,
         session: &mut ServerSession,
         context: &mut Context,
         backend: &mut Backend,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let mut progress = self.ask(session, context, backend).await?;
         while !progress.is_over() || !progress.answered {
             tokio::select! {
@@ -181,11 +202,18 @@ impl Proxy {
                         None => Self::unanswered(session, context, backend, error),
                     }),
                 },
-                piece = session.read_body_or_idle(progress.is_over()), if progress.listening =>
-                    Self::client_sent(session, context, backend, &mut progress, piece).await?,
+                piece = session.read_body_or_idle(progress.is_over()), if progress.listening => {
+                    let sent = Self::client_sent(session, context, backend, &mut progress, piece).await;
+                    if sent.is_err() && progress.answered {
+                        // It has the whole answer. That it does not send what it announced takes nothing from that.
+                        session.set_keepalive(None);
+                        break;
+                    }
+                    sent?;
+                }
             }
         }
-        Ok(())
+        Ok(progress.early)
     }
 
     /// Sends the head, and the body if it has been read already.
@@ -214,7 +242,7 @@ impl Proxy {
             Broken::new(Reason::Malformed, StatusCode::BAD_REQUEST, error.etype().as_str(), "gateway")
         })?;
         let body = match &admitted.body {
-            Body::Read(body) if !body.is_empty() => Some(Bytes::copy_from_slice(body)),
+            Body::Read(body) if !body.is_empty() => Some(body.clone()),
             _ => None,
         };
         if admitted.websocket {
@@ -237,13 +265,20 @@ impl Proxy {
             _ if unannounced && !session.is_body_done() => Sending::Unannounced,
             _ => Sending::Over,
         };
-        Ok(Progress { sending, listening: true, answered: false, deaf: None })
+        let mut progress = Progress { sending, listening: true, early: false, answered: false, deaf: None };
+        if progress.sending == Sending::AwaitsLeave && backend.is_http2() {
+            // Its leave cannot be heard: ours must do.
+            give_leave(session, &mut progress).await?;
+        }
+        Ok(progress)
     }
 
     /// The backend failed before its answer was whole. Only a request that changes nothing is sent again, and only
     /// while nothing of an answer has left.
     fn unanswered(session: &ServerSession, context: &Context, backend: &Backend, error: Box<Error>) -> Broken {
-        let changes_nothing = matches!(session.req_header().method, Method::GET | Method::HEAD);
+        let safe = matches!(session.req_header().method, Method::GET | Method::HEAD);
+        let changes_nothing =
+            matches!(&context.stage, Stage::Admitted(a) if safe && !a.permit.changes() && !a.websocket);
         let broken = Broken::kept(error, backend.is_reused());
         Broken { again: broken.again && changes_nothing && !context.disclosing(), ..broken }
     }
@@ -258,7 +293,7 @@ impl Proxy {
     ) -> Result<(), Broken> {
         match event {
             Event::Head(head) if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {
-                Self::inform(session, context, progress, head).await
+                Self::inform(session, progress, &head).await
             }
             Event::Head(head) => self.answer(session, context, backend, progress, head).await,
             Event::Piece(piece) => {
@@ -279,25 +314,13 @@ impl Proxy {
         }
     }
 
-    /// A head before the one that counts. Leave to send says nothing of a patient; what else is said waits like an
-    /// answer.
-    async fn inform(
-        session: &mut ServerSession,
-        context: &mut Context,
-        progress: &mut Progress,
-        mut head: Box<ResponseHeader>,
-    ) -> Result<(), Broken> {
-        if head.status == StatusCode::CONTINUE {
-            if progress.sending == Sending::AwaitsLeave {
-                progress.sending = Sending::GoesOn;
-            }
-            head =
-                Box::new(ResponseHeader::build(StatusCode::CONTINUE, None).map_err(|error| Broken::backend(&error))?);
-        } else {
-            let released = admitted(&mut context.stage)?.hold.release().await;
-            released.map_err(|_| Broken::own(Reason::JournalUnavailable, StatusCode::SERVICE_UNAVAILABLE))?;
+    /// A head before the one that counts. Leave to send passes, in our own words; of others nothing does, for who knows
+    /// whom a hint names.
+    async fn inform(session: &mut ServerSession, progress: &mut Progress, head: &ResponseHeader) -> Result<(), Broken> {
+        if head.status == StatusCode::CONTINUE && progress.sending == Sending::AwaitsLeave {
+            give_leave(session, progress).await?;
         }
-        session.write_response_header(head).await.map_err(|error| Broken::client(&error))
+        Ok(())
     }
 
     /// The head that counts. It leaves once the record is durable.
@@ -325,8 +348,14 @@ impl Proxy {
         self.parts.metrics.hold_seconds.observe(waited.elapsed().as_secs_f64());
         let ended = !switches && backend.has_ended().map_err(|error| Broken::backend(&error))?;
         let from_auditor = self.is_auditor(admitted);
-        let method = &session.req_header().method;
-        let prepared = forward::response(&mut head, context.request, from_auditor, !ended && *method != Method::HEAD);
+        let asked = session.req_header();
+        let told = forward::Told {
+            request: context.request,
+            from_auditor,
+            has_body: !ended && asked.method != Method::HEAD,
+            http10: asked.version == Version::HTTP_10,
+        };
+        let prepared = forward::response(&mut head, &told);
         prepared.map_err(|error| Broken::backend(&error))?;
         context.status = head.status.as_u16();
         if switches {
@@ -349,14 +378,16 @@ impl Proxy {
                 (progress.sending, progress.listening) = (Sending::Over, false);
             }
         }
-        let written = match session {
-            ServerSession::H2(http2) => http2.write_response_header(head, ended),
-            other => match other.write_response_header(head).await {
-                Ok(()) if ended => other.finish_body().await,
-                written => written,
-            },
-        };
-        written.map_err(|error| Broken::client(&error))
+        in_time(async {
+            match session {
+                ServerSession::H2(http2) => http2.write_response_header(head, ended),
+                other => match other.write_response_header(head).await {
+                    Ok(()) if ended => other.finish_body().await,
+                    written => written,
+                },
+            }
+        })
+        .await
     }
 
     async fn client_sent(
@@ -378,6 +409,7 @@ impl Proxy {
                 // The next request, before this one is answered. Its first byte is lost to it: the client sends it again on
                 // a new connection (RFC 9112, 9.3.2).
                 progress.listening = false;
+                progress.early = true;
                 session.set_keepalive(None);
                 return Ok(());
             }
@@ -391,6 +423,10 @@ impl Proxy {
             (progress.sending, progress.answered) = (Sending::Over, true);
             return Ok(());
         }
+        if progress.sending == Sending::AwaitsLeave {
+            // It did not wait.
+            progress.sending = Sending::GoesOn;
+        }
         let last = piece.is_none() || session.is_body_done();
         let piece = piece.unwrap_or_default();
         admitted.body_bytes += piece.len() as u64;
@@ -403,13 +439,27 @@ impl Proxy {
         if last {
             progress.sending = Sending::Over;
         }
-        if let Err(error) = backend.send_piece(piece, last).await {
+        if let Err(error) = backend.send_or_hear(piece, last).await {
             // It may have answered before it closed. What the client still sends nobody takes.
             progress.deaf = Some(Broken::backend(&error));
             (progress.sending, progress.listening) = (Sending::Over, last);
             session.set_keepalive(None);
         }
         Ok(())
+    }
+}
+
+/// Lets a client send that waits for it.
+async fn give_leave(session: &mut ServerSession, progress: &mut Progress) -> Result<(), Broken> {
+    progress.sending = Sending::GoesOn;
+    in_time(session.write_continue_response()).await
+}
+
+/// pingora has no limit of its own for what a client takes to read a head.
+async fn in_time(written: impl Future<Output = pingora::Result<()>>) -> Result<(), Broken> {
+    match tokio::time::timeout(super::PIECE_MAX, written).await {
+        Ok(written) => written.map_err(|error| Broken::client(&error)),
+        Err(_) => Err(Broken { gone: true, ..Broken::own(Reason::Slow, StatusCode::REQUEST_TIMEOUT) }),
     }
 }
 

@@ -66,6 +66,10 @@ pub(super) fn request(
             upstream.insert_header(header::COOKIE, kept)?;
         }
     }
+    if way.http2 {
+        // What such a backend says to it cannot be heard.
+        upstream.remove_header(&header::EXPECT);
+    }
     if let Body::Read(body) = &admitted.body {
         // The client has had its leave to send from us, and the whole is known.
         upstream.remove_header(&header::EXPECT);
@@ -116,27 +120,31 @@ fn address_line(upstream: &mut RequestHeader, admitted: &Admitted, way: &Way<'_>
     Ok(())
 }
 
+/// How an answer goes to its client.
+pub(super) struct Told {
+    /// The request's id.
+    pub(super) request: RequestId,
+    /// It is the auditor's own application that answers.
+    pub(super) from_auditor: bool,
+    /// A body follows.
+    pub(super) has_body: bool,
+    /// The client speaks HTTP/1.0, which knows no chunks.
+    pub(super) http10: bool,
+}
+
 /// Prepares the head that goes to the client. Only the auditor's application may set our cookies.
-pub(super) fn response(
-    upstream: &mut ResponseHeader,
-    request: RequestId,
-    from_auditor: bool,
-    has_body: bool,
-) -> pingora::Result<()> {
+pub(super) fn response(upstream: &mut ResponseHeader, told: &Told) -> pingora::Result<()> {
     if upstream.status != StatusCode::SWITCHING_PROTOCOLS {
-        upstream.remove_header(&header::CONNECTION);
-        upstream.remove_header(&KEEP_ALIVE);
+        for name in nominated(upstream) {
+            upstream.remove_header(&name);
+        }
+        for name in HOP_BY_HOP.iter().filter(|name| **name != header::TRANSFER_ENCODING) {
+            upstream.remove_header(name);
+        }
         upstream.set_version(Version::HTTP_11);
+        frame(upstream, told)?;
     }
-    if has_body
-        && !upstream.headers.contains_key(header::CONTENT_LENGTH)
-        && !upstream.headers.contains_key(header::TRANSFER_ENCODING)
-        && upstream.status != StatusCode::SWITCHING_PROTOCOLS
-    {
-        // Its end is the connection's, or a stream's; the client's connection goes on.
-        upstream.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
-    }
-    if !from_auditor && upstream.headers.get_all(header::SET_COOKIE).iter().any(sets_ours) {
+    if !told.from_auditor && upstream.headers.get_all(header::SET_COOKIE).iter().any(sets_ours) {
         let kept: Vec<HeaderValue> =
             upstream.headers.get_all(header::SET_COOKIE).iter().filter(|value| !sets_ours(value)).cloned().collect();
         upstream.remove_header(&header::SET_COOKIE);
@@ -144,8 +152,33 @@ pub(super) fn response(
             upstream.append_header(header::SET_COOKIE, value)?;
         }
     }
-    upstream.insert_header(REQUEST_ID, request_id(request))?;
+    upstream.insert_header(REQUEST_ID, request_id(told.request))?;
     upstream.insert_header(TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"))?;
+    Ok(())
+}
+
+/// What `Connection` names: headers that were meant for us.
+fn nominated(head: &ResponseHeader) -> Vec<HeaderName> {
+    let values = head.headers.get_all(header::CONNECTION).iter();
+    let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let names = names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    // How the body is framed is not the server's to take away.
+    names.filter(|name| *name != header::TRANSFER_ENCODING && *name != header::CONTENT_LENGTH).collect()
+}
+
+/// Says how the body ends, where the server did not, or said it in a way that the client does not know.
+fn frame(head: &mut ResponseHeader, told: &Told) -> pingora::Result<()> {
+    let empty = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if told.http10 {
+        // It ends with the connection.
+        head.remove_header(&header::TRANSFER_ENCODING);
+    } else if told.has_body
+        && !empty
+        && !head.headers.contains_key(header::CONTENT_LENGTH)
+        && !head.headers.contains_key(header::TRANSFER_ENCODING)
+    {
+        head.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    }
     Ok(())
 }
 
@@ -280,9 +313,58 @@ mod tests {
             for cookie in ["__Host-grindvakt=evil", "__Host-grindvakt-return=L3g", "__HOST-grindvakt-Form=x", "own=1"] {
                 response_head.append_header(header::SET_COOKIE, format!("{cookie}; Path=/; Secure"))?;
             }
-            response(&mut response_head, RequestId::NONE, from_auditor, false)?;
+            response(
+                &mut response_head,
+                &Told { request: RequestId::NONE, from_auditor, has_body: false, http10: false },
+            )?;
             assert_eq!(response_head.headers.get_all(header::SET_COOKIE).iter().count(), cookies);
         }
+        Ok(())
+    }
+
+    fn told(has_body: bool, http10: bool) -> Told {
+        Told { request: RequestId::NONE, from_auditor: false, has_body, http10 }
+    }
+
+    fn answered(status: u16, list: &[(HeaderName, &'static str)], told: &Told) -> pingora::Result<ResponseHeader> {
+        let mut head = ResponseHeader::build(status, None)?;
+        for (name, value) in list {
+            head.append_header(name, *value)?;
+        }
+        response(&mut head, told)?;
+        Ok(head)
+    }
+
+    #[test]
+    fn what_concerns_the_backends_connection_stays_there() -> pingora::Result<()> {
+        let hop = HeaderName::from_static("x-hop");
+        let list = [
+            (header::CONNECTION, "close, X-Hop, Content-Length"),
+            (hop.clone(), "1"),
+            (header::UPGRADE, "h2c"),
+            (header::PROXY_AUTHENTICATE, "Basic"),
+            (header::CONTENT_LENGTH, "5"),
+            (header::ETAG, "\"1\""),
+        ];
+        let head = answered(200, &list, &told(true, false))?;
+        for name in [header::CONNECTION, hop, header::UPGRADE, header::PROXY_AUTHENTICATE] {
+            assert!(!head.headers.contains_key(&name), "{name}");
+        }
+        for name in [header::CONTENT_LENGTH, header::ETAG] {
+            assert!(head.headers.contains_key(&name), "{name}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_body_without_a_length_is_chunked_where_the_client_knows_chunks() -> pingora::Result<()> {
+        let chunked = |head: &ResponseHeader| head.headers.contains_key(header::TRANSFER_ENCODING);
+        assert!(chunked(&answered(200, &[], &told(true, false))?));
+        assert!(!chunked(&answered(200, &[], &told(false, false))?));
+        assert!(!chunked(&answered(204, &[], &told(true, false))?));
+        assert!(!chunked(&answered(304, &[], &told(true, false))?));
+        assert!(!chunked(&answered(200, &[(header::CONTENT_LENGTH, "5")], &told(true, false))?));
+        assert!(!chunked(&answered(200, &[(header::TRANSFER_ENCODING, "chunked")], &told(true, true))?));
         Ok(())
     }
 }

@@ -4,9 +4,13 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::UniqueID as _;
 use pingora::protocols::http::client::HttpSession;
 use pingora::{Error, ErrorType};
 use std::time::Duration;
+
+/// How often a server that does not take what it is sent is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What a backend sends.
 #[derive(Debug)]
@@ -84,6 +88,29 @@ impl Backend {
             self.sent = true;
         }
         self.checked(sent)
+    }
+
+    /// Sends a piece of the body, and gives it up should the server begin to answer instead of taking it.
+    pub async fn send_or_hear(&mut self, piece: Bytes, last: bool) -> pingora::Result<()> {
+        let socket = match &self.session {
+            HttpSession::H1(http1) if self.answer == Answer::Awaited => Some(http1.id()),
+            _ => None,
+        };
+        let Some(socket) = socket else { return self.send_piece(piece, last).await };
+        let heard = async {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                if !super::kept::is_silent(socket) {
+                    return;
+                }
+            }
+        };
+        let heard = tokio::select! {
+            biased;
+            sent = self.send_piece(piece, last) => return sent,
+            () = heard => Err(Error::explain(ErrorType::WriteError, "the server answers and does not read")),
+        };
+        self.checked(heard)
     }
 
     /// Whether its server has agreed to switch protocols, to a request that asked for it.

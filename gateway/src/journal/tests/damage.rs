@@ -210,14 +210,14 @@ fn after_a_crowd_the_next_commit_gathers_and_one_alone_never_waits() {
     let crowd: Vec<_> = (0..4).map(|_| append(&parts)).collect();
     assert_eq!(parts.committer.step(at(100)), Step::Committed);
     let next = append(&parts);
-    assert_eq!(parts.committer.step(at(600)), Step::Gather(at(500)));
+    assert_eq!(parts.committer.step(at(600)), Step::Gather(at(1_500)));
     let company = append(&parts);
     assert!(!next.is_durable());
-    assert_eq!(parts.committer.step(at(1_100)), Step::Committed);
+    assert_eq!(parts.committer.step(at(2_100)), Step::Committed);
     assert!(crowd.iter().chain([&next, &company]).all(Ticket::is_durable));
     // They were two: the crowd has gone.
     let _alone = append(&parts);
-    assert_eq!(parts.committer.step(at(1_101)), Step::Committed);
+    assert_eq!(parts.committer.step(at(2_101)), Step::Committed);
 }
 
 #[test]

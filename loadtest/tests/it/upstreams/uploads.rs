@@ -32,6 +32,14 @@ async fn an_answer_that_comes_before_the_end_of_an_upload_reaches_the_client() {
                 visit.until_closed();
                 return Then::Close;
             }
+            // Has taken nothing when it refuses, and takes nothing after.
+            "stalls" => {
+                #[expect(clippy::disallowed_methods, reason = "a slow backend: nothing waits for this to have passed")]
+                std::thread::sleep(Duration::from_secs(1));
+                visit.say(format!("{FULL}\r\ntoo much"));
+                visit.until_closed();
+                return Then::Close;
+            }
             // Means to go on.
             "keeps" => {
                 visit.say(format!("{FULL}\r\ntoo much"));
@@ -45,12 +53,14 @@ async fn an_answer_that_comes_before_the_end_of_an_upload_reaches_the_client() {
         }
         Then::Keep
     });
-    let bench = Bench::start(vec![Behind::raw("full", &[backend.address()])]).await;
+    // Whoever waited for the upload to be taken would wait for an hour.
+    let patient = Behind::raw("full", &[backend.address()]).with("write_timeout_ms = 3600000\n");
+    let bench = Bench::start(vec![patient]).await;
     let whole = (PIECE * PIECES).to_string();
     let is_refusal = |got: &Got| got.status == 413 && got.whole && got.body == b"too much";
     let mut faults = Vec::new();
     for protocol in BOTH {
-        for what in ["closes", "keeps"] {
+        for what in ["closes", "keeps", "stalls"] {
             let name = format!("{what} over {protocol:?}");
             let upload = bench.builder("POST", &path("full", what)).body(pieces()).unwrap();
             let got = bench.ask("localhost", protocol, upload).await;
