@@ -56,8 +56,8 @@ use tokio::sync::watch;
 const PIECE_MAX: Duration = Duration::from_mins(1);
 
 /// How long, and for how many bytes, a client that still sends after its answer is listened to.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES_MAX: usize = 4 << 20;
+const LINGER: Duration = Duration::from_secs(5);
+const LINGER_BYTES_MAX: usize = 64 << 20;
 
 /// What the proxy is made of.
 pub struct Parts {
