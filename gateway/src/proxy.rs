@@ -139,6 +139,8 @@ impl HttpServerApp for Proxy {
         if after == After::Close {
             return None;
         }
+        // Its place at the registry is for another, however long its client takes to leave.
+        context.stage = Stage::Answered;
         linger(&mut session, after == After::Linger).await;
         drop(context);
         let settings = HttpPersistentSettings::for_session(&session);
@@ -162,6 +164,12 @@ impl Proxy {
         context.end(clock::now(), if answered.is_ok() { OutcomeKind::Complete } else { OutcomeKind::Failed });
         After::of(&answered)
     }
+}
+
+/// Writes a head. pingora has no limit of its own for what a client takes to read it.
+async fn in_time(written: impl Future<Output = pingora::Result<()>>) -> pingora::Result<()> {
+    let late = |_| Err(pingora::Error::explain(ErrorType::WriteTimedout, "a head"));
+    tokio::time::timeout(PIECE_MAX, written).await.unwrap_or_else(late)
 }
 
 /// Reads on for a while what the client of an answered request still sends. A connection that is closed on unread bytes
@@ -210,7 +218,7 @@ impl Proxy {
         response.insert_header(header::CACHE_CONTROL, "max-age=300")?;
         context.status = 200;
         context.stage = Stage::Answered;
-        session.write_response_header(Box::new(response)).await?;
+        in_time(session.write_response_header(Box::new(response))).await?;
         session.write_response_body(body, true).await
     }
 }

@@ -18,8 +18,7 @@ use crate::route::{Peer, Protocol, Registry, RegistryId, Routes};
 use pingora::connectors::http::v2;
 use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::lb::health_check::HttpHealthCheck;
-use pingora::lb::selection::RoundRobin;
-use pingora::lb::{self, Backends, LoadBalancer, discovery};
+use pingora::lb::{self, Backends, discovery};
 use pingora::protocols::http::client::HttpSession;
 use pingora::protocols::http::v1::client::HttpSession as Http1Session;
 use pingora::protocols::{ALPN, Stream};
@@ -72,7 +71,8 @@ pub struct Upstreams {
 /// The servers of one registry.
 pub struct Pool {
     name: String,
-    balancer: LoadBalancer<RoundRobin>,
+    /// Their health.
+    backends: Backends,
     servers: Vec<Server>,
     /// Whose turn it is.
     turn: AtomicUsize,
@@ -196,9 +196,7 @@ impl Pool {
             .iter()
             .map(|peer| lb::Backend { addr: peer._address.clone(), weight: 1, ext: http::Extensions::new() })
             .collect();
-        let balancer: LoadBalancer<RoundRobin> =
-            LoadBalancer::from_backends(Backends::new(discovery::Static::new(backends)));
-        let mut balancer = balancer;
+        let mut backends = Backends::new(discovery::Static::new(backends));
         if let (Some(health), Some(first)) = (&registry.health, peers.first()) {
             let host = registry.hosts.first().map_or("localhost", AsRef::as_ref);
             let mut check = HttpHealthCheck::new(host, false);
@@ -211,7 +209,7 @@ impl Pool {
             }
             check.consecutive_success = health.healthy_after as usize;
             check.consecutive_failure = health.unhealthy_after as usize;
-            balancer.set_health_check(Box::new(check));
+            backends.set_health_check(Box::new(check));
         }
         Ok(Self {
             name: registry.name.to_string(),
@@ -223,7 +221,7 @@ impl Pool {
                 .enumerate()
                 .map(|(number, peer)| Server { number, peer, kept: Kept::default(), well: AtomicBool::new(true) })
                 .collect(),
-            balancer,
+            backends,
         })
     }
 
@@ -244,19 +242,19 @@ impl Pool {
         self.servers.iter().filter(|server| server.well.load(Ordering::Relaxed)).count()
     }
 
-    /// Puts the peers into the balancer; to be awaited once before the first request.
+    /// Sets up the looks at the peers' health; to be awaited once before the first.
     pub async fn prepare(&self) {
-        if let Err(error) = self.balancer.update().await {
+        if let Err(error) = self.backends.update(|_| ()).await {
             tracing::error!(registry = self.name, error = error.etype().as_str(), "the peers could not be set up");
         }
     }
 
     async fn check(&self) {
-        self.balancer.backends().run_health_check(true).await;
-        let backends = self.balancer.backends().get_backend();
+        self.backends.run_health_check(true).await;
+        let backends = self.backends.get_backend();
         for server in &self.servers {
             let address = &server.peer._address;
-            let is = backends.iter().any(|b| b.addr == *address && self.balancer.backends().ready(b));
+            let is = backends.iter().any(|b| b.addr == *address && self.backends.ready(b));
             if is != server.well.swap(is, Ordering::Relaxed) {
                 let peer = address.to_string();
                 if is {
@@ -270,7 +268,7 @@ impl Pool {
 }
 
 impl Upstreams {
-    /// Puts the peers of all registries into their balancers.
+    /// Sets up the looks at all peers' health.
     pub async fn prepare(&self) {
         for pool in &self.pools {
             pool.prepare().await;

@@ -3,10 +3,10 @@
 //! The steps go from the outside in, and the first that says no ends it. What is refused is recorded with as much as
 //! is known by then: who, from where, which route, and which patient was asked for.
 
-use super::Proxy;
 use super::context::{Admitted, Body, Context, Stage};
 use super::forward;
 use super::hold::Hold;
+use super::{Proxy, in_time};
 use crate::client::{Allowed, Client};
 use crate::directory::client::Asked as SessionAsked;
 use crate::directory::{Directory, KnownDevice, KnownSession};
@@ -317,7 +317,7 @@ impl Proxy {
         let limit = usize::try_from(facts.route.body_bytes_max).unwrap_or(usize::MAX).min(BODY_BYTES_READ_MAX);
         if session.req_header().headers.contains_key(header::EXPECT) {
             // Who waits for leave to send gets it from us, for the backend is not asked yet.
-            session.write_continue_response().await.map_err(|_| refusal(Reason::Slow).about(facts, asker))?;
+            in_time(session.write_continue_response()).await.map_err(|_| refusal(Reason::Slow).about(facts, asker))?;
         }
         let announced = match facts.body {
             BodyLength::Known(length) => usize::try_from(length).unwrap_or(limit).min(limit),

@@ -1,8 +1,8 @@
 //! Answers of the gateway's own: refusals, recorded and told.
 
-use super::Proxy;
 use super::admit::Refusal;
 use super::context::{Context, Stage};
+use super::{Proxy, in_time};
 use crate::clock;
 use crate::problem::{self, Answer, Preferences, Problem};
 use crate::recorder::sealer::Sealer;
@@ -86,7 +86,7 @@ impl Proxy {
         }
         context.status = answer.status.as_u16();
         context.bytes = if head_only { 0 } else { answer.body.len() as u64 };
-        session.write_response_header(Box::new(response)).await?;
+        in_time(session.write_response_header(Box::new(response))).await?;
         session.write_response_body(if head_only { Bytes::new() } else { answer.body }, true).await
     }
 

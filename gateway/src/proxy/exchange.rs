@@ -3,10 +3,10 @@
 //!
 //! One task does both directions, in turns: no more than one piece of each is ever in memory, and who does not take what
 //! is sent slows the other side down. The answer has precedence, so that a backend may refuse an upload before it has
-//! come to its end; one that has begun to answer is not waited for to take a piece.
+//! come to its end.
 
 use super::context::{Admitted, Body, Context, Stage};
-use super::{Proxy, forward};
+use super::{Proxy, forward, in_time};
 use crate::clock;
 use crate::upstream::{Backend, Event};
 use bytes::Bytes;
@@ -378,7 +378,7 @@ impl Proxy {
                 (progress.sending, progress.listening) = (Sending::Over, false);
             }
         }
-        in_time(async {
+        let written = in_time(async {
             match session {
                 ServerSession::H2(http2) => http2.write_response_header(head, ended),
                 other => match other.write_response_header(head).await {
@@ -386,8 +386,8 @@ impl Proxy {
                     written => written,
                 },
             }
-        })
-        .await
+        });
+        written.await.map_err(|error| Broken::client(&error))
     }
 
     async fn client_sent(
@@ -439,7 +439,13 @@ impl Proxy {
         if last {
             progress.sending = Sending::Over;
         }
-        if let Err(error) = backend.send_or_hear(piece, last).await {
+        let sent = if session.req_header().headers.contains_key(header::EXPECT) {
+            // What the server says meanwhile may be its leave.
+            backend.send_piece(piece, last).await
+        } else {
+            backend.send_or_hear(piece, last).await
+        };
+        if let Err(error) = sent {
             // It may have answered before it closed. What the client still sends nobody takes.
             progress.deaf = Some(Broken::backend(&error));
             (progress.sending, progress.listening) = (Sending::Over, last);
@@ -452,15 +458,7 @@ impl Proxy {
 /// Lets a client send that waits for it.
 async fn give_leave(session: &mut ServerSession, progress: &mut Progress) -> Result<(), Broken> {
     progress.sending = Sending::GoesOn;
-    in_time(session.write_continue_response()).await
-}
-
-/// pingora has no limit of its own for what a client takes to read a head.
-async fn in_time(written: impl Future<Output = pingora::Result<()>>) -> Result<(), Broken> {
-    match tokio::time::timeout(super::PIECE_MAX, written).await {
-        Ok(written) => written.map_err(|error| Broken::client(&error)),
-        Err(_) => Err(Broken { gone: true, ..Broken::own(Reason::Slow, StatusCode::REQUEST_TIMEOUT) }),
-    }
+    in_time(session.write_continue_response()).await.map_err(|error| Broken::client(&error))
 }
 
 /// Ends the answer.

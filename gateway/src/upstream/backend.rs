@@ -90,10 +90,13 @@ impl Backend {
         self.checked(sent)
     }
 
-    /// Sends a piece of the body, and gives it up should the server begin to answer instead of taking it.
+    /// Sends a piece of the body, and gives it up should the server begin to answer instead of taking it. Of TLS that is
+    /// not known: what comes may be a ticket.
     pub async fn send_or_hear(&mut self, piece: Bytes, last: bool) -> pingora::Result<()> {
         let socket = match &self.session {
-            HttpSession::H1(http1) if self.answer == Answer::Awaited => Some(http1.id()),
+            HttpSession::H1(http1) if self.answer == Answer::Awaited && http1.digest().ssl_digest.is_none() => {
+                Some(http1.id())
+            }
             _ => None,
         };
         let Some(socket) = socket else { return self.send_piece(piece, last).await };

@@ -92,6 +92,7 @@ impl Behind {
                 "/{what}/{patient}",
                 "methods = [\"POST\"]\nright = \"read_write\"\nactivity = \"write\"\nbody_bytes_max = 67108864",
             ),
+            route("/changing/{what}/{patient}", "methods = [\"GET\"]\nright = \"read_write\"\nactivity = \"write\""),
             route("/ws/{what}/{patient}", "methods = [\"GET\"]\nwebsocket = true"),
         ]
     }

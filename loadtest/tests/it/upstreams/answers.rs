@@ -1,9 +1,11 @@
 //! Answers of all forms, and answers that are none.
 
-use super::{BOTH, Behind, Bench, Got, LIMIT, path};
+use super::{BOTH, Behind, Bench, DEVICE, Got, LIMIT, path};
 use crate::rude::{Heard, Rude, Then, Visit};
 use crate::whole::until;
+use crate::wire::{self, Wire};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// An answer that a proxy which is misled would give to the next request.
 const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
@@ -204,6 +206,28 @@ async fn half_an_answer_is_seen_to_be_half() {
             assert_eq!(fault_of_next(&next), None, "after {what} over {protocol:?}");
         }
     }
+}
+
+/// A hint may name a patient, and comes before the record is durable.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_does_not_reach_the_client() {
+    let backend = Rude::open(|visit, heard| {
+        visit.body(heard);
+        visit.say("HTTP/1.1 103 Early Hints\r\nLink: </191212121212>\r\nSet-Cookie: __Host-grindvakt=evil\r\n\r\n");
+        visit.say("HTTP/1.1 100 Continue\r\nX-Patient: 191212121212\r\n\r\n");
+        visit.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain");
+        Then::Keep
+    });
+    let bench = Bench::start(vec![Behind::raw("hinting", &[backend.address()])]).await;
+    let stack = &bench.place.stack;
+    let (certificate, key) = stack.layout().device_files(DEVICE);
+    let config = Arc::new(wire::settings(&stack.layout().server_ca(), Some((&certificate, &key))));
+    let mut wire = Wire::open(&stack.target(), &config, wire::address()).await.unwrap();
+    let (name, value) = bench.session.header();
+    let (at, host) = (path("hinting", "any"), stack.target().authority());
+    wire.write(format!("GET {at} HTTP/1.1\r\nHost: {host}\r\n{name}: {value}\r\n\r\n").as_bytes()).await.unwrap();
+    let first = wire.answer().await.unwrap();
+    assert_eq!((first.status, first.body.as_slice()), (200, &b"plain"[..]), "{first:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

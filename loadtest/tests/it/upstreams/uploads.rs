@@ -97,6 +97,16 @@ async fn a_client_that_waits_for_leave_to_send_gets_it_or_an_answer() {
                 visit.say("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\nConnection: close\r\n\r\ntoo much");
                 return Then::Close;
             }
+            // Takes its time, and says so in between.
+            "slow" => {
+                #[expect(clippy::disallowed_methods, reason = "a slow backend: nothing waits for this to have passed")]
+                let pause = || std::thread::sleep(Duration::from_millis(600));
+                pause();
+                visit.say("HTTP/1.1 100 Continue\r\n\r\n");
+                pause();
+                let length = visit.body(heard).len().to_string();
+                visit.say(format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{length}", length.len()));
+            }
             _ if !expects => visit.say("HTTP/1.1 500 Not Expected\r\nContent-Length: 0\r\n\r\n"),
             _ => {
                 visit.say("HTTP/1.1 100 Continue\r\n\r\n");
@@ -155,5 +165,9 @@ async fn a_client_that_waits_for_leave_to_send_gets_it_or_an_answer() {
             got.status,
             got.body.len()
         );
+        // Leave that comes late is no refusal.
+        let upload = bench.builder("POST", &path("expect", "slow")).header("expect", "100-continue");
+        let got = bench.ask("localhost", protocol, upload.body(so_many(TOO_MANY)).unwrap()).await;
+        assert!(got.status == 201 && got.body == (PIECE * TOO_MANY).to_string().as_bytes(), "{protocol:?}: {got:?}");
     }
 }
