@@ -7,17 +7,14 @@
 //! - Then the batch is sealed: signed, and chained to the seal before. Only then does the store forget it.
 //! - ClickHouse away: events stay, tries come at growing distances, and a metric tells how old the oldest is.
 
-mod row;
-
 use crate::clock;
 use crate::config::ClickHouse;
 use crate::store::{Batch, Store, StoreError};
 use clickhouse::Client;
 use contract::id::NodeName;
-use contract::row::AuthRow;
+use contract::row::{self, AuthRow, Mismatch, Packed, Record, SealRow, Table};
 use contract::seal::{self, Root, SealKey, Stream};
 use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
-use row::{EventRow, SealRow};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +31,9 @@ pub enum ShipError {
     /// ClickHouse does not answer, or refused.
     #[error("ClickHouse did not take the events")]
     ClickHouse(#[from] clickhouse::error::Error),
+    /// The table is not the one that rows are made for.
+    #[error("run `auditor migrate`")]
+    Table(#[from] Mismatch),
     /// ClickHouse does not answer in time.
     #[error("ClickHouse did not answer in time")]
     Slow,
@@ -163,30 +163,18 @@ impl Shipper {
     }
 
     async fn ship(&self, client: &Client, batch: &Batch, sure: bool) -> Result<[u8; 32], ShipError> {
-        let rows: Vec<AuthRow> = batch
-            .events
-            .iter()
-            .map(|(seq, event)| {
-                let mut row = AuthRow::of(event.clone(), &self.node.text(), &self.tenant);
-                row.seq = *seq;
-                row.batch = batch.number;
-                row
-            })
-            .collect();
-        let arrived = !sure && self.arrived(client, batch).await? == rows.len() as u64;
+        let mut rows = Packed::default();
+        for (_, event) in &batch.events {
+            rows.push(&AuthRow::of(event.clone(), &self.node.text(), &self.tenant));
+        }
         let mut root = Root::default();
-        for row in &rows {
-            root.add(&seal::row_hash(row));
-        }
+        let first = batch.events.first().map_or(0, |(number, _)| *number);
+        rows.numbered(first, batch.number, |row, _| root.add(row));
+        let arrived = !sure && self.arrived(client, batch).await? == rows.len() as u64;
         if !arrived {
-            let mut insert =
-                client.insert::<EventRow>("auth_event").await?.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
-            for row in rows {
-                insert.write(&EventRow(row)).await?;
-            }
-            insert.end().await?;
+            insert(client, &rows).await?;
         }
-        self.seal(client, batch, root).await
+        self.seal(client, batch, first, root).await
     }
 
     /// How many of the batch's events ClickHouse has.
@@ -196,16 +184,26 @@ impl Shipper {
     }
 
     /// Seals the batch. Signing again gives the same seal, so sending it again changes nothing.
-    async fn seal(&self, client: &Client, batch: &Batch, root: Root) -> Result<[u8; 32], ShipError> {
-        let first = batch.events.first().map_or(0, |(number, _)| *number);
+    async fn seal(&self, client: &Client, batch: &Batch, first: u64, root: Root) -> Result<[u8; 32], ShipError> {
         let at = batch.events.last().map_or(0, |(_, event)| event.at);
         let statement = seal::statement(&self.node, Stream::Auth, batch.number, first, root, batch.previous, at);
-        let signature = self.key.sign(&statement);
         let chain = statement.chain();
-        let mut insert =
-            client.insert::<SealRow>("access_seal").await?.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
-        insert.write(&SealRow::new(statement, self.key.public(), signature)).await?;
-        insert.end().await?;
+        let mut rows = Packed::default();
+        rows.push(&SealRow::new(statement, &self.key));
+        insert(client, &rows).await?;
         Ok(chain)
     }
+}
+
+/// Inserts rows into their table.
+async fn insert<R: Record>(client: &Client, rows: &Packed<R>) -> Result<(), ShipError> {
+    let columns = client.query(row::COLUMNS_OF).bind(R::TABLE).fetch_all::<(String, String)>().await?;
+    let table = Table::of::<R>(&columns)?;
+    let mut insert = client.insert_formatted_with(table.statement());
+    for (name, value) in row::SETTINGS {
+        insert = insert.with_setting(*name, *value);
+    }
+    let mut insert = insert.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
+    insert.send([table.head(), rows.bytes()].concat().into()).await?;
+    Ok(insert.end().await?)
 }

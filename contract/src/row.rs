@@ -8,8 +8,14 @@
 //! - An outcome «open» gives `begin` rows at once; the final outcome then gives `end` rows.
 //! - A start of the gateway closes what was open before it: outcome `unknown`.
 
+mod binary;
 mod columns;
 mod fold;
+mod packed;
+mod table;
 
-pub use columns::{AccessRow, AuthRow, KeyRow};
+pub use binary::{Column, Numbered, Record};
+pub use columns::{AccessRow, AuthRow, KeyRow, SealRow};
 pub use fold::{Fold, FrameError, Row, kinds};
+pub use packed::Packed;
+pub use table::{COLUMNS_OF, Mismatch, SETTINGS, Table};

@@ -99,7 +99,7 @@ mod tests {
         Activity, AuthEventKind, AuthMethod, Decision, Initiator, OutcomeKind, Phase, Protection, Purpose, Reason,
         Relation, Sensitivity, Source,
     };
-    use crate::row::{AccessRow, AuthRow, KeyRow};
+    use crate::row::{AccessRow, AuthRow, KeyRow, Record as _, SealRow};
 
     fn target() -> Target {
         Target { database: "grindvakt".into(), cluster: None, retention_years: 10 }
@@ -130,6 +130,7 @@ mod tests {
         assert_eq!(columns(sql("access_log")), AccessRow::COLUMNS);
         assert_eq!(columns(sql("auth_event")), AuthRow::COLUMNS);
         assert_eq!(columns(sql("data_key")), KeyRow::COLUMNS);
+        assert_eq!(columns(sql("access_seal")), SealRow::COLUMNS);
     }
 
     #[test]

@@ -19,11 +19,6 @@ wire_enum! {
     }
 }
 
-/// The hash of one row's canonical bytes.
-pub fn row_hash(row: &impl Wire) -> [u8; 32] {
-    *blake3::hash(&row.to_bytes()).as_bytes()
-}
-
 /// The first eight bytes of a row's hash, as a number: a seal's leaf.
 pub fn leaf(hash: &[u8; 32]) -> u64 {
     let (first, _) = hash.split_at(8);
@@ -38,10 +33,11 @@ pub struct Root {
 }
 
 impl Root {
-    /// Adds the next row.
-    pub fn add(&mut self, hash: &[u8; 32]) {
-        self.hasher.update(hash);
-        self.leaves.push(leaf(hash));
+    /// Adds the next row: its bytes in RowBinary, as its table gives them.
+    pub fn add(&mut self, row: &[u8]) {
+        let hash = blake3::hash(row);
+        self.hasher.update(hash.as_bytes());
+        self.leaves.push(leaf(hash.as_bytes()));
     }
 
     /// The root, and the leaves.
@@ -151,8 +147,8 @@ mod tests {
         let key = SealKey::from_pkcs8(der.as_ref()).expect("reads");
         let node = NodeName::parse("gw1").expect("a name");
         let mut root = Root::default();
-        root.add(&[1; 32]);
-        root.add(&[2; 32]);
+        root.add(b"a row");
+        root.add(b"another");
         let mut said = statement(&node, Stream::Access, 1, 10, root, [0; 32], 5);
         assert_eq!((said.first, said.last), (10, 11));
         let signature = key.sign(&said);

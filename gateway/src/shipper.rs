@@ -42,7 +42,6 @@ mod batch;
 mod book;
 mod clickhouse;
 mod collect;
-mod columns;
 mod metrics;
 mod sink;
 mod worker;

@@ -2,12 +2,11 @@
 
 use contract::Micros;
 use contract::id::NodeName;
+use contract::row::{Numbered, Packed, SealRow};
 use contract::seal::{Root, SealKey, Stream, statement};
-use contract::wire::Wire;
 
 use super::book::{Mark, Opened, Portion, Progress};
 use super::collect::Rows;
-use super::columns::SealRow;
 use super::sink::{Load, Question};
 
 /// What is sent one after the other, in this order: keys before rows under them, seals after the rows they cover.
@@ -30,12 +29,9 @@ pub(super) struct Batch {
 impl Batch {
     /// Numbers the rows from the mark on and seals them. `end` is the frame that the batch stops before.
     pub(super) fn new(node: &NodeName, mark: &Mark, mut rows: Rows, end: u64, at: Micros, key: &SealKey) -> Self {
-        number(&mut rows, mark);
         let mut seals = Vec::new();
-        let access = rows.access.iter().map(|row| (&**row, row.ts));
-        let access = seal(node, Stream::Access, &mark.access, access, at, key, &mut seals);
-        let auth = rows.auth.iter().map(|row| (row, row.ts));
-        let auth = seal(node, Stream::Auth, &mark.auth, auth, at, key, &mut seals);
+        let access = seal(node, Stream::Access, &mark.access, &mut rows.access, at, key, &mut seals);
+        let auth = seal(node, Stream::Auth, &mark.auth, &mut rows.auth, at, key, &mut seals);
         Self { rows, opened: Opened { end, at, access, auth }, seals, mark: *mark }
     }
 
@@ -65,18 +61,6 @@ impl Batch {
     pub(super) fn settled(&self, resume: u64) -> Mark {
         settled(&self.mark, &self.opened, resume)
     }
-
-    /// When the oldest of its rows came to be.
-    pub(super) fn oldest(&self) -> Option<Micros> {
-        oldest(&self.rows)
-    }
-}
-
-/// When the oldest row came to be: an access when it had ended, an event when it happened.
-pub(super) fn oldest(rows: &Rows) -> Option<Micros> {
-    let ended = |duration_us: u64| i64::try_from(duration_us).unwrap_or(i64::MAX);
-    let access = rows.access.iter().map(|row| row.ts.saturating_add(ended(row.duration_us)));
-    access.chain(rows.auth.iter().map(|row| row.ts)).min()
 }
 
 /// What to ask about a part of a batch, of which only the book's word may be left.
@@ -117,41 +101,29 @@ pub(super) fn given_up(mark: &Mark, opened: &Opened) -> Mark {
     Mark { access: after(Stream::Access), auth: after(Stream::Auth), ..*mark }
 }
 
-fn number(rows: &mut Rows, mark: &Mark) {
-    for (row, seq) in rows.access.iter_mut().zip(mark.access.seq..) {
-        (row.seq, row.batch) = (seq, mark.access.batch);
-    }
-    for (row, seq) in rows.auth.iter_mut().zip(mark.auth.seq..) {
-        (row.seq, row.batch) = (seq, mark.auth.batch);
-    }
-}
-
-fn seal<'a, R: Wire + 'a>(
+/// Numbers the rows of one table and seals them.
+fn seal<R: Numbered>(
     node: &NodeName,
     stream: Stream,
     progress: &Progress,
-    rows: impl Iterator<Item = (&'a R, Micros)>,
+    rows: &mut Packed<R>,
     at: Micros,
     key: &SealKey,
     seals: &mut Vec<SealRow>,
 ) -> Portion {
     let mut root = Root::default();
     let mut portion = Portion { rows: 0, chain: progress.previous, from: Micros::MAX, to: Micros::MIN };
-    // One buffer for all rows; the hash is that of `contract::seal::row_hash`.
-    let mut bytes = Vec::with_capacity(1024);
-    for (row, ts) in rows {
-        bytes.clear();
-        row.encode(&mut bytes);
-        root.add(blake3::hash(&bytes).as_bytes());
+    rows.numbered(progress.seq, progress.batch, |row, ts| {
+        root.add(row);
         portion.rows += 1;
         portion.from = portion.from.min(ts);
         portion.to = portion.to.max(ts);
-    }
+    });
     if portion.rows == 0 {
         return Portion { from: 0, to: 0, ..portion };
     }
     let statement = statement(node, stream, progress.batch, progress.seq, root, progress.previous, at);
     portion.chain = statement.chain();
-    seals.push(SealRow::new(&statement, key));
+    seals.push(SealRow::new(statement, key));
     portion
 }

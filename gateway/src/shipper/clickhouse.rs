@@ -1,79 +1,84 @@
-//! Rows to ClickHouse, by its official client, with the client's check of names and types on.
+//! Rows to ClickHouse, in the form that the seal is over, by its official client.
 //!
 //! Of an answer that is an error only ClickHouse's number is kept: its text may quote the row that it is about.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use clickhouse::error::Error;
-use clickhouse::{Client, Compression, Row, RowWrite};
+use clickhouse::{Client, Compression};
 use contract::Text;
 use contract::id::NodeName;
+use contract::row::{self, Packed, Record, Table};
 use contract::seal::Stream;
 
-use super::columns::{AccessInsert, AuthInsert, KeyInsert, SealInsert};
 use super::sink::{Load, Question, Sink, SinkError};
 
 /// The tables of one database.
 pub(super) struct ClickHouseSink {
     client: Client,
     node: Text,
+    /// How to insert into each, as far as they were asked.
+    tables: HashMap<&'static str, Table>,
 }
 
 impl ClickHouseSink {
     pub(super) fn new(config: &super::ClickHouse, node: &NodeName) -> Self {
         let compression = if is_loopback(&config.url) { Compression::None } else { Compression::Lz4 };
-        let client = Client::default()
+        let mut client = Client::default()
             .with_url(config.url.as_str())
             .with_database(config.database.as_str())
             .with_user(config.user.as_str())
             .with_password(config.key.as_str())
             .with_compression(compression)
-            .with_validation(true)
             // OK must mean stored, and a block must not be dropped because an equal one was seen before.
             .with_setting("async_insert", "0")
             .with_setting("insert_deduplicate", "0")
             // A batch has no doubles in it to be replaced; looking for them costs the engine a third of the insert.
             .with_setting("optimize_on_insert", "0");
-        Self { client, node: node.text() }
+        for (name, value) in row::SETTINGS {
+            client.set_setting(*name, *value);
+        }
+        Self { client, node: node.text(), tables: HashMap::new() }
     }
 
     /// Inserts a batch's rows of one table: many of them in two streams, because the engine takes one stream on one core.
     /// Both end before this does, so that nothing is under way when the batch is asked for.
-    async fn insert_all<'a, R: RowWrite, S>(
-        &self,
-        table: &'static str,
-        rows: &'a [S],
-        wrap: impl Fn(&'a S) -> <R as Row>::Value<'a>,
-    ) -> Result<(), SinkError> {
-        if rows.len() < SPLIT_ROWS {
-            return self.insert_some::<R>(table, rows.iter().map(wrap)).await;
+    async fn insert_all<R: Record>(&mut self, rows: &Packed<R>) -> Result<(), SinkError> {
+        let table = self.table::<R>().await?;
+        let inserted = if rows.len() < SPLIT_ROWS {
+            self.insert_some(&table, rows.bytes()).await
+        } else {
+            let (left, right) = rows.halves();
+            let (left, right) = tokio::join!(self.insert_some(&table, left), self.insert_some(&table, right));
+            left.and(right)
+        };
+        match inserted {
+            // The columns may change meanwhile: after a failure they are asked for again.
+            Ok(()) => _ = self.tables.insert(R::TABLE, table),
+            Err(error) => return Err(of_error(&error, END_TIMEOUT)),
         }
-        let (left, right) = rows.split_at(rows.len() / 2);
-        let left = self.insert_some::<R>(table, left.iter().map(&wrap));
-        let right = self.insert_some::<R>(table, right.iter().map(&wrap));
-        let (left, right) = tokio::join!(left, right);
-        left.and(right)
+        Ok(())
     }
 
-    async fn insert_some<'a, R: RowWrite>(
-        &self,
-        table: &'static str,
-        rows: impl Iterator<Item = <R as Row>::Value<'a>>,
-    ) -> Result<(), SinkError> {
-        let result = async {
-            let insert = self.client.insert::<R>(table).await?;
-            let mut insert = insert.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
-            for row in rows {
-                insert.write(&row).await?;
-            }
-            insert.end().await
-        };
-        let result = result.await;
-        if result.is_err() {
-            // The columns may have changed since they were asked for.
-            self.client.clear_cached_metadata().await;
+    /// How to insert into a table. Taken out of what is known: put it back after it has served.
+    async fn table<R: Record>(&mut self) -> Result<Table, SinkError> {
+        if let Some(table) = self.tables.remove(R::TABLE) {
+            return Ok(table);
         }
-        result.map_err(|error| of_error(&error, table, END_TIMEOUT))
+        let columns = self.client.query(row::COLUMNS_OF).bind(R::TABLE).fetch_all::<(String, String)>();
+        let columns = tokio::time::timeout(ASK_TIMEOUT, columns).await.map_err(|_| SinkError::Timeout(ASK_TIMEOUT))?;
+        Ok(Table::of::<R>(&columns.map_err(|error| of_error(&error, ASK_TIMEOUT))?)?)
+    }
+
+    async fn insert_some(&self, table: &Table, rows: &[u8]) -> Result<(), Error> {
+        let insert = self.client.insert_formatted_with(table.statement());
+        let mut insert = insert.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT));
+        let mut head = table.head();
+        for piece in rows.chunks(PIECE_BYTES) {
+            insert.send([std::mem::take(&mut head), piece].concat().into()).await?;
+        }
+        insert.end().await
     }
 
     fn query(&self, question: Question) -> clickhouse::query::Query {
@@ -108,13 +113,13 @@ impl ClickHouseSink {
 impl Sink for ClickHouseSink {
     async fn insert(&mut self, load: Load<'_>) -> Result<(), SinkError> {
         match load {
-            Load::Keys(rows) => self.insert_all::<KeyInsert<'_>, _>("data_key", rows, KeyInsert).await,
-            Load::Access(rows) => {
-                self.insert_all::<AccessInsert<'_>, _>("access_log", rows, |row| AccessInsert(row)).await
-            }
-            Load::Auth(rows) => self.insert_all::<AuthInsert<'_>, _>("auth_event", rows, AuthInsert).await,
+            Load::Keys(rows) => self.insert_all(rows).await,
+            Load::Access(rows) => self.insert_all(rows).await,
+            Load::Auth(rows) => self.insert_all(rows).await,
             Load::Seal(row) => {
-                self.insert_all::<SealInsert<'_>, _>("access_seal", std::slice::from_ref(row), SealInsert).await
+                let mut rows = Packed::default();
+                rows.push(row);
+                self.insert_all(&rows).await
             }
         }
     }
@@ -122,14 +127,13 @@ impl Sink for ClickHouseSink {
     async fn stored(&mut self, question: Question) -> Result<u64, SinkError> {
         let answer = tokio::time::timeout(ASK_TIMEOUT, self.query(question).fetch_one::<u64>()).await;
         let answer = answer.map_err(|_| SinkError::Timeout(ASK_TIMEOUT))?;
-        answer.map_err(|error| of_error(&error, "access_log", ASK_TIMEOUT))
+        answer.map_err(|error| of_error(&error, ASK_TIMEOUT))
     }
 }
 
-fn of_error(error: &Error, table: &'static str, limit: Duration) -> SinkError {
+fn of_error(error: &Error, limit: Duration) -> SinkError {
     match error {
         Error::BadResponse(text) => SinkError::Exception { code: exception_code(text).unwrap_or(0) },
-        Error::SchemaMismatch(_) => SinkError::Schema { table },
         Error::TimedOut => SinkError::Timeout(limit),
         Error::Network(_) => SinkError::Unreachable("no connection, or it was cut"),
         _ => SinkError::Unreachable("the answer makes no sense"),
@@ -153,6 +157,8 @@ fn is_loopback(url: &str) -> bool {
 
 /// From so many rows on, a batch is sent in two streams; below, a second part on ClickHouse's disk costs more than it saves.
 const SPLIT_ROWS: usize = 20_000;
+/// What is handed to the connection at a time, and what is packed at a time.
+const PIECE_BYTES: usize = 256 << 10;
 /// For one part of a batch's bytes to be taken.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// For a batch to be stored, once all of it was sent.
@@ -179,7 +185,7 @@ mod tests {
         assert_eq!(exception_code("Code: 252. DB::Exception: Too many parts"), Some(252));
         assert_eq!(exception_code("502 Bad Gateway"), None);
         let error = Error::BadResponse("Code: 27. DB::Exception: Cannot parse 19121212-1212".into());
-        let text = of_error(&error, "access_log", ASK_TIMEOUT).to_string();
+        let text = of_error(&error, ASK_TIMEOUT).to_string();
         assert_eq!(text, "ClickHouse answered with exception 27");
     }
 }

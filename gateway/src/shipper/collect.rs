@@ -1,20 +1,19 @@
 //! From the journal to rows: reads frames in order and keeps the rows of those that have not been shipped.
 
-use contract::Text;
 use contract::id::NodeName;
-use contract::row::{AccessRow, AuthRow, Fold, KeyRow, Row};
+use contract::row::{AccessRow, AuthRow, Fold, KeyRow, Packed, Row};
+use contract::{Micros, Text};
 
 use super::metrics::Metrics;
 use crate::journal::{Item, Journal, Position, ReadError, Reader};
 
 /// Rows in the order of the frames that gave them.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Rows {
-    pub(super) keys: Vec<KeyRow>,
-    /// Boxed as they come from the fold: a batch is tens of megabytes, which growing would copy again and again.
-    #[expect(clippy::vec_box, reason = "see above: measured")]
-    pub(super) access: Vec<Box<AccessRow>>,
-    pub(super) auth: Vec<AuthRow>,
+    pub(super) keys: Packed<KeyRow>,
+    pub(super) access: Packed<AccessRow>,
+    pub(super) auth: Packed<AuthRow>,
+    oldest: Option<Micros>,
 }
 
 impl Rows {
@@ -26,12 +25,34 @@ impl Rows {
         self.len() == 0
     }
 
-    fn push(&mut self, row: Row) {
-        match row {
-            Row::Key(row) => self.keys.push(row),
-            Row::Access(row) => self.access.push(row),
-            Row::Auth(row) => self.auth.push(*row),
-        }
+    /// When the oldest row came to be: an access when it had ended, an event when it happened.
+    pub(super) fn oldest(&self) -> Option<Micros> {
+        self.oldest
+    }
+
+    fn push(&mut self, row: &Row) {
+        let at = match row {
+            Row::Key(row) => {
+                self.keys.push(row);
+                None
+            }
+            Row::Access(row) => {
+                self.access.push(row);
+                Some(row.ts.saturating_add(i64::try_from(row.duration_us).unwrap_or(i64::MAX)))
+            }
+            Row::Auth(row) => {
+                self.auth.push(row);
+                Some(row.ts)
+            }
+        };
+        self.oldest = self.oldest.into_iter().chain(at).min();
+    }
+
+    fn clear(&mut self) {
+        self.keys.clear(ROOM_BYTES);
+        self.access.clear(ROOM_BYTES);
+        self.auth.clear(ROOM_BYTES);
+        self.oldest = None;
     }
 }
 
@@ -43,6 +64,8 @@ pub(super) struct Collector {
     /// Rows of frames below were shipped.
     skip_below: u64,
     rows: Rows,
+    /// Room for the next rows: that of a batch before.
+    spare: Rows,
     scratch: Vec<Row>,
 }
 
@@ -54,6 +77,7 @@ impl Collector {
             fold: Fold::new(node, tenant),
             skip_below,
             rows: Rows::default(),
+            spare: Rows::default(),
             scratch: Vec::new(),
         }
     }
@@ -104,7 +128,7 @@ impl Collector {
         }
         let wanted = sequence >= self.skip_below;
         for row in self.scratch.drain(..).filter(|_| wanted) {
-            self.rows.push(row);
+            self.rows.push(&row);
         }
         Ok(true)
     }
@@ -121,7 +145,13 @@ impl Collector {
 
     /// Hands out the rows collected so far.
     pub(super) fn take(&mut self) -> Rows {
-        std::mem::take(&mut self.rows)
+        std::mem::replace(&mut self.rows, std::mem::take(&mut self.spare))
+    }
+
+    /// Takes rows back that are not needed any more, for the room they take.
+    pub(super) fn recycle(&mut self, mut rows: Rows) {
+        rows.clear();
+        self.spare = rows;
     }
 
     /// Takes rows back that were handed out last.
@@ -147,3 +177,5 @@ impl Collector {
 
 /// Rows read in one go while something is being sent: about a millisecond's work.
 const AHEAD_ROWS: usize = 512;
+/// What is kept of a batch's room, for each table. New memory costs more than the rows that are written to it.
+const ROOM_BYTES: usize = 8 << 20;

@@ -3,20 +3,18 @@
 use std::time::Duration;
 
 use contract::Micros;
-use contract::row::{AccessRow, AuthRow, KeyRow};
+use contract::row::{AccessRow, AuthRow, KeyRow, Mismatch, Packed, SealRow};
 use contract::seal::Stream;
-
-use super::columns::SealRow;
 
 /// Rows for one table, of one batch.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Load<'a> {
     /// For `data_key`.
-    Keys(&'a [KeyRow]),
+    Keys(&'a Packed<KeyRow>),
     /// For `access_log`.
-    Access(&'a [Box<AccessRow>]),
+    Access(&'a Packed<AccessRow>),
     /// For `auth_event`.
-    Auth(&'a [AuthRow]),
+    Auth(&'a Packed<AuthRow>),
     /// For `access_seal`.
     Seal(&'a SealRow),
 }
@@ -76,11 +74,8 @@ pub(super) enum SinkError {
         code: u32,
     },
     /// The table's columns are not those of the rows.
-    #[error("the table {table} in ClickHouse does not have this version's columns; run `auditor migrate`")]
-    Schema {
-        /// The table.
-        table: &'static str,
-    },
+    #[error("{0}, in ClickHouse; run `auditor migrate`")]
+    Schema(#[from] Mismatch),
 }
 
 /// Where rows go.

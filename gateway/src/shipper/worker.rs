@@ -60,7 +60,7 @@ impl Failure {
     fn kind(&self) -> FailureKind {
         match self {
             Self::Sink(SinkError::Exception { .. }) => FailureKind::Refused,
-            Self::Sink(SinkError::Schema { .. }) => FailureKind::Schema,
+            Self::Sink(SinkError::Schema(_)) => FailureKind::Schema,
             Self::Sink(SinkError::Unreachable(_) | SinkError::Timeout(_)) => FailureKind::Unreachable,
             Self::Read(_) | Self::Ack(_) | Self::NotYetDurable { .. } => FailureKind::Journal,
             Self::Book(_) => FailureKind::Book,
@@ -249,7 +249,9 @@ impl<S: Sink> Worker<S> {
         }
         self.parts.metrics.batches.inc();
         self.parts.metrics.ship_seconds.observe(self.parts.book.clock().saturating_sub(begun).as_secs_f64());
-        self.flight = None;
+        if let Some(flight) = self.flight.take() {
+            self.collector.recycle(flight.batch.rows);
+        }
         self.acknowledge()
     }
 
@@ -276,7 +278,7 @@ impl<S: Sink> Worker<S> {
         metrics.backlog_frames.set(i64::try_from(backlog).unwrap_or(i64::MAX));
         metrics.open_exchanges.set(i64::try_from(self.collector.open()).unwrap_or(i64::MAX));
         let oldest =
-            self.flight.as_ref().map_or_else(|| batch::oldest(self.collector.rows()), |flight| flight.batch.oldest());
+            self.flight.as_ref().map_or_else(|| self.collector.rows().oldest(), |flight| flight.batch.rows.oldest());
         let age_us = oldest.map_or(0, |oldest| now.saturating_sub(oldest).max(0));
         #[expect(clippy::cast_precision_loss, reason = "an age, in a gauge")]
         metrics.oldest_unshipped_seconds.set(age_us as f64 / 1e6);

@@ -37,11 +37,8 @@ impl Kept {
         }
     }
 
-    /// Keeps one whose request is over, for so long. Too many are closed, and those on which more has come.
-    pub(super) fn give(&self, mut stream: Stream, idle_max: Duration) {
-        if !is_quiet(&mut stream) {
-            return;
-        }
+    /// Keeps one whose request is over, for so long. Too many are closed. Whether it is of use is asked when it is taken.
+    pub(super) fn give(&self, stream: Stream, idle_max: Duration) {
         let Some(until) = Instant::now().checked_add(idle_max) else { return };
         let mut all = self.0.lock();
         if all.len() < KEPT_MAX {

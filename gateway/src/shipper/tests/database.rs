@@ -6,13 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use contract::row::{AccessRow, AuthRow, KeyRow};
-use contract::seal::{Root, Statement, Stream, row_hash, verify};
-use contract::wire::Wire;
+use contract::row::{AccessRow, AuthRow, KeyRow, Record, SealRow};
+use contract::seal::{Root, Statement, Stream, verify};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::super::columns::SealRow;
 use super::super::sink::{Load, Question, Sink, SinkError};
 use crate::journal::sim::{Faults, SimStorage};
 
@@ -131,11 +129,11 @@ impl Database {
             let numbers: Vec<u64> = match seal.stream {
                 Stream::Access => {
                     let rows = access.iter().filter(|row| row.batch == seal.batch);
-                    rows.inspect(|row| root.add(&row_hash(*row))).map(|row| row.seq).collect()
+                    rows.inspect(|row| root.add(&bytes(*row))).map(|row| row.seq).collect()
                 }
                 Stream::Auth => {
                     let rows = auth.iter().filter(|row| row.batch == seal.batch);
-                    rows.inspect(|row| root.add(&row_hash(*row))).map(|row| row.seq).collect()
+                    rows.inspect(|row| root.add(&bytes(*row))).map(|row| row.seq).collect()
                 }
             };
             if numbers.len() as u64 == seal.last - seal.first + 1 {
@@ -146,7 +144,7 @@ impl Database {
                 panic!("seal of batch {} covers {}..={}, there are {numbers:?}", seal.batch, seal.first, seal.last);
             }
             let statement = Statement {
-                node: seal.node.clone(),
+                node: seal.node.to_string(),
                 stream: seal.stream,
                 batch: seal.batch,
                 first: seal.first,
@@ -216,9 +214,9 @@ impl Tables {
 impl Stored {
     fn of(load: Load<'_>) -> Self {
         match load {
-            Load::Keys(rows) => Self::Keys(rows.to_vec()),
-            Load::Access(rows) => Self::Access(rows.iter().map(|row| AccessRow::clone(row)).collect()),
-            Load::Auth(rows) => Self::Auth(rows.to_vec()),
+            Load::Keys(rows) => Self::Keys(rows.read().unwrap()),
+            Load::Access(rows) => Self::Access(rows.read().unwrap()),
+            Load::Auth(rows) => Self::Auth(rows.read().unwrap()),
             Load::Seal(row) => Self::Seal(Box::new(row.clone())),
         }
     }
@@ -341,7 +339,8 @@ impl Sink for Fake {
 
 const CUT: SinkError = SinkError::Unreachable("the simulated connection was cut");
 
-/// The bytes of a row without the numbers that the shipper gives.
-pub(super) fn unnumbered(row: &AccessRow) -> Vec<u8> {
-    AccessRow { seq: 0, batch: 0, ..row.clone() }.to_bytes()
+fn bytes(row: &impl Record) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    row.put(&mut bytes);
+    bytes
 }
