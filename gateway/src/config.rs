@@ -92,6 +92,9 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// From a head's first byte to its last.
     pub head_timeout: Duration,
+    /// How long a client may be silent in the midst of a body, and for the whole of one in which patients are looked for.
+    /// A body that lasts longer must bring 1 KiB a second on average.
+    pub body_timeout: Duration,
     /// An unused connection is closed.
     pub idle_timeout: Duration,
     /// How long exchanges may take to end after SIGTERM.

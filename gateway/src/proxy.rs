@@ -19,6 +19,7 @@ mod exchange;
 mod forward;
 mod hold;
 mod metrics;
+mod pace;
 
 pub use context::Context;
 pub use metrics::Metrics;
@@ -52,7 +53,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long a client may take between two pieces of its body, or to take two pieces of a response.
+/// How long a client may take to take a piece of a response.
 const PIECE_MAX: Duration = Duration::from_mins(1);
 
 /// How long, and for how many bytes, a client that still sends after its answer is listened to.
@@ -132,7 +133,7 @@ impl HttpServerApp for Proxy {
         }
         let kept = session.get_keepalive().is_some() && !*stop.borrow();
         session.set_keepalive(kept.then(|| self.parts.limits.idle_timeout.as_secs()));
-        session.set_read_timeout(Some(PIECE_MAX));
+        session.set_read_timeout(Some(self.parts.limits.body_timeout));
         session.set_write_timeout(Some(PIECE_MAX));
         let mut context = Context::new(clock::now(), self.parts.recorder.clone(), Arc::clone(&self.parts.metrics));
         let after = self.serve(&mut session, &mut context).await;

@@ -146,6 +146,7 @@ fn limits(section: &Section<'_>) -> Option<Limits> {
     let requests = section.within("requests_per_device_per_s", 5_000, 1, 1_000_000);
     let head_bytes_max = section.within("head_bytes_max", 32_768, 1_024, 262_144);
     let head_timeout = millis(section, "head_timeout_ms", 10_000, 100, 120_000);
+    let body_timeout = millis(section, "body_timeout_ms", 60_000, 100, 600_000);
     let idle_timeout = seconds(section, "idle_timeout_s", 75, 1, 3_600);
     let drain_timeout = seconds(section, "drain_timeout_s", 30, 0, 3_600);
     section.finish();
@@ -156,6 +157,7 @@ fn limits(section: &Section<'_>) -> Option<Limits> {
         requests_per_device_per_s: requests?,
         head_bytes_max: head_bytes_max?,
         head_timeout: head_timeout?,
+        body_timeout: body_timeout?,
         idle_timeout: idle_timeout?,
         drain_timeout: drain_timeout?,
     })

@@ -323,19 +323,24 @@ impl Proxy {
             BodyLength::Known(length) => usize::try_from(length).unwrap_or(limit).min(limit),
             _ => BODY_BYTES_FIRST.min(limit),
         };
+        let slow = || Box::new(refusal(Reason::Slow).about(facts, asker));
+        let read = Self::read_body(session, announced, limit);
+        let read = tokio::time::timeout(self.parts.limits.body_timeout, read).await.map_err(|_| slow())?;
+        read.map(Some).map_err(|reason| refusal(reason).about(facts, asker).into())
+    }
+
+    /// Reads a body that must be known as a whole.
+    async fn read_body(session: &mut Session, announced: usize, limit: usize) -> Result<Bytes, Reason> {
         let mut body = Zeroizing::new(Vec::with_capacity(announced));
         loop {
             match session.read_request_body().await {
                 Ok(Some(piece)) if body.len() + piece.len() > limit => {
-                    return Err(refusal(Reason::BodyTooLarge).about(facts, asker).into());
+                    return Err(Reason::BodyTooLarge);
                 }
                 Ok(Some(piece)) => append(&mut body, &piece, limit),
-                Ok(None) => return Ok(Some(Bytes::from_owner(body))),
-                Err(error) => {
-                    let slow = matches!(error.etype(), pingora::ErrorType::ReadTimedout);
-                    let reason = if slow { Reason::Slow } else { Reason::Malformed };
-                    return Err(refusal(reason).about(facts, asker).into());
-                }
+                Ok(None) => return Ok(Bytes::from_owner(body)),
+                Err(error) if matches!(error.etype(), pingora::ErrorType::ReadTimedout) => return Err(Reason::Slow),
+                Err(_) => return Err(Reason::Malformed),
             }
         }
     }

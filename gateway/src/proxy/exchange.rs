@@ -6,6 +6,7 @@
 //! come to its end.
 
 use super::context::{Admitted, Body, Context, Stage};
+use super::pace::{self, Pace};
 use super::{Proxy, forward, in_time};
 use crate::clock;
 use crate::upstream::{Backend, Event};
@@ -15,6 +16,7 @@ use http::{HeaderMap, Method, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType};
+use std::time::Instant;
 
 /// How often a request goes to a backend, at most: kept connections may all have been closed by their server.
 const TRIES: usize = 4;
@@ -116,6 +118,8 @@ impl After {
 /// How far the two directions are.
 struct Progress {
     sending: Sending,
+    /// How fast the client's body comes, if one does.
+    pace: Option<Pace>,
     /// The client is listened to: for its body, and then for its leaving.
     listening: bool,
     /// Bytes of its next request have come.
@@ -130,6 +134,11 @@ impl Progress {
     /// Whether nothing more is to come from the client.
     fn is_over(&self) -> bool {
         self.sending == Sending::Over || self.answered && self.sending == Sending::Unannounced
+    }
+
+    /// How fast the client must send, while it is its turn.
+    fn pace(&self) -> Option<&Pace> {
+        self.pace.as_ref().filter(|_| self.sending == Sending::GoesOn)
     }
 }
 
@@ -202,7 +211,7 @@ impl Proxy {
                         None => Self::unanswered(session, context, backend, error),
                     }),
                 },
-                piece = session.read_body_or_idle(progress.is_over()), if progress.listening => {
+                piece = pace::next(session, progress.is_over(), progress.pace()), if progress.listening => {
                     let sent = Self::client_sent(session, context, backend, &mut progress, piece).await;
                     if sent.is_err() && progress.answered {
                         // It has the whole answer. That it does not send what it announced takes nothing from that.
@@ -265,7 +274,8 @@ impl Proxy {
             _ if unannounced && !session.is_body_done() => Sending::Unannounced,
             _ => Sending::Over,
         };
-        let mut progress = Progress { sending, listening: true, early: false, answered: false, deaf: None };
+        let pace = streams.then(|| Pace::new(self.parts.limits.body_timeout));
+        let mut progress = Progress { sending, pace, listening: true, early: false, answered: false, deaf: None };
         if progress.sending == Sending::AwaitsLeave && backend.is_http2() {
             // Its leave cannot be heard: ours must do.
             give_leave(session, &mut progress).await?;
@@ -342,7 +352,7 @@ impl Proxy {
                 "backend",
             ));
         }
-        let waited = std::time::Instant::now();
+        let waited = Instant::now();
         let released = admitted.hold.release().await;
         released.map_err(|_| Broken::own(Reason::JournalUnavailable, StatusCode::SERVICE_UNAVAILABLE))?;
         self.parts.metrics.hold_seconds.observe(waited.elapsed().as_secs_f64());
@@ -426,6 +436,9 @@ impl Proxy {
         if progress.sending == Sending::AwaitsLeave {
             // It did not wait.
             progress.sending = Sending::GoesOn;
+            if let Some(pace) = &mut progress.pace {
+                pace.begins();
+            }
         }
         let last = piece.is_none() || session.is_body_done();
         let piece = piece.unwrap_or_default();
@@ -439,12 +452,16 @@ impl Proxy {
         if last {
             progress.sending = Sending::Over;
         }
+        let (bytes, began) = (piece.len() as u64, Instant::now());
         let sent = if session.req_header().headers.contains_key(header::EXPECT) {
             // What the server says meanwhile may be its leave.
             backend.send_piece(piece, last).await
         } else {
             backend.send_or_hear(piece, last).await
         };
+        if let Some(pace) = &mut progress.pace {
+            pace.came(bytes, began.elapsed());
+        }
         if let Err(error) = sent {
             // It may have answered before it closed. What the client still sends nobody takes.
             progress.deaf = Some(Broken::backend(&error));
@@ -458,6 +475,10 @@ impl Proxy {
 /// Lets a client send that waits for it.
 async fn give_leave(session: &mut ServerSession, progress: &mut Progress) -> Result<(), Broken> {
     progress.sending = Sending::GoesOn;
+    // Until now it was others who took their time.
+    if let Some(pace) = &mut progress.pace {
+        pace.begins();
+    }
     in_time(session.write_continue_response()).await.map_err(|error| Broken::client(&error))
 }
 

@@ -230,18 +230,19 @@ impl Bench {
     async fn row(&self, id: &str) -> Value {
         let key = self.place.stack.pseudonym_key().unwrap();
         let patient = hex::encode(key.patient(&patient(0).id).0);
+        let row = self.only_row(id).await;
+        assert_eq!((row["patient"].as_str(), row["decision"].as_str()), (Some(patient.as_str()), Some("permit")));
+        row
+    }
+
+    /// The one row of a request that has ended, or was refused.
+    async fn only_row(&self, id: &str) -> Value {
         let sql = format!(
-            "SELECT outcome, status, bytes, decision, lower(hex(patient_ref)) AS patient FROM access_log FINAL \
+            "SELECT outcome, status, bytes, decision, reason, lower(hex(patient_ref)) AS patient FROM access_log FINAL \
              WHERE request_id = '{id}' AND phase != 'begin'"
         );
         until("the row is there", LIMIT, async || match self.place.rows(&sql).await.as_slice() {
-            [row] => {
-                assert_eq!(
-                    (row["patient"].as_str(), row["decision"].as_str()),
-                    (Some(patient.as_str()), Some("permit"))
-                );
-                Ok(row.clone())
-            }
+            [row] => Ok(row.clone()),
             other => Err(format!("request {id}: {other:?}")),
         })
         .await

@@ -2,12 +2,15 @@
 
 use super::{BOTH, Behind, Bench, DEVICE, Got, is_success, number, path};
 use crate::rude::{Rude, Then};
+use crate::shared::set;
 use crate::wire::{self, Wire};
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use loadtest::client::Body;
+use loadtest::stack::Component;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 const PIECE: usize = 16 << 10;
@@ -169,5 +172,64 @@ async fn a_client_that_waits_for_leave_to_send_gets_it_or_an_answer() {
         let upload = bench.builder("POST", &path("expect", "slow")).header("expect", "100-continue");
         let got = bench.ask("localhost", protocol, upload.body(so_many(TOO_MANY)).unwrap()).await;
         assert!(got.status == 201 && got.body == (PIECE * TOO_MANY).to_string().as_bytes(), "{protocol:?}: {got:?}");
+    }
+}
+
+/// A body of so many pieces, one after each pause.
+fn dribbling(piece: &'static [u8], count: usize, pause: Duration) -> Body {
+    let mut ticks = tokio::time::interval(pause);
+    // A flood of tiny frames would be another fault.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut left = count;
+    let pieces = futures_util::stream::poll_fn(move |context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        ticks.poll_tick(context).map(|_| {
+            left -= 1;
+            Some(Ok(Frame::data(Bytes::from_static(piece))))
+        })
+    });
+    BodyExt::boxed(StreamBody::new(pieces))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_dribbles_in_is_given_up_and_a_long_one_is_not() {
+    const SILENCE_MS: i64 = 1000;
+    const PAUSE: Duration = Duration::from_millis(20);
+    // Ten bytes each time: half of what must come, for as long as it may last and longer.
+    const MANY: usize = 10_000;
+    let backend = Rude::open(|visit, heard| {
+        let length = visit.body(heard).len().to_string();
+        visit.say(format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n{length}", length.len()));
+        Then::Keep
+    });
+    let mut bench = Bench::start(vec![Behind::raw("slow", &[backend.address()])]).await;
+    bench.place.edit("gateway.toml", |settings| set(settings, "limits", "body_timeout_ms", SILENCE_MS));
+    bench.place.stack.restart(Component::Gateway).await.unwrap();
+    let streamed = path("slow", "takes");
+    for protocol in BOTH {
+        for (name, at, body, json) in [
+            ("dribbles", streamed.as_str(), dribbling(b"0123456789", MANY, PAUSE), false),
+            ("stalls", streamed.as_str(), dribbling(b"0123456789", 2, Duration::from_hours(1)), false),
+            ("dribbles to us", "/api/search", dribbling(b" ", MANY, PAUSE), true),
+            ("stalls towards us", "/api/search", dribbling(b" ", 2, Duration::from_hours(1)), true),
+        ] {
+            let kind = if json { "application/json" } else { "application/octet-stream" };
+            let upload = bench.builder("POST", at).header("content-type", kind).body(body).unwrap();
+            let got = bench.ask("localhost", protocol, upload).await;
+            assert_eq!(got.status, 408, "{name} over {protocol:?}: {got:?}");
+            let row = bench.only_row(got.id()).await;
+            let (outcome, reason) = if json { ("refused", "slow") } else { ("failed", "none") };
+            assert_eq!(
+                (row["outcome"].as_str(), row["reason"].as_str()),
+                (Some(outcome), Some(reason)),
+                "{name}: {row}"
+            );
+        }
+        // Three times as long as a client may be silent, and fast enough.
+        let upload = bench.builder("POST", &streamed).body(dribbling(&[7; 256], 150, PAUSE)).unwrap();
+        let got = bench.ask("localhost", protocol, upload).await;
+        assert!(got.status == 201 && got.body == (256 * 150).to_string().as_bytes(), "{protocol:?}: {got:?}");
     }
 }
