@@ -10,7 +10,7 @@ mod output;
 use crate::config::Config;
 use crate::serve::ServeArgs;
 use crate::store::{Store, StoreError};
-use crate::{clock, engine, fetch, init, migrate, serve};
+use crate::{clock, engine, fetch, init, migrate, serve, verify};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use contract::settings::Problems;
 use output::{Output, Table};
@@ -49,6 +49,8 @@ enum Command {
     /// Enrol and revoke devices.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// Check that the log in ClickHouse is what was sealed, row by row: exit code 1 if it is not.
+    Verify(verify::VerifyArgs),
     /// Read the settings and name every mistake.
     Validate,
     /// Write a completion script for a shell.
@@ -89,6 +91,10 @@ enum CliError {
     },
     #[error("the result cannot be written")]
     Output(#[source] std::io::Error),
+    #[error(transparent)]
+    Verify(#[from] verify::VerifyError),
+    #[error("the log is not what was sealed: {0} finding(s)")]
+    NotIntact(u64),
     #[error("there are no [clickhouse] settings")]
     NoClickHouse,
     #[error("{0}")]
@@ -171,6 +177,13 @@ fn run(cli: Cli) -> Result<(), CliError> {
                 }),
             )
         }
+        Command::Verify(args) => {
+            let config = read_config(&cli.config)?;
+            let settings = config.clickhouse.as_ref().ok_or(CliError::NoClickHouse)?;
+            let report = runtime()?.block_on(verify::verify(&config, settings, &args))?;
+            output.write(&report, &verified(&report))?;
+            if report.intact { Ok(()) } else { Err(CliError::NotIntact(report.count)) }
+        }
         Command::Account(command) => {
             let config = read_config(&cli.config)?;
             runtime()?.block_on(async {
@@ -194,6 +207,20 @@ fn run(cli: Cli) -> Result<(), CliError> {
 
 fn read_config(path: &std::path::Path) -> Result<Config, CliError> {
     Ok(Config::read(path, std::env::vars())?)
+}
+
+/// What was verified, for people.
+fn verified(report: &verify::Report) -> Table {
+    if report.intact {
+        let waiting =
+            if report.waiting == 0 { String::new() } else { format!(", {} wait for their seal", report.waiting) };
+        return Table::line(&format!("{} rows under {} seals are what was sealed{waiting}", report.rows, report.seals));
+    }
+    Table::new(&["node", "table", "batch", "finding", "records"], &report.findings, |finding| {
+        let batch = finding.batch.map(|batch| batch.to_string()).unwrap_or_default();
+        let records = finding.records.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        vec![finding.node.clone(), finding.stream.to_owned(), batch, finding.text(), records]
+    })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {

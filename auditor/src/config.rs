@@ -59,6 +59,8 @@ pub struct Config {
     pub keys: Keys,
     /// Signs the seals of this program's rows.
     pub seal: SealKey,
+    /// Whose seals are believed, besides this program's own.
+    pub seal_keys: Vec<NodeKey>,
     /// Login.
     pub login: Login,
     /// Sessions.
@@ -182,6 +184,15 @@ impl fmt::Debug for ClickHouse {
     }
 }
 
+/// The public key that a node's seals are signed with. A node may have had several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeKey {
+    /// The node.
+    pub node: NodeName,
+    /// The key, as `gateway keys` writes it: 64 hexadecimal digits.
+    pub file: PathBuf,
+}
+
 /// Logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
@@ -224,6 +235,8 @@ impl Config {
         let section = root.section("keys");
         let seal = read_seal(&section);
         let keys = read_keys(&section);
+        let seal_keys = root.sections("seal_key").iter().map(read_node_key).collect::<Vec<_>>();
+        let seal_keys: Option<Vec<NodeKey>> = seal_keys.into_iter().collect();
         let login = read_login(&root.section("login"));
         let session = read_session(&root.section("session"));
         let devices = read_devices(&root.section("devices"));
@@ -242,6 +255,7 @@ impl Config {
                 database: database?,
                 keys: keys?,
                 seal: seal?,
+                seal_keys: seal_keys?,
                 login: login?,
                 session: session?,
                 devices: devices?,
@@ -338,6 +352,14 @@ fn read_keys(section: &Section<'_>) -> Option<Keys> {
         form: derive(&master, b"grindvakt forms v1"),
         pseudonym: PseudonymKey::new(&*pseudonym?),
     })
+}
+
+fn read_node_key(section: &Section<'_>) -> Option<NodeKey> {
+    let node = section.parsed("node");
+    // The file is made by the gateway, maybe later: it is read when it is needed.
+    let file = section.path_required("file");
+    section.finish();
+    Some(NodeKey { node: node?, file: file? })
 }
 
 fn read_seal(section: &Section<'_>) -> Option<SealKey> {

@@ -23,4 +23,5 @@ pub mod serve;
 pub mod sessions;
 pub mod store;
 pub mod sweep;
+pub mod verify;
 pub mod web;

@@ -35,9 +35,13 @@ pub struct Root {
 impl Root {
     /// Adds the next row: its bytes in RowBinary, as its table gives them.
     pub fn add(&mut self, row: &[u8]) {
-        let hash = blake3::hash(row);
-        self.hasher.update(hash.as_bytes());
-        self.leaves.push(leaf(hash.as_bytes()));
+        self.add_hash(blake3::hash(row).as_bytes());
+    }
+
+    /// Adds the next row by its BLAKE3 hash.
+    pub fn add_hash(&mut self, hash: &[u8; 32]) {
+        self.hasher.update(hash);
+        self.leaves.push(leaf(hash));
     }
 
     /// The root, and the leaves.

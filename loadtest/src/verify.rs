@@ -2,8 +2,8 @@
 //!
 //! It starts the whole stack in a temporary folder with two sample registries, one behind HTTP/1.1, one behind HTTP/2
 //! over mutual TLS, lets several users on several devices work through the real gateway, keeps its own ledger of what was
-//! answered to whom, and compares that with ClickHouse by the official client. With
-//! `--kill` it kills programs (kill -9) every few seconds meanwhile. The seed of what happens is printed.
+//! answered to whom, compares that with ClickHouse by the official client, and has `auditor verify` hold every row against
+//! its seal. With `--kill` it kills programs (kill -9) every few seconds meanwhile. The seed of what happens is printed.
 
 pub mod compare;
 mod kill;
@@ -65,6 +65,10 @@ pub struct Report {
     /// The comparison.
     #[serde(flatten)]
     pub findings: Findings,
+    /// Rows that are what was sealed, by `auditor verify`.
+    pub sealed: u64,
+    /// What it found to be wrong.
+    pub seal_faults: u64,
     /// How often programs were killed.
     pub kills: u64,
     /// How often each.
@@ -87,6 +91,13 @@ pub struct Report {
     pub seed: u64,
     /// How long traffic was sent.
     pub seconds: u64,
+}
+
+impl Report {
+    /// Whether everything is as it should be.
+    fn is_clean(&self) -> bool {
+        self.findings.is_clean() && self.odd == 0 && self.seal_faults == 0
+    }
 }
 
 const PATIENTS: u32 = 2000;
@@ -128,7 +139,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     }
     let report = outcome?;
     tell(&report, options.output)?;
-    Ok(report.findings.is_clean() && report.odd == 0)
+    Ok(report.is_clean())
 }
 
 async fn verify(mut stack: Stack, options: &Options, population: Population, seed: u64) -> anyhow::Result<Report> {
@@ -188,9 +199,14 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
     for example in &findings.examples {
         console::note(&format!("difference: {example}"));
     }
+    console::progress("checking the seals");
+    let sealed = rows::verify_seals(&stack).await?;
+    console::progress_end();
     stack.stop().await;
     Ok(Report {
         findings,
+        sealed: sealed.rows,
+        seal_faults: sealed.count,
         kills: killer.kills.values().sum(),
         killed: killer.kills.iter().map(|(component, count)| (component.name(), *count)).collect(),
         restart_ms_max: millis(killer.slowest_restart),
@@ -250,7 +266,8 @@ fn tell(report: &Report, output: console::Output) -> anyhow::Result<()> {
         "refused {}, of these unrecorded {}; changes {}, of these unrecorded {}; odd answers {}",
         findings.refused, findings.refused_missing, findings.changes, findings.changes_missing, report.odd
     ));
-    let verdict = if findings.is_clean() && report.odd == 0 { "no difference" } else { "DIFFERENCES" };
+    console::say(&format!("{} rows under seals, {} faults", report.sealed, report.seal_faults));
+    let verdict = if report.is_clean() { "no difference" } else { "DIFFERENCES" };
     console::say(verdict);
     Ok(())
 }

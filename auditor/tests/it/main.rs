@@ -19,3 +19,5 @@ mod installation;
 mod login;
 mod outbox;
 mod settings;
+mod started;
+mod verify;

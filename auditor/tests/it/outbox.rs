@@ -1,71 +1,7 @@
 //! Events reach ClickHouse, the real engine, each once, and sealed. Needs `auditor fetch engine` to have run once.
 
-use crate::installation::{Installation, Request};
-use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpStream;
-use std::process::{Child, Stdio};
-
-/// An engine that runs.
-struct Engine {
-    process: Child,
-    address: String,
-    password: String,
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        let _ended_already = self.process.kill();
-        let _status = self.process.wait();
-    }
-}
-
-impl Engine {
-    fn start(place: &Installation, listen: &str) -> Self {
-        let path = |name: &str| place.path(name).display().to_string();
-        let mut process = place
-            .command(&[
-                "clickhouse",
-                "--data",
-                &path("state/clickhouse"),
-                "--key-file",
-                &path("secrets/clickhouse.keys"),
-                "--listen",
-                listen,
-            ])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.contains(" answers at http://") {
-            line.clear();
-            assert_ne!(out.read_line(&mut line).unwrap(), 0, "the engine did not start: run `auditor fetch engine`");
-        }
-        let address = line.trim().rsplit("http://").next().unwrap().to_owned();
-        let password =
-            std::fs::read_to_string(place.path("secrets/clickhouse-auditor.password")).unwrap().trim().to_owned();
-        Self { process, address, password }
-    }
-
-    /// The rows of a query.
-    fn ask(&self, sql: &str) -> Vec<Value> {
-        let body = format!("{sql} FORMAT JSONEachRow");
-        let answer =
-            Request::post("/?database=grindvakt&output_format_json_quote_64bit_integers=0", "text/plain", &body)
-                .header("x-clickhouse-user", "auditor")
-                .header("x-clickhouse-key", &self.password)
-                .send(TcpStream::connect(&self.address).unwrap());
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        answer
-            .body
-            .lines()
-            .filter(|line| line.starts_with('{'))
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-}
+use crate::installation::Installation;
+use crate::started::Engine;
 
 #[test]
 fn events_wait_for_clickhouse_and_arrive_once_and_sealed() {

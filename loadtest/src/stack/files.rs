@@ -298,6 +298,10 @@ impl Layout {
         set(&mut auditor, "internal", "listen", format!("unix:{}", text(&self.socket())));
         set(&mut auditor, "clickhouse", "url", format!("http://{}", loopback(settings.ports.clickhouse)));
         set(&mut auditor, "clickhouse", "database", DATABASE);
+        let keys = auditor.get_mut("seal_key").and_then(Value::as_array_mut).context("auditor.toml has no seal_key")?;
+        for key in keys.iter_mut().filter_map(Value::as_table_mut) {
+            key.insert("file".to_owned(), text(&self.dir.join("gateway/seal.pub")).into());
+        }
         Ok(auditor)
     }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const POLL: Duration = Duration::from_millis(100);
+const SEALS_LIMIT: Duration = Duration::from_mins(2);
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// More than a part of the list has.
 const LIST_BYTES_MAX: usize = 16 << 20;
@@ -41,6 +42,29 @@ pub(super) async fn until_drained(stack: &mut Stack, limit: Duration) -> anyhow:
         );
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// What `auditor verify` says of the log.
+#[derive(serde::Deserialize)]
+pub(super) struct Sealed {
+    pub(super) rows: u64,
+    /// How many things are wrong.
+    pub(super) count: u64,
+    findings: Vec<serde_json::Value>,
+}
+
+/// Has the auditor hold every row against its seal.
+pub(super) async fn verify_seals(stack: &Stack) -> anyhow::Result<Sealed> {
+    let mut program = tokio::process::Command::new(&stack.settings().programs.auditor);
+    program.args(stack.layout().auditor_arguments(&["verify"])).kill_on_drop(true);
+    let output =
+        tokio::time::timeout(SEALS_LIMIT, program.output()).await.context("`auditor verify` does not end")??;
+    let sealed: Sealed = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("`auditor verify`: {}", String::from_utf8_lossy(&output.stderr).trim_end()))?;
+    for finding in sealed.findings.iter().take(20) {
+        crate::console::note(&format!("difference: {finding}"));
+    }
+    Ok(sealed)
 }
 
 /// The value of a metric without labels, whatever stands before its name.

@@ -16,7 +16,6 @@ mod journal_trouble;
 mod pki;
 mod revocation;
 mod rude;
-mod seals;
 mod shared;
 mod sockets;
 mod tap;

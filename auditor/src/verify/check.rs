@@ -1,0 +1,185 @@
+//! Whether seals hold over rows. Knows no database: seals and rows' hashes come in, findings go out.
+
+use super::finding::{Finding, Findings, Kind};
+use contract::Micros;
+use contract::row::SealRow;
+use contract::seal::{Root, Statement, Stream, leaf, verify};
+use std::collections::BTreeSet;
+
+/// BLAKE3 gives no such hash.
+const ABSENT: [u8; 32] = [0; 32];
+
+/// The hashes of rows that some seals cover: 32 bytes each.
+pub(super) struct Window {
+    /// The first number of each seal's rows, and their hashes. In the order of numbers.
+    covered: Vec<(u64, Vec<[u8; 32]>)>,
+    /// Other rows under numbers that are taken, and rows that nothing covers.
+    others: BTreeSet<(u64, [u8; 32])>,
+    strays: BTreeSet<u64>,
+}
+
+impl Window {
+    /// Room for the rows of these seals: first number and count of each.
+    pub(super) fn new(seals: impl IntoIterator<Item = (u64, usize)>) -> Self {
+        let mut covered: Vec<_> = seals.into_iter().map(|(first, count)| (first, vec![ABSENT; count])).collect();
+        covered.sort_by_key(|(first, _)| *first);
+        Self { covered, others: BTreeSet::new(), strays: BTreeSet::new() }
+    }
+
+    /// A row that is there. The same row again says nothing new.
+    pub(super) fn add(&mut self, number: u64, row: &[u8]) {
+        let hash = *blake3::hash(row).as_bytes();
+        let Some(place) = self.place(number) else {
+            self.strays.insert(number);
+            return;
+        };
+        if *place == ABSENT {
+            *place = hash;
+        } else if *place != hash {
+            self.others.insert((number, hash));
+        }
+    }
+
+    fn place(&mut self, number: u64) -> Option<&mut [u8; 32]> {
+        let after = self.covered.partition_point(|(first, _)| *first <= number);
+        let (first, hashes) = self.covered.get_mut(after.checked_sub(1)?)?;
+        hashes.get_mut(usize::try_from(number - *first).ok()?)
+    }
+}
+
+/// What is known of the seal before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    /// Its batch.
+    pub(super) batch: u64,
+    /// Its last row.
+    pub(super) last: u64,
+    /// Its chain.
+    pub(super) chain: [u8; 32],
+    /// When it was sealed.
+    pub(super) at: Option<Micros>,
+}
+
+impl Before {
+    /// Before the first seal of all.
+    pub(super) const NOTHING: Self = Self { batch: 0, last: 0, chain: [0; 32], at: None };
+
+    /// After this seal.
+    pub(super) fn after(seal: &SealRow) -> Self {
+        Self { batch: seal.batch, last: seal.last, chain: statement(seal).chain(), at: Some(seal.ts) }
+    }
+}
+
+/// One stream of one node.
+pub(super) struct Checker<'a> {
+    node: &'a str,
+    stream: Stream,
+    /// The keys that are known to be the node's.
+    keys: &'a [[u8; 32]],
+    /// The seal before; `None` if what came before is not to be looked at.
+    pub(super) before: Option<Before>,
+}
+
+impl<'a> Checker<'a> {
+    /// Begins.
+    pub(super) fn new(node: &'a str, stream: Stream, keys: &'a [[u8; 32]], before: Option<Before>) -> Self {
+        Self { node, stream, keys, before }
+    }
+
+    /// Checks these seals, in the order of their batches, with the rows they cover and any others between them.
+    pub(super) fn window(&mut self, seals: &[SealRow], mut window: Window, findings: &mut Findings) {
+        for seal in seals {
+            self.sequence(seal, findings);
+            self.signature(seal, findings);
+            self.rows(seal, &mut window, findings);
+            self.before = Some(Before::after(seal));
+        }
+        let batch_of = |number| seals.iter().find(|seal| (seal.first..=seal.last).contains(&number)).map(|s| s.batch);
+        for (number, _) in &window.others {
+            findings.note(self.finding(Kind::Added, batch_of(*number), *number, *number));
+        }
+        for number in window.strays {
+            findings.note(self.finding(Kind::Added, None, number, number));
+        }
+    }
+
+    fn finding(&self, kind: Kind, batch: Option<u64>, first: u64, last: u64) -> Finding {
+        Finding::new(kind, self.node, self.stream, batch, first, last)
+    }
+
+    fn sequence(&self, seal: &SealRow, findings: &mut Findings) {
+        let Some(before) = self.before else { return };
+        let finding = |kind, first, last| self.finding(kind, Some(seal.batch), first, last);
+        if seal.first > before.last.saturating_add(1) || seal.batch > before.batch + 1 {
+            let first = before.last.saturating_add(1);
+            let missing = self.finding(Kind::SealMissing, None, first, seal.first.saturating_sub(1).max(first));
+            let missing = Finding { batch: (seal.batch > before.batch + 1).then_some(before.batch + 1), ..missing };
+            findings.note(missing.between(before.at, Some(seal.ts)));
+        } else if seal.first <= before.last || seal.batch <= before.batch || seal.previous != before.chain {
+            findings.note(finding(Kind::OutOfSequence, seal.first, seal.last).between(before.at, Some(seal.ts)));
+        }
+    }
+
+    fn signature(&self, seal: &SealRow, findings: &mut Findings) {
+        let finding = |kind| self.finding(kind, Some(seal.batch), seal.first, seal.last);
+        if !verify(&statement(seal), &seal.key, &seal.signature) {
+            findings.note(finding(Kind::SealBroken).between(None, Some(seal.ts)));
+        } else if !self.keys.contains(&seal.key) {
+            findings.note(finding(Kind::SealForeign).between(None, Some(seal.ts)));
+        }
+    }
+
+    fn rows(&self, seal: &SealRow, window: &mut Window, findings: &mut Findings) {
+        let finding = |kind, number| self.finding(kind, Some(seal.batch), number, number);
+        let mut root = Root::default();
+        let mut whole = true;
+        for (number, wanted) in (seal.first..=seal.last).zip(&seal.leaves) {
+            let mut found = window.place(number).map_or(ABSENT, |place| *place);
+            if found != ABSENT && leaf(&found) != *wanted {
+                // The right one may be there besides.
+                let mut others = window.others.range((number, ABSENT)..=(number, [u8::MAX; 32]));
+                if let Some(right) = others.find(|(_, hash)| leaf(hash) == *wanted).copied() {
+                    window.others.remove(&right);
+                    window.others.insert((number, found));
+                    found = right.1;
+                }
+            }
+            root.add_hash(&found);
+            if found == ABSENT {
+                findings.note(finding(Kind::Removed, number));
+            } else if leaf(&found) != *wanted {
+                findings.note(finding(Kind::Changed, number));
+            }
+            whole &= found != ABSENT && leaf(&found) == *wanted;
+        }
+        if whole && root.finish().0 != seal.root {
+            // All leaves fit, and the whole does not: rows were made to have the leaves of others.
+            findings.note(self.finding(Kind::Changed, Some(seal.batch), seal.first, seal.last));
+        }
+    }
+}
+
+fn statement(seal: &SealRow) -> Statement {
+    Statement {
+        node: seal.node.to_string(),
+        stream: seal.stream,
+        batch: seal.batch,
+        first: seal.first,
+        last: seal.last,
+        root: seal.root,
+        leaves: seal.leaves.clone(),
+        previous: seal.previous,
+        at: seal.ts,
+    }
+}
+
+/// Whether a seal says for how many rows it is. One that does not covers nothing.
+pub(super) fn is_whole(first: u64, last: u64, leaves: u64) -> bool {
+    (1..=LEAVES_MAX).contains(&leaves) && last.checked_sub(first).is_some_and(|more| more + 1 == leaves)
+}
+
+/// More rows than any batch has.
+const LEAVES_MAX: u64 = 1 << 24;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! `auditor verify` on the real engine: two hundred times something is done to a row, and each is named.
+
+use crate::installation::Installation;
+use crate::started::Engine;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use contract::id::{DataKeyId, NodeName, RequestId};
+use contract::pseudonym::{PatientRef, SealedIdentity};
+use contract::record::{
+    Activity, Actor, Asked, Decision, Initiator, Intent, Origin, Outcome, OutcomeKind, PatientEntry, Purpose, Reason,
+    Sensitivity, Source,
+};
+use contract::row::{self, AccessRow, Fold, Packed, Record, Row, SealRow, Table, kinds};
+use contract::seal::{Root, SealKey, Stream, statement};
+use contract::wire::Wire as _;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use uuid::Uuid;
+
+const ROUNDS: u64 = 20;
+const EACH: u64 = 10;
+const BATCHES: u64 = 20;
+const ROWS: u64 = 50;
+/// Ways to flip a bit of a row that is stored. Columns of the sort key cannot be changed in place.
+const FLIPS: [&str; 12] = [
+    "bytes = bitXor(bytes, 1)",
+    "duration_us = bitXor(duration_us, 256)",
+    "session = bitXor(session, 4294967296)",
+    "src_asn = bitXor(src_asn, 2)",
+    "status = bitXor(status, 1)",
+    "position = bitXor(position, 65536)",
+    "user_name = 'Bob'",
+    "patient_ref = toFixedString('another patient!', 16)",
+    "outcome = 'aborted'",
+    "decision = 'deny'",
+    "src_ip = toIPv6('::2')",
+    "request_id = toUUID('00000000-0000-0000-0000-000000000001')",
+];
+
+fn intent(number: u64, at: i64) -> Intent {
+    let text = |text: &str| contract::Text::from(text);
+    let request = RequestId::new(Uuid::from_u128(u128::from(number) << 64));
+    let patient = PatientEntry {
+        reference: PatientRef([u8::try_from(number % 250).unwrap() + 1; 16]),
+        kind: 1,
+        sealed: SealedIdentity::NONE,
+        source: Source::Path,
+        position: 0,
+        problem: Reason::None,
+    };
+    let outcome =
+        Outcome { request, at: at + 900, status: 200, bytes: 1024, duration_us: 900, kind: OutcomeKind::Complete };
+    Intent {
+        asked: Asked {
+            at,
+            request,
+            registry: text("sample"),
+            system_hsa: text(""),
+            route: text("/patients/{patient}"),
+            method: text("GET"),
+            activity: Activity::Read,
+            purpose: Purpose::Care,
+            initiator: Initiator::User,
+            resource_type: text("patient"),
+            sensitivity: Sensitivity::Normal,
+            decision: Decision::Permit,
+            reason: Reason::None,
+            policy_epoch: 1,
+        },
+        actor: Arc::new(Actor::nobody()),
+        origin: Origin { address: Ipv6Addr::LOCALHOST, country: *b"--", asn: 0 },
+        key: DataKeyId::new(Uuid::from_u128(9)),
+        patients: [patient].into_iter().collect(),
+        terms: [].into_iter().collect(),
+        answered: Some(outcome),
+    }
+}
+
+/// A gateway's rows and seals, as it would have sent them.
+fn log(key: &SealKey, now: i64) -> (Packed<AccessRow>, Packed<SealRow>) {
+    let node = NodeName::parse("gw1").unwrap();
+    let (mut all, mut seals) = (Packed::default(), Packed::default());
+    let mut fold = Fold::new(&node, &"SE2321000016-T".into());
+    let mut previous = [0; 32];
+    for batch in 1..=BATCHES {
+        let (mut rows, mut folded) = (Packed::<AccessRow>::default(), Vec::new());
+        let first = (batch - 1) * ROWS + 1;
+        for number in first..first + ROWS {
+            let at = now - 1_000_000_000 + i64::try_from(number).unwrap() * 1_000;
+            fold.apply(number, kinds::INTENT, &intent(number, at).to_bytes(), &mut folded).unwrap();
+        }
+        for row in &folded {
+            if let Row::Access(row) = row {
+                rows.push(row);
+            }
+        }
+        let mut root = Root::default();
+        rows.numbered(first, batch, |row, _| root.add(row));
+        let statement = statement(&node, Stream::Access, batch, first, root, previous, now);
+        previous = statement.chain();
+        seals.push(&SealRow::new(statement, key));
+        for row in rows.read().unwrap() {
+            all.push(&row);
+        }
+    }
+    (all, seals)
+}
+
+struct Place {
+    installation: Installation,
+    engine: Engine,
+    client: clickhouse::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Place {
+    fn new(key: &SealKey) -> Self {
+        let installation = Installation::new();
+        let engine = Engine::start(&installation, "127.0.0.1:0");
+        let url = format!("http://{}", engine.address);
+        let installation = installation.with("CLICKHOUSE__URL", &url);
+        installation.ok(&["migrate"]);
+        std::fs::write(installation.path("state/gateway/seal.pub"), hex::encode(key.public())).unwrap();
+        let password = std::fs::read_to_string(installation.path("secrets/clickhouse-auditor.password")).unwrap();
+        let client = clickhouse::Client::default().with_url(url).with_user("auditor").with_database("grindvakt");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { installation, engine, client: client.with_password(password.trim()), runtime }
+    }
+
+    fn insert<R: Record>(&self, rows: &Packed<R>) {
+        self.runtime.block_on(async {
+            let columns = self.client.query(row::COLUMNS_OF).bind(R::TABLE).fetch_all::<(String, String)>();
+            let table = Table::of::<R>(&columns.await.unwrap()).unwrap();
+            let mut insert = self.client.insert_formatted_with(table.statement());
+            insert.send([table.head(), rows.bytes()].concat().into()).await.unwrap();
+            insert.end().await.unwrap();
+        });
+    }
+
+    /// What `auditor verify` says: whether it ended well, and its report.
+    fn verify(&self, more: &[&str]) -> (bool, Value) {
+        let output = self.installation.run(&[&["verify", "--output", "json"], more].concat());
+        let report = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.success(), report)
+    }
+
+    /// The findings' kinds and numbers.
+    fn found(&self) -> BTreeSet<(String, u64, u64)> {
+        let (intact, report) = self.verify(&[]);
+        assert!(!intact, "{report}");
+        let findings = report["findings"].as_array().unwrap();
+        assert_eq!(report["count"].as_u64(), Some(findings.len() as u64));
+        let number = |finding: &Value, key: &str| finding[key].as_u64().unwrap();
+        let named = |finding: &Value| {
+            if finding["kind"] != "removed" {
+                assert!(!finding["records"].as_array().unwrap().is_empty(), "{finding}");
+            }
+            (finding["kind"].as_str().unwrap().to_owned(), number(finding, "first"), number(finding, "last"))
+        };
+        findings.iter().map(named).collect()
+    }
+}
+
+fn key() -> SealKey {
+    let der = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
+    SealKey::from_pkcs8(der.as_ref()).unwrap()
+}
+
+#[test]
+fn whatever_is_done_to_a_row_is_named() {
+    let key = key();
+    let place = Place::new(&key);
+    let (rows, seals) = log(&key, auditor::clock::now());
+    place.insert(&seals);
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut below = |bound: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % bound
+    };
+    for round in 0..ROUNDS {
+        place.engine.run("TRUNCATE TABLE access_log");
+        place.insert(&rows);
+        if round == 0 {
+            let (intact, report) = place.verify(&[]);
+            assert!(intact, "{report}");
+            assert_eq!((report["rows"].as_u64(), report["seals"].as_u64()), (Some(BATCHES * ROWS), Some(BATCHES)));
+        }
+        // No two of them side by side: those would be one finding.
+        let span = BATCHES * ROWS / EACH;
+        let mut expected = BTreeSet::new();
+        for place_of in 0..EACH {
+            let number = place_of * span + 1 + below(span - 1);
+            let kind = match below(4) {
+                0 => {
+                    let flip = FLIPS[usize::try_from(below(12)).unwrap()];
+                    place.engine.run(&format!("ALTER TABLE access_log UPDATE {flip} WHERE seq = {number}"));
+                    "changed"
+                }
+                1 => {
+                    place.engine.run(&format!("ALTER TABLE access_log DELETE WHERE seq = {number}"));
+                    "removed"
+                }
+                2 => {
+                    place.engine.run(&added("generateUUIDv4() AS record_id", number));
+                    "added"
+                }
+                _ => {
+                    // With the other's id it takes its place, at once or when parts are merged.
+                    place.engine.run(&added("record_id AS record_id", number));
+                    "replaced"
+                }
+            };
+            expected.insert((kind.to_owned(), number, number));
+        }
+        let mut found = place.found();
+        for replaced in expected.iter().filter(|(kind, ..)| kind == "replaced") {
+            let as_found = |kind: &str| (kind.to_owned(), replaced.1, replaced.2);
+            if found.remove(&as_found("added")) || found.remove(&as_found("changed")) {
+                found.insert(replaced.clone());
+            }
+        }
+        assert_eq!(found, expected, "round {round}");
+    }
+}
+
+fn added(id: &str, number: u64) -> String {
+    format!(
+        "INSERT INTO access_log SELECT * REPLACE ({id}, 'Bob' AS user_name) FROM access_log WHERE seq = {number} LIMIT 1"
+    )
+}
+
+#[test]
+fn what_is_missing_or_foreign_is_named_and_what_is_new_is_not() {
+    let key = key();
+    let place = Place::new(&key);
+    let now = auditor::clock::now();
+    let (rows, seals) = log(&key, now);
+    place.insert(&rows);
+    place.insert(&seals);
+    let last = BATCHES * ROWS;
+    let add = |number: u64, batch: u64, at: i64| {
+        place.engine.run(&format!(
+            "INSERT INTO access_log SELECT * REPLACE ({number} AS seq, {batch} AS batch, generateUUIDv4() AS record_id, \
+             fromUnixTimestamp64Micro(toInt64({at}), 'UTC') AS ts) FROM (SELECT * FROM access_log WHERE seq = 1 LIMIT 1)"
+        ));
+    };
+    // A row whose seal is on its way.
+    add(last + 1, BATCHES + 1, now);
+    let (intact, report) = place.verify(&[]);
+    assert!(intact && report["waiting"] == 1, "{report}");
+    // One that has waited for too long, and one that claims to be of a batch that cannot be.
+    add(last + 3, BATCHES + 1, now - 3_600_000_000);
+    add(last + 5, BATCHES + 2, now);
+    let named = |kind: &str, first, last| (kind.to_owned(), first, last);
+    let beyond = [named("unsealed", last + 3, last + 3), named("added", last + 5, last + 5)];
+    assert_eq!(place.found(), BTreeSet::from(beyond.clone()));
+    // A seal that is gone: its rows are there, and nobody vouches for them.
+    place.engine.run("ALTER TABLE access_seal DELETE WHERE batch = 3");
+    let (first, end) = (2 * ROWS + 1, 3 * ROWS);
+    let (_, report) = place.verify(&[]);
+    let gap = report["findings"].as_array().unwrap().iter().find(|finding| finding["kind"] == "seal_missing").unwrap();
+    assert_eq!((gap["first"].as_u64(), gap["last"].as_u64()), (Some(first), Some(end)));
+    assert!(gap["from"].is_string() && gap["to"].is_string(), "{gap}");
+    // Another key than the one that is known.
+    std::fs::write(place.installation.path("state/gateway/seal.pub"), hex::encode(self::key().public())).unwrap();
+    let (_, report) = place.verify(&[]);
+    let foreign = report["findings"].as_array().unwrap().iter().filter(|finding| finding["kind"] == "seal_foreign");
+    assert_eq!(foreign.count() as u64, BATCHES - 1);
+    // From tomorrow on there is nothing that could be wrong.
+    let (intact, report) = place.verify(&["--since", "2199-01-01"]);
+    assert!(!intact && report["seals"] == 0, "rows without a seal are still seen: {report}");
+}
