@@ -116,6 +116,7 @@ const AUDITOR: Rules = Rules {
         ("feed", &["clock", "store"]),
         ("outbox", &["clock", "config", "store"]),
         ("migrate", &["clock", "config", "outbox"]),
+        ("verify", &["clock", "config", "outbox"]),
         ("sweep", &["clock", "config", "feed", "sessions", "store"]),
         ("net", &["config"]),
         ("internal", &["clock", "feed", "sessions", "store"]),
@@ -131,7 +132,7 @@ const AUDITOR: Rules = Rules {
     pure: &["accounts", "devices", "sessions"],
     only_in: &[
         ("sqlx", &["store"]),
-        ("clickhouse", &["migrate", "outbox"]),
+        ("clickhouse", &["migrate", "outbox", "verify"]),
         ("libloading", &["engine"]),
         ("openssl", &["cli", "pki"]),
     ],
