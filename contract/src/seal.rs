@@ -160,4 +160,20 @@ mod tests {
         said.last += 1;
         assert!(!verify(&said, &key.public(), &signature));
     }
+
+    #[test]
+    fn the_last_leaf_of_the_largest_batch_is_under_the_signature() {
+        let der = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).expect("generates");
+        let key = SealKey::from_pkcs8(der.as_ref()).expect("reads");
+        let mut root = Root::default();
+        for _ in 0..crate::wire::COUNT_MAX {
+            root.add_hash(&[7; 32]);
+        }
+        let node = NodeName::parse("gw1").expect("a name");
+        let mut said = statement(&node, Stream::Access, 1, 1, root, [0; 32], 5);
+        assert_eq!(Statement::from_bytes(&said.to_bytes()).as_ref(), Ok(&said));
+        let signature = key.sign(&said);
+        *said.leaves.last_mut().expect("many") ^= 1;
+        assert!(!verify(&said, &key.public(), &signature));
+    }
 }

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 /// The longest text or byte string, in bytes.
 pub const LENGTH_MAX: usize = 1 << 20;
-/// The longest list, in items.
-pub const COUNT_MAX: usize = 1 << 16;
+/// The longest list, in items: a seal's leaves, one for each row of the largest batch.
+pub const COUNT_MAX: usize = 1 << 20;
 
 /// Why bytes could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

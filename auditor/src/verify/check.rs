@@ -4,6 +4,7 @@ use super::finding::{Finding, Findings, Kind};
 use contract::Micros;
 use contract::row::SealRow;
 use contract::seal::{Root, Statement, Stream, leaf, verify};
+use contract::wire::COUNT_MAX;
 use std::collections::BTreeSet;
 
 /// BLAKE3 gives no such hash.
@@ -175,11 +176,8 @@ fn statement(seal: &SealRow) -> Statement {
 
 /// Whether a seal says for how many rows it is. One that does not covers nothing.
 pub(super) fn is_whole(first: u64, last: u64, leaves: u64) -> bool {
-    (1..=LEAVES_MAX).contains(&leaves) && last.checked_sub(first).is_some_and(|more| more + 1 == leaves)
+    (1..=COUNT_MAX as u64).contains(&leaves) && last.checked_sub(first).is_some_and(|more| more + 1 == leaves)
 }
-
-/// More rows than any batch has.
-const LEAVES_MAX: u64 = 1 << 24;
 
 #[cfg(test)]
 mod tests;

@@ -257,6 +257,7 @@ fn clickhouse(section: &Section<'_>) -> Option<ClickHouse> {
     }
     let user: Option<String> = section.or("user", "gateway".to_owned());
     let key_file = section.file_required("key_file");
+    // Fewer than a seal can have leaves (`contract::wire::COUNT_MAX`), with a whole frame's rows more.
     let batch_rows_max = section.within("batch_rows_max", 100_000_usize, 1, 1_000_000);
     let batch_wait = millis(section, "batch_wait_ms", 1_000, 10, 60_000);
     section.finish();
