@@ -16,7 +16,7 @@ mod metrics;
 pub use metrics::Metrics;
 
 use contract::directory::{Account, Device, Entry, Epoch, Message, Session};
-use contract::id::{AccountId, CertFingerprint, HsaId, RegistryName, SessionKey};
+use contract::id::{AccountId, CertFingerprint, DeviceId, HsaId, RegistryName, SessionKey};
 use contract::record::{Actor, Right};
 use contract::{Micros, Text};
 use dashmap::DashMap;
@@ -101,6 +101,8 @@ impl Assertions {
 #[derive(Debug)]
 pub struct Directory {
     devices: DashMap<CertFingerprint, Arc<KnownDevice>>,
+    /// Which certificate each device has.
+    fingerprints: DashMap<DeviceId, CertFingerprint>,
     accounts: DashMap<AccountId, Arc<Account>>,
     sessions: DashMap<SessionKey, Arc<KnownSession>>,
     epoch: AtomicU64,
@@ -115,6 +117,7 @@ impl Directory {
     pub fn new(stale_after: Duration, metrics: Metrics) -> Self {
         Self {
             devices: DashMap::new(),
+            fingerprints: DashMap::new(),
             accounts: DashMap::new(),
             sessions: DashMap::new(),
             epoch: AtomicU64::new(0),
@@ -183,6 +186,7 @@ impl Directory {
             Message::SnapshotEnd { epoch } => {
                 if let Some(seen) = seen.take() {
                     self.devices.retain(|key, _| seen.devices.contains(key));
+                    self.fingerprints.retain(|_, key| seen.devices.contains(key));
                     self.accounts.retain(|key, _| seen.accounts.contains(key));
                     self.sessions.retain(|key, _| seen.sessions.contains(key));
                 }
@@ -245,8 +249,16 @@ impl Directory {
     fn put(&self, entry: Entry) {
         match entry {
             Entry::Device(device) => {
+                if self.devices.get(&device.fingerprint).is_some_and(|known| known.device == device) {
+                    // As it was: the many of a snapshot that have not changed cost nothing.
+                    return;
+                }
                 // A renewed device has another certificate: the old one must not stay good.
-                self.devices.retain(|key, known| known.device.id != device.id || *key == device.fingerprint);
+                if let Some(old) = self.fingerprints.insert(device.id, device.fingerprint)
+                    && old != device.fingerprint
+                {
+                    self.devices.remove_if(&old, |_, known| known.device.id == device.id);
+                }
                 let actor = Arc::new(Actor {
                     device: device.id,
                     device_cert: device.fingerprint,
@@ -260,6 +272,9 @@ impl Directory {
             }
             Entry::Account(account) => {
                 let id = account.id;
+                if self.account(id).is_some_and(|known| *known == account) {
+                    return;
+                }
                 self.accounts.insert(id, Arc::new(account));
                 self.renew_sessions(|session| session.account == id);
             }
@@ -287,7 +302,7 @@ impl Directory {
 
     fn know(&self, session: Session) -> KnownSession {
         let account = self.account(session.account);
-        let device = self.devices.iter().find(|d| d.device.id == session.device).map(|d| Arc::clone(&d));
+        let device = self.fingerprints.get(&session.device).and_then(|fingerprint| self.device(&fingerprint));
         let nobody = Actor::nobody();
         let text = |id: &Option<HsaId>| id.as_ref().map_or_else(|| nobody.acr.clone(), HsaId::text);
         let commission = &session.commission;

@@ -243,8 +243,10 @@ fn gap_finding(gap: &journal::Gap, acked: u64) -> Finding {
         return Finding {
             damage: false,
             what,
-            meaning: "they were shipped and acknowledged before; ClickHouse has their rows",
-            todo: "check the disk: it has lost data that had been written",
+            meaning: "they were acknowledged before: ClickHouse has their rows, unless the shipper has met the same damage; then \
+                      auth_event has an event journal_gap with these numbers instead",
+            todo: "check the disk: it has lost data that had been written; ask for the event: SELECT * FROM event WHERE kind = \
+                   'journal_gap'",
         };
     }
     Finding {

@@ -199,16 +199,21 @@ impl Proxy {
         admitted.registry.name == self.parts.asserter.auditor
     }
 
-    /// An exchange that lasts is cut when its right ends; the rows of a long one begin before its end.
-    fn keep_watch(&self, context: &mut Context) {
+    /// To be asked before anything moves on. An exchange that lasts is watched, and ends when its right ends: false if
+    /// that has happened already. The rows of a long one begin before its end.
+    #[must_use]
+    fn keep_watch(&self, context: &mut Context) -> bool {
         let now = clock::now();
         if context.is_lasting(now) {
             let allowed = self.still_allowed(context);
-            context.watch(now, allowed, &self.parts.clients);
+            if !context.watch(now, allowed, &self.parts.clients) {
+                return false;
+            }
         }
         if context.is_long(now) {
             context.begin_long(now);
         }
+        true
     }
 
     async fn key_set(&self, session: &mut ServerSession, context: &mut Context) -> pingora::Result<()> {

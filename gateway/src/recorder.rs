@@ -13,14 +13,10 @@ pub mod sealer;
 pub use metrics::Metrics;
 
 use crate::journal::{AppendError, CommitError, FrameKind, Journal, Receipt, Ticket};
-use contract::pseudonym::PatientRef;
-use contract::record::{
-    Actor, AuthEvent, AuthEventKind, AuthMethod, Intent, Marker, Origin, Outcome, OutcomeKind, Reason,
-};
+use contract::record::{AuthEvent, Intent, Marker, Outcome, OutcomeKind};
 use contract::wire::Wire;
 use contract::{Micros, id::RequestId};
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// The journal did not take a record, or did not make it durable in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -129,28 +125,6 @@ impl Recorder {
     pub fn event(&self, event: &AuthEvent) {
         self.metrics.events.with_label_values(&[event.kind.as_str(), event.reason.as_str()]).inc_by(event.count.into());
         self.lazy(FrameKind::AuthEvent, |out| event.encode(out));
-    }
-
-    /// Tells the audit log which of the journal's frames are damaged and set aside.
-    pub fn gap(&self, first: u64, last: u64, at: Micros) {
-        let nobody = Actor::nobody();
-        self.event(&AuthEvent {
-            at,
-            id: RequestId::new(Uuid::now_v7()),
-            kind: AuthEventKind::JournalGap,
-            reason: Reason::None,
-            account: nobody.account,
-            by: nobody.account,
-            user_name: PatientRef::NONE,
-            device: nobody.device,
-            device_cert: nobody.device_cert,
-            device_org: nobody.device_org,
-            origin: Origin::UNKNOWN,
-            auth_method: AuthMethod::None,
-            session: 0,
-            count: u32::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or(u32::MAX),
-            detail: format!("frames {first} to {last}").into(),
-        });
     }
 
     /// The journal.

@@ -61,14 +61,11 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     }
     let auditor = Arc::new(AuditorClient::new(Arc::clone(&directory), &config.auditor.directory, copy)?);
 
-    let (journal, gaps) = open_journal(&config, &registry)?;
+    let journal = open_journal(&config, &registry)?;
     // Before anything is appended: its book is compared with what the last run left.
     let shipper = open_shipper(&config, &journal, keys.seal, clickhouse_key, &registry)?;
     let recorder = Recorder::new(journal.clone(), recorder::Metrics::register(&registry)?);
     recorder.started(clock::now())?.durable().await.context("the journal cannot be written")?;
-    for gap in &gaps {
-        recorder.gap(gap.first.sequence(), gap.last.sequence(), clock::now());
-    }
     let sealer = Arc::new(Sealer::start(pseudonyms, auditor_key, recorder.clone(), clock::now()).await?);
 
     let clients = Arc::new(Clients::default());
@@ -161,7 +158,7 @@ fn secret(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(Zeroizing::new(text).trim().to_owned()))
 }
 
-fn open_journal(config: &Config, registry: &Registry) -> anyhow::Result<(Journal, Vec<journal::Gap>)> {
+fn open_journal(config: &Config, registry: &Registry) -> anyhow::Result<Journal> {
     let metrics = journal::Metrics::new(registry)?;
     let (journal, recovery) = Journal::open(config.journal.clone(), Disk::storage(), metrics)?;
     tracing::info!(
@@ -177,7 +174,7 @@ fn open_journal(config: &Config, registry: &Registry) -> anyhow::Result<(Journal
             "records are damaged and set aside; run `gateway journal fsck` and keep the *.quarantined files"
         );
     }
-    Ok((journal, recovery.gaps))
+    Ok(journal)
 }
 
 fn open_shipper(

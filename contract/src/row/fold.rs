@@ -1,10 +1,14 @@
 //! From frames to rows.
 
 use super::{AccessRow, AuthRow, KeyRow};
-use crate::Text;
 use crate::id::{NodeName, RecordId, RequestId};
-use crate::record::{AuthEvent, Intent, Marker, Outcome, OutcomeKind, Phase, Protection, Reason, Relation};
+use crate::pseudonym::PatientRef;
+use crate::record::{
+    Actor, AuthEvent, AuthEventKind, AuthMethod, Intent, Marker, Origin, Outcome, OutcomeKind, Phase, Protection,
+    Reason, Relation,
+};
 use crate::wire::{Wire, WireError};
+use crate::{Micros, Text};
 use std::collections::{BTreeMap, HashMap};
 
 /// The kinds of frames: the numbers that the journal writes. 2 is kept for patients that are found in an answer, which no
@@ -84,20 +88,70 @@ impl Fold {
         self.open.len()
     }
 
-    /// Takes the next frame and appends the rows it gives.
-    pub fn apply(&mut self, sequence: u64, kind: u8, payload: &[u8], rows: &mut Vec<Row>) -> Result<(), FrameError> {
+    /// Takes the next frame and appends the rows it gives. Gives the frame's time.
+    pub fn apply(
+        &mut self,
+        sequence: u64,
+        kind: u8,
+        payload: &[u8],
+        rows: &mut Vec<Row>,
+    ) -> Result<Micros, FrameError> {
         let payload_error = |source| FrameError::Payload { sequence, source };
         match kind {
-            kinds::INTENT => self.intent(sequence, Intent::from_bytes(payload).map_err(payload_error)?, rows),
-            kinds::OUTCOME => self.outcome(&Outcome::from_bytes(payload).map_err(payload_error)?, rows),
+            kinds::INTENT => {
+                let intent = Intent::from_bytes(payload).map_err(payload_error)?;
+                let at = intent.asked.at;
+                self.intent(sequence, intent, rows);
+                Ok(at)
+            }
+            kinds::OUTCOME => {
+                let outcome = Outcome::from_bytes(payload).map_err(payload_error)?;
+                self.outcome(&outcome, rows);
+                Ok(outcome.at)
+            }
             kinds::AUTH_EVENT => {
                 let event = AuthEvent::from_bytes(payload).map_err(payload_error)?;
+                let at = event.at;
                 rows.push(Row::Auth(Box::new(self.auth_row(event))));
+                Ok(at)
             }
-            kinds::MARKER => self.marker(Marker::from_bytes(payload).map_err(payload_error)?, rows),
-            kind => return Err(FrameError::Kind { sequence, kind }),
+            kinds::MARKER => {
+                let marker = Marker::from_bytes(payload).map_err(payload_error)?;
+                let (Marker::Started { at } | Marker::DataKey { at, .. } | Marker::Stopped { at }) = &marker;
+                let at = *at;
+                self.marker(marker, rows);
+                Ok(at)
+            }
+            kind => Err(FrameError::Kind { sequence, kind }),
         }
-        Ok(())
+    }
+
+    /// Appends the row that tells of frames that are lost, at the time of a frame behind them: the same, whenever they
+    /// are met.
+    pub fn gap(&self, first: u64, last: u64, at: Micros, rows: &mut Vec<Row>) {
+        let nobody = Actor::nobody();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"grindvakt journal gap").update(self.node.as_bytes());
+        hasher.update(&first.to_le_bytes()).update(&last.to_le_bytes());
+        let mut id = [0; 16];
+        hasher.finalize_xof().fill(&mut id);
+        rows.push(Row::Auth(Box::new(self.auth_row(AuthEvent {
+            at,
+            id: RequestId::new(uuid::Builder::from_custom_bytes(id).into_uuid()),
+            kind: AuthEventKind::JournalGap,
+            reason: Reason::None,
+            account: nobody.account,
+            by: nobody.account,
+            user_name: PatientRef::NONE,
+            device: nobody.device,
+            device_cert: nobody.device_cert,
+            device_org: nobody.device_org,
+            origin: Origin::UNKNOWN,
+            auth_method: AuthMethod::None,
+            session: 0,
+            count: u32::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or(u32::MAX),
+            detail: format!("frames {first} to {last}").into(),
+        }))));
     }
 
     fn intent(&mut self, sequence: u64, intent: Intent, rows: &mut Vec<Row>) {

@@ -82,7 +82,13 @@ impl Buffered {
 }
 
 impl AsyncRead for Buffered {
+    /// Whoever waits for the client has nothing more to say for now: what was said leaves.
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.buffer.is_empty()
+            && let Poll::Ready(Err(error)) = self.poll_send(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::hold::Hold;
 use super::metrics::Metrics;
-use crate::client::{Allowed, Client, Clients, Cut, Long, Watched};
+use crate::client::{Allowed, Client, Clients, Long, Watched};
 use crate::clock;
 use crate::policy::Permit;
 use crate::recorder::Recorder;
@@ -135,17 +135,16 @@ impl Context {
         matches!(&self.stage, Stage::Admitted(admitted) if !admitted.open) && now.saturating_sub(self.at) > LONG
     }
 
-    /// Watches its right. Had it ended before this, no change would tell.
-    pub(super) fn watch(&mut self, now: Micros, allowed: Option<Allowed>, clients: &Arc<Clients>) {
+    /// Watches its right. Had it ended before this, no change would tell: false then.
+    #[must_use]
+    pub(super) fn watch(&mut self, now: Micros, allowed: Option<Allowed>, clients: &Arc<Clients>) -> bool {
         let (Stage::Admitted(admitted), Some(client), Some(allowed)) = (&mut self.stage, &self.client, allowed) else {
-            return;
+            return true;
         };
         let asked_again = Allowed::clone(&allowed);
         admitted.watched =
             Some(clients.watch(Long { client: Arc::clone(client), session: admitted.permit.session(), allowed }));
-        if !(asked_again.0)(now) {
-            client.cut(Cut::RightEnded);
-        }
+        (asked_again.0)(now)
     }
 
     /// Begins its rows.

@@ -8,6 +8,7 @@
 use super::context::{Admitted, Body, Context, Stage};
 use super::pace::{self, Pace};
 use super::{Proxy, forward, in_time};
+use crate::client::Cut;
 use crate::clock;
 use crate::upstream::{Backend, Event};
 use bytes::Bytes;
@@ -77,6 +78,15 @@ impl Broken {
         error.retry.decide_reuse(reused);
         let again = error.retry() || reused && matches!(error.etype(), ErrorType::WriteError);
         Self { again, ..Self::backend(&error) }
+    }
+
+    /// By the auditor: the right to it has ended while it was under way. What has not been answered is refused; what
+    /// is being answered breaks off, with its connection.
+    fn not_allowed(context: &Context) -> Self {
+        if let Some(client) = context.client.as_ref().filter(|_| context.disclosing()) {
+            client.cut(Cut::RightEnded);
+        }
+        Self::own(Reason::NoSession, crate::problem::status(Reason::NoSession))
     }
 
     fn own(reason: Reason, status: StatusCode) -> Self {
@@ -212,7 +222,7 @@ impl Proxy {
                     }),
                 },
                 piece = pace::next(session, progress.is_over(), progress.pace()), if progress.listening => {
-                    let sent = Self::client_sent(session, context, backend, &mut progress, piece).await;
+                    let sent = self.client_sent(session, context, backend, &mut progress, piece).await;
                     if sent.is_err() && progress.answered {
                         // It has the whole answer. That it does not send what it announced takes nothing from that.
                         session.set_keepalive(None);
@@ -307,8 +317,10 @@ impl Proxy {
             }
             Event::Head(head) => self.answer(session, context, backend, progress, head).await,
             Event::Piece(piece) => {
+                if !self.keep_watch(context) {
+                    return Err(Broken::not_allowed(context));
+                }
                 context.bytes += piece.len() as u64;
-                self.keep_watch(context);
                 let last = !backend.is_tunnel() && backend.has_ended().map_err(|error| Broken::backend(&error))?;
                 progress.answered = last;
                 session.write_response_body(piece, last).await.map_err(|error| Broken::client(&error))
@@ -356,6 +368,10 @@ impl Proxy {
         let released = admitted.hold.release().await;
         released.map_err(|_| Broken::own(Reason::JournalUnavailable, StatusCode::SERVICE_UNAVAILABLE))?;
         self.parts.metrics.hold_seconds.observe(waited.elapsed().as_secs_f64());
+        if !switches && !self.keep_watch(context) {
+            return Err(Broken::not_allowed(context));
+        }
+        let admitted = self::admitted(&mut context.stage)?;
         let ended = !switches && backend.has_ended().map_err(|error| Broken::backend(&error))?;
         let from_auditor = self.is_auditor(admitted);
         let asked = session.req_header();
@@ -374,10 +390,10 @@ impl Proxy {
             progress.sending = Sending::GoesOn;
             let allowed = self.still_allowed(context);
             let now = clock::now();
-            context.watch(now, allowed, &self.parts.clients);
+            if !context.watch(now, allowed, &self.parts.clients) {
+                return Err(Broken::not_allowed(context));
+            }
             context.begin_long(now);
-        } else {
-            self.keep_watch(context);
         }
         progress.answered = ended;
         if !progress.is_over() && !switches {
@@ -401,13 +417,13 @@ impl Proxy {
     }
 
     async fn client_sent(
+        &self,
         session: &mut ServerSession,
         context: &mut Context,
         backend: &mut Backend,
         progress: &mut Progress,
         piece: pingora::Result<Option<Bytes>>,
     ) -> Result<(), Broken> {
-        let admitted = admitted(&mut context.stage)?;
         let piece = match piece {
             Ok(piece) if !progress.is_over() => piece,
             Ok(_) => {
@@ -425,6 +441,10 @@ impl Proxy {
             }
             Err(error) => return Err(Broken::client(&error)),
         };
+        if !self.keep_watch(context) {
+            return Err(Broken::not_allowed(context));
+        }
+        let admitted = admitted(&mut context.stage)?;
         if backend.is_tunnel() {
             if let Some(piece) = piece {
                 return backend.send_piece(piece, false).await.map_err(|error| Broken::backend(&error));

@@ -169,6 +169,22 @@ fn nominated(head: &ResponseHeader) -> Vec<HeaderName> {
 /// Says how the body ends, where the server did not, or said it in a way that the client does not know.
 fn frame(head: &mut ResponseHeader, told: &Told) -> pingora::Result<()> {
     let empty = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    if !codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        // Whatever it means, it was not taken off.
+        return pingora::Error::e_explain(InvalidHTTPHeader, "a transfer coding that is not chunked");
+    }
+    if head.status == StatusCode::NO_CONTENT {
+        // RFC 9110, 8.6: has neither.
+        head.remove_header(&header::CONTENT_LENGTH);
+        head.remove_header(&header::TRANSFER_ENCODING);
+    }
+    if head.headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some()
+        && let Some(length) = head.remove_header(&header::CONTENT_LENGTH)
+    {
+        // They are equal, or there would be no answer.
+        head.insert_header(header::CONTENT_LENGTH, length)?;
+    }
     if told.http10 {
         // It ends with the connection.
         head.remove_header(&header::TRANSFER_ENCODING);

@@ -63,6 +63,8 @@ pub(super) struct Collector {
     fold: Fold,
     /// Rows of frames below were shipped.
     skip_below: u64,
+    /// What is lost before the next frame, first and last.
+    gaps: Vec<(u64, u64)>,
     rows: Rows,
     /// Room for the next rows: that of a batch before.
     spare: Rows,
@@ -76,6 +78,7 @@ impl Collector {
             reader: journal.reader(Position::new(resume)),
             fold: Fold::new(node, tenant),
             skip_below,
+            gaps: Vec::new(),
             rows: Rows::default(),
             spare: Rows::default(),
             scratch: Vec::new(),
@@ -105,37 +108,51 @@ impl Collector {
         Ok(true)
     }
 
+    /// Reads a frame, and what is lost before it. A gap gives its row together with the frame behind it, whose time it
+    /// has; until then it counts as not read.
     fn next(&mut self, metrics: &Metrics) -> Result<bool, ReadError> {
-        let frame = match self.reader.next()? {
-            None => return Ok(false),
-            Some(Item::Gap(gap)) => {
-                metrics.gap_frames.inc_by(gap.frames());
-                let (first, last) = (gap.first.sequence(), gap.last.sequence());
-                tracing::error!(
-                    first,
-                    last,
-                    "frames of the journal are lost and give no rows; run `gateway journal fsck`"
-                );
-                return Ok(true);
+        loop {
+            let frame = match self.reader.next()? {
+                None => return Ok(false),
+                Some(Item::Gap(gap)) => {
+                    let (first, last) = (gap.first.sequence(), gap.last.sequence());
+                    tracing::error!(
+                        first,
+                        last,
+                        "frames of the journal are lost and give no rows; run `gateway journal fsck`"
+                    );
+                    self.gaps.push((first, last));
+                    continue;
+                }
+                Some(Item::Frame(frame)) => frame,
+            };
+            let sequence = frame.position.sequence();
+            match self.fold.apply(sequence, frame.kind as u8, &frame.payload, &mut self.scratch) {
+                Ok(at) => {
+                    for (first, last) in self.gaps.drain(..) {
+                        metrics.gap_frames.inc_by(last - first + 1);
+                        if last >= self.skip_below {
+                            self.fold.gap(first, last, at, &mut self.scratch);
+                        }
+                    }
+                }
+                Err(error) => {
+                    metrics.undecodable_frames.inc();
+                    let kind = frame.kind.name();
+                    tracing::error!(sequence, kind, %error, "a frame of the journal gives no rows: this version cannot decode it");
+                }
             }
-            Some(Item::Frame(frame)) => frame,
-        };
-        let sequence = frame.position.sequence();
-        if let Err(error) = self.fold.apply(sequence, frame.kind as u8, &frame.payload, &mut self.scratch) {
-            metrics.undecodable_frames.inc();
-            let kind = frame.kind.name();
-            tracing::error!(sequence, kind, %error, "a frame of the journal gives no rows: this version cannot decode it");
+            let wanted = sequence >= self.skip_below;
+            for row in self.scratch.drain(..).filter(|_| wanted) {
+                self.rows.push(&row);
+            }
+            return Ok(true);
         }
-        let wanted = sequence >= self.skip_below;
-        for row in self.scratch.drain(..).filter(|_| wanted) {
-            self.rows.push(&row);
-        }
-        Ok(true)
     }
 
     /// The next frame to be read.
     pub(super) fn position(&self) -> u64 {
-        self.reader.position().sequence()
+        self.gaps.first().map_or_else(|| self.reader.position().sequence(), |(first, _)| *first)
     }
 
     /// The rows collected so far.

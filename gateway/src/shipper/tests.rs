@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use contract::id::NodeName;
-use contract::record::OutcomeKind;
+use contract::record::{AuthEventKind, OutcomeKind};
 use contract::seal::SealKey;
 
 use super::book::{Book, Mark, peek_book};
@@ -216,7 +216,8 @@ fn a_journal_damaged_between_two_tries_loses_no_row_that_can_be_read() {
         let lost_ones = requests.contains(&2);
         assert!(requests.is_superset(&[1, 4, 5, 6].into()), "{arrived:?}: {requests:?}");
         assert!(!lost_ones || arrived != Fault::Lose);
-        assert_eq!(world.database.auth().len(), 1);
+        let gaps = world.database.auth().iter().filter(|event| event.kind == AuthEventKind::JournalGap).count();
+        assert_eq!((world.database.auth().len(), gaps), (2, 1));
         // The rows that were sent anew are sealed under the next number, and the chain holds.
         let seals = world.database.seals();
         let batches: Vec<_> =
@@ -348,4 +349,30 @@ fn the_gap_of_a_lost_segment_is_counted_and_the_rest_is_shipped() {
     assert_eq!(world.database.access().len() as u64, parts.journal.durable_end().sequence() - 1 - lost);
     assert_eq!(parts.journal.acked(), parts.journal.durable_end());
     world.database.check_seals();
+    // The log says what it lacks.
+    let told: Vec<_> = world.database.auth().into_iter().map(|event| (event.kind, event.count)).collect();
+    assert_eq!(told, [(AuthEventKind::JournalGap, u32::try_from(lost).unwrap())]);
+}
+
+#[test]
+fn damage_that_is_met_while_shipping_is_told_once_whenever_it_is_met() {
+    for fault in [None, Some(Fault::Answer), Some(Fault::Lose)] {
+        let mut world = World::new();
+        let mut parts = world.begin(&[REFUSED; 6]);
+        // The journal runs, and has the frame in no other place.
+        world.rot(3);
+        let mut worker = world.worker(&parts);
+        world.database.fail_next(fault.unwrap_or(Fault::Lose), usize::from(fault.is_some()));
+        let _failed = step(&mut worker, 9);
+        drop(worker);
+        world.append(&mut parts, &[REFUSED]);
+        world.kill(parts);
+        let parts = world.begin(&[REFUSED]);
+        let mut worker = world.worker(&parts);
+        while step(&mut worker, 10).unwrap() != Step::Idle {}
+        let told: Vec<_> = world.database.auth().into_iter().map(|event| (event.kind, event.count)).collect();
+        assert_eq!(told, [(AuthEventKind::JournalGap, 1)], "{fault:?}");
+        world.database.check_doubles();
+        world.database.check_seals();
+    }
 }

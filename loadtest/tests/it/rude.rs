@@ -186,15 +186,16 @@ impl Visit {
         }
     }
 
-    /// Waits for [`Rude::signal`].
-    pub(crate) fn until_signalled(&mut self) {
+    /// Waits for [`Rude::signal`]. False if none comes.
+    pub(crate) fn until_signalled(&mut self) -> bool {
         let mut signals = self.inner.signals.lock();
         while *signals == 0 {
             if self.inner.signalled.wait_for(&mut signals, SIGNAL_LIMIT).timed_out() {
-                return;
+                return false;
             }
         }
         *signals -= 1;
+        true
     }
 
     fn head(&mut self) -> Option<String> {

@@ -1,11 +1,14 @@
 //! Answers of all forms, and answers that are none.
 
-use super::{BOTH, Behind, Bench, DEVICE, Got, LIMIT, path};
+use super::{BOTH, Behind, Bench, DEVICE, Got, LIMIT, number, path};
 use crate::rude::{Heard, Rude, Then, Visit};
 use crate::whole::until;
 use crate::wire::{self, Wire};
+use loadtest::client::Protocol;
+use loadtest::stack::people::ANNA;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An answer that a proxy which is misled would give to the next request.
 const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
@@ -62,6 +65,9 @@ const CASES: &[Case] = &[
     ),
     ("HEAD", "head", "Content-Length: 5\r\n\r\n", false, Want::Answer(200, "")),
     ("HEAD", "head-chunked", "Transfer-Encoding: chunked\r\n\r\n", false, Want::Answer(200, "")),
+    ("GET", "equal-lengths", "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", false, Want::Answer(200, "hello")),
+    ("GET", "no-content-length", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", true, Want::Answer(204, "")),
+    ("GET", "identity", "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello", true, Want::None(502)),
     ("GET", "no-content", "HTTP/1.1 204 No Content\r\n\r\n", false, Want::Answer(204, "")),
     ("GET", "unchanged", "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n", false, Want::Answer(304, "")),
     (
@@ -133,7 +139,9 @@ fn script(visit: &mut Visit, heard: &Heard) -> Then {
 
 /// What is wrong with what the client got.
 fn fault(want: Want, got: &Got) -> Option<String> {
-    let answer = |status, body: &str| got.status == status && got.whole && got.body == body.as_bytes();
+    let lengths = got.headers.get_all("content-length").iter().count();
+    let framed = lengths <= usize::from(got.status != 204);
+    let answer = |status, body: &str| got.status == status && got.whole && framed && got.body == body.as_bytes();
     let own = |status| got.status == status && got.whole && got.is_problem();
     let good = match want {
         Want::Answer(status, body) => answer(status, body),
@@ -318,5 +326,91 @@ async fn bytes_after_an_answer_never_reach_the_next_request() {
             last("late").connection,
             "late over {protocol:?}: the connection is used again"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_backend_has_said_leaves_before_it_says_the_rest() {
+    let backend = Rude::open(move |visit, heard| {
+        visit.body(heard);
+        let chunked = match heard.what() {
+            "length" => false,
+            "chunks" => true,
+            _ => {
+                visit.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain");
+                return Then::Keep;
+            }
+        };
+        let piece = |text: &str| if chunked { format!("5\r\n{text}\r\n") } else { text.to_owned() };
+        let length = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 10" };
+        visit.say(format!("{HEAD}{length}\r\n\r\n{}", piece("hello")));
+        // The rest comes once the client has the first half.
+        if !visit.until_signalled() {
+            return Then::Close;
+        }
+        visit.say(piece("world"));
+        if chunked {
+            visit.say("0\r\n\r\n");
+        }
+        Then::Keep
+    });
+    let bench = Bench::start(vec![Behind::raw("halves", &[backend.address()])]).await;
+    for protocol in BOTH {
+        for what in ["length", "chunks"] {
+            let mut connection = bench.open("localhost", protocol).await;
+            let request = bench.request("GET", &path("halves", what));
+            let got = bench.ask_and(&mut connection, request, || backend.signal()).await;
+            assert!(got.whole && got.body == b"helloworld", "{what} over {protocol:?}: {got:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_that_ends_while_the_backend_works_ends_the_exchange() {
+    const ALL: [&str; 3] = ["head", "body", "upload"];
+    let backend = Rude::open(|visit, heard| {
+        let early = heard.what() == "body";
+        if early {
+            visit.say(format!("{HEAD}Content-Length: 10\r\n\r\n"));
+        }
+        visit.until_signalled();
+        visit.body(heard);
+        let head = if early { String::new() } else { format!("{HEAD}Content-Length: 10\r\n\r\n") };
+        visit.say(format!("{head}helloworld"));
+        Then::Close
+    });
+    let bench = Bench::start(vec![Behind::raw("ends", &[backend.address()])]).await;
+    let begun = tokio::time::Instant::now();
+    let asked = BOTH.into_iter().flat_map(|protocol| ALL.map(|what| (protocol, what))).map(async |(protocol, what)| {
+        let method = if what == "upload" { "POST" } else { "GET" };
+        (protocol, what, bench.ask("localhost", protocol, bench.request(method, &path("ends", what))).await)
+    });
+    let answers = futures_util::future::join_all(asked);
+    let ends = async {
+        let heard = || ALL.iter().map(|what| backend.heard(what).len()).sum::<usize>();
+        let all = BOTH.len() * ALL.len();
+        until(
+            "all are with the backend",
+            LIMIT,
+            async || if heard() == all { Ok(()) } else { Err(heard().to_string()) },
+        )
+        .await;
+        bench.place.auditor(&["account", "close", ANNA.user]).await;
+        let known = format!("/api/patients/{}", number());
+        until("the gateway knows", LIMIT, async || {
+            match bench.ask("localhost", Protocol::Http1, bench.request("GET", &known)).await.status {
+                401 | 403 => Ok(()),
+                status => Err(status.to_string()),
+            }
+        })
+        .await;
+        // What has lasted for less than half a second is not asked again.
+        tokio::time::sleep_until(begun + Duration::from_secs(1)).await;
+        (0..all).for_each(|_| backend.signal());
+    };
+    let (answers, ()) = tokio::join!(answers, ends);
+    for (protocol, what, got) in answers {
+        let refused = if what == "body" { !got.whole } else { got.status == 401 };
+        assert!(refused && !got.body.windows(5).any(|piece| piece == b"hello"), "{what} over {protocol:?}: {got:?}");
     }
 }
