@@ -341,14 +341,6 @@ impl<'a> Section<'a> {
         self.required::<String>(key).map(|text| self.resolve(&text))
     }
 
-    /// A path that may be there. `Some(None)` when absent.
-    pub fn path_optional(&self, key: &str) -> Option<Option<PathBuf>> {
-        if !self.has(key) {
-            return Some(None);
-        }
-        self.path_required(key).map(Some)
-    }
-
     /// A list of paths.
     pub fn paths(&self, key: &str) -> Option<Vec<PathBuf>> {
         let texts: Vec<String> = self.required(key)?;
@@ -375,6 +367,21 @@ impl<'a> Section<'a> {
         let paths = self.paths(key)?;
         let readable = paths.iter().filter(|path| self.can_be_read(key, path)).count();
         (readable == paths.len()).then_some(paths)
+    }
+
+    /// Whether a file holds what it should, as `read` judges its bytes: if the document
+    /// [looks at files](Document::looking_at_files). `what` it should be is told if it does not; nothing of what it is.
+    pub fn file_holds(&self, key: &str, path: &Path, what: &str, read: impl FnOnce(&[u8]) -> bool) -> bool {
+        if !self.document.looks_at_files {
+            return true;
+        }
+        // That it cannot be read was told.
+        let Ok(bytes) = std::fs::read(path).map(zeroize::Zeroizing::new) else { return true };
+        let good = read(&bytes);
+        if !good {
+            self.reject(key, format!("{} is not {what}", path.display()));
+        }
+        good
     }
 
     fn can_be_read(&self, key: &str, path: &Path) -> bool {

@@ -78,13 +78,15 @@ impl<R: Record> Packed<R> {
 
 impl<R: Numbered> Packed<R> {
     /// Numbers the rows of a batch from `first` on, and gives each as it is then, with the time when it came to be.
+    ///
+    /// # Panics
+    /// If a row's columns do not begin as [`Numbered`] says: such a type must not be one.
     pub fn numbered(&mut self, first: u64, batch: u64, mut each: impl FnMut(&[u8], Micros)) {
         let mut start = 0;
         for (end, seq) in self.ends.iter().zip(first..) {
             let row = self.bytes.get_mut(start..*end).unwrap_or_default();
-            if let Some(at) = number(row, seq, batch) {
-                each(row, at);
-            }
+            let at = number(row, seq, batch).expect("invariant: what was put in is such a row");
+            each(row, at);
             start = *end;
         }
     }

@@ -4,9 +4,12 @@ use super::{Auditor, ClickHouse, Config, Identity, InternalAddress, Limits, List
 use crate::journal;
 use crate::route::Routes;
 use contract::Text;
+use contract::pseudonym::{AuditorPublicKey, PseudonymKey};
 use contract::settings::{Document, Problems, Section, overrides};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) fn load(
@@ -106,20 +109,17 @@ fn listen(section: &Section<'_>) -> Option<Listen> {
         section.reject("hosts", "must name at least one host that is served");
     }
     for host in hosts.iter().flatten().filter(|host| !is_host(host)) {
-        section.reject(
-            "hosts",
-            format!("{host:?} is no host name: no scheme, path or spaces; a port if clients show one"),
-        );
+        section.reject("hosts", format!("{host:?} is no host name: no scheme, port, path or spaces"));
     }
     section.finish();
     let hosts = hosts?.into_iter().map(|host| Text::from(host.to_ascii_lowercase())).collect();
     Some(Listen { https: https?, ops: ops?, hosts })
 }
 
-/// A name or address as it stands in `Host`, maybe with a port.
+/// A name or address as it stands in `Host`, without the port: requests are compared without theirs.
 fn is_host(text: &str) -> bool {
     let authority = text.parse::<http::uri::Authority>();
-    authority.is_ok_and(|authority| !authority.host().is_empty() && !text.contains('@'))
+    authority.is_ok_and(|authority| authority.host() == text && !text.is_empty())
 }
 
 /// A name that needs no quotes in SQL.
@@ -135,7 +135,20 @@ fn tls(section: &Section<'_>) -> Option<Tls> {
         section.reject("client_ca", "must name at least one authority: without one no device can connect");
     }
     let handshake_timeout = millis(section, "handshake_timeout_ms", 10_000, 100, 60_000);
+    let certificates = |key: &str, path: &PathBuf| {
+        section.file_holds(key, path, "a certificate in PEM form", |pem| {
+            let mut all = CertificateDer::pem_slice_iter(pem).peekable();
+            all.peek().is_some() && all.all(|one| one.is_ok())
+        })
+    };
+    let mut all = certificate.iter().all(|path| certificates("certificate", path));
+    all &= client_ca.iter().flatten().filter(|path| !certificates("client_ca", path)).count() == 0;
+    all &= key.iter().all(|path| {
+        let read = |pem: &[u8]| PrivateKeyDer::from_pem_slice(pem).is_ok();
+        section.file_holds("key", path, "a private key in PEM form", read)
+    });
     section.finish();
+    all.then_some(())?;
     Some(Tls { certificate: certificate?, key: key?, client_ca: client_ca?, handshake_timeout: handshake_timeout? })
 }
 
@@ -205,7 +218,15 @@ fn identity(section: &Section<'_>) -> Option<Identity> {
     let pseudonym_key = section.file_required("pseudonym_key");
     let auditor_public_key = section.file_required("auditor_public_key");
     let issuer: Option<String> = section.or("assertion_issuer", "grindvakt".to_owned());
+    let holds = |key: &str, path: &Option<PathBuf>, what: &str, read: &dyn Fn(&str) -> bool| {
+        let text = |bytes: &[u8]| str::from_utf8(bytes).is_ok_and(|text| read(text.trim()));
+        path.as_ref().is_none_or(|path| section.file_holds(key, path, what, text))
+    };
+    let digits = "64 hexadecimal digits, as `auditor init` makes them";
+    let all = holds("pseudonym_key", &pseudonym_key, digits, &|text| PseudonymKey::from_hex(text).is_ok())
+        & holds("auditor_public_key", &auditor_public_key, digits, &|text| AuditorPublicKey::from_hex(text).is_ok());
     section.finish();
+    all.then_some(())?;
     Some(Identity {
         pseudonym_key: pseudonym_key?,
         auditor_public_key: auditor_public_key?,

@@ -201,7 +201,7 @@ impl Proxy {
         };
         let clean = hygiene::check(&seen, &self.head_limits).map_err(|r| Box::new(Refusal::new(r.reason, r.status)))?;
         let served = self.parts.hosts.iter().any(|host| host.eq_ignore_ascii_case(clean.host()));
-        let same = client.server_name.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(clean.host()));
+        let same = !hygiene::misdirected(clean.host(), client.server_name.as_deref());
         if served && same { Ok(clean) } else { Err(refusal(Reason::Misdirected).into()) }
     }
 

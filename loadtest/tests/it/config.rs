@@ -163,6 +163,25 @@ fn missing_secrets_and_certificates_are_named_all_at_once() {
         }
         assert_eq!(text.lines().count(), names.len(), "{text}");
     }
+    // Nor does it help to have something in their place. A password may be anything.
+    let keys: Vec<_> = names.into_iter().filter(|name| !name.ends_with(".password")).collect();
+    for name in &keys {
+        std::fs::write(installation.path(name), "something else").unwrap();
+    }
+    std::fs::copy(away(names[1]), installation.path(names[1])).unwrap();
+    for command in ["serve", "validate"] {
+        let output = installation.gateway(&[command]);
+        let text = told(&output);
+        assert_eq!(output.status.code(), Some(78), "{command}: {text}");
+        for name in &keys {
+            assert!(text.lines().any(|line| line.contains(name) && line.contains(" is not ")), "{name}: {text}");
+        }
+        assert_eq!(text.lines().count(), keys.len(), "{text}");
+        assert!(!text.contains("something else"), "{text}");
+    }
+    for name in names {
+        std::fs::remove_file(installation.path(name)).unwrap();
+    }
     // To look into the journal none of them is needed.
     let output = installation.gateway(&["journal", "status"]);
     assert_ne!(output.status.code(), Some(78), "{}", told(&output));

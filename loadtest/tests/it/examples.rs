@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// How the programs read a key, up to the key's first quote.
-const READS: [&str; 21] = [
+const READS: [&str; 20] = [
     ".section(",
     ".sections(",
     ".parsed(",
@@ -17,7 +17,6 @@ const READS: [&str; 21] = [
     ".within(",
     ".word(",
     ".path_required(",
-    ".path_optional(",
     ".paths(",
     ".file(",
     ".files(",
