@@ -26,8 +26,9 @@ quick: ## Format, lints and the tests of the code
 
 bench: ## Benches of the parts, then what a request costs next to a proxy that records nothing
 	@.ci/need cargo cc perl npm
-	@cargo bench --locked --workspace
 	@cargo build --release --locked --workspace --bins
+	@$(TARGET)/release/auditor fetch engine
+	@cargo bench --locked --workspace
 	@$(TARGET)/release/loadtest bench
 
 fmt: ## Format the code
