@@ -18,8 +18,9 @@ use crate::route::{BODY_BYTES_READ_MAX, Matched, NoMatch, Params, Patients, Regi
 use bytes::Bytes;
 use contract::Micros;
 use contract::directory::Account;
-use contract::id::{CertFingerprint, SessionKey};
+use contract::id::{CertFingerprint, DataKeyId, SessionKey};
 use contract::identity::Series;
+use contract::pseudonym::PatientRef;
 use contract::record::{Actor, Asked, Decision, Initiator, Intent, PatientEntry, Reason, Source};
 use http::{HeaderMap, Method, StatusCode, Version, header};
 use pingora::protocols::http::ServerSession as Session;
@@ -46,8 +47,11 @@ pub(super) struct Refusal {
     pub(super) route: Option<(Arc<Route>, Arc<Registry>)>,
     /// Who asks, as far as known.
     pub(super) actor: Option<Arc<Actor>>,
-    /// The patients asked for.
+    /// The patients asked for, and the data key of their identities.
     pub(super) patients: SmallVec<[PatientEntry; 1]>,
+    pub(super) key: DataKeyId,
+    /// Pseudonyms of what was searched for.
+    pub(super) terms: SmallVec<[PatientRef; 2]>,
     /// The methods that the path has.
     pub(super) allow: Option<crate::route::Methods>,
     /// Logging in may help.
@@ -64,6 +68,8 @@ impl Refusal {
             route: None,
             actor: None,
             patients: SmallVec::new(),
+            key: DataKeyId::NONE,
+            terms: SmallVec::new(),
             allow: None,
             login_helps: false,
             of_device: false,
@@ -286,12 +292,14 @@ impl Proxy {
             refusal.of_device = denial.of_device();
             // What was asked for in vain is part of the record; a body is not read for it.
             let extraction = Self::extraction(session, facts, None, context.at);
-            refusal.patients = extraction
-                .into_entries(self.parts.sealer.pseudonyms(), &self.parts.sealer.key())
-                .unwrap_or_else(|_| {
-                    // The data key is used up; the next one is minutes away. The refusal itself is recorded.
-                    SmallVec::from_elem(PatientEntry::unidentified(Source::None, Reason::JournalUnavailable), 1)
-                });
+            // One key for all of it: there may be another in a moment.
+            let (pseudonyms, key) = (self.parts.sealer.pseudonyms(), self.parts.sealer.key());
+            refusal.terms = extraction.term_refs(pseudonyms);
+            refusal.patients = extraction.into_entries(pseudonyms, &key).unwrap_or_else(|_| {
+                // The data key is used up; the next one is minutes away. The refusal itself is recorded.
+                SmallVec::from_elem(PatientEntry::unidentified(Source::None, Reason::JournalUnavailable), 1)
+            });
+            refusal.key = key.id();
             refusal
         })?;
         let counted = asker.session.as_deref().zip(asker.account.as_deref());

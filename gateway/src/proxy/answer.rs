@@ -5,11 +5,9 @@ use super::context::{Context, Stage};
 use super::{Proxy, in_time};
 use crate::clock;
 use crate::problem::{self, Answer, Preferences, Problem};
-use crate::recorder::sealer::Sealer;
 use crate::recorder::{Pending, RecordError};
 use crate::route::Methods;
 use bytes::Bytes;
-use contract::id::DataKeyId;
 use contract::pseudonym::PatientRef;
 use contract::record::{
     Actor, AuthEvent, AuthEventKind, Intent, Origin, Outcome, OutcomeKind, PatientEntry, Reason, Source,
@@ -17,7 +15,6 @@ use contract::record::{
 use http::{HeaderName, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession as Session;
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Proxy {
@@ -143,9 +140,9 @@ impl Proxy {
             asked: self.asked(context, route, &session.req_header().method, refusal.reason),
             actor,
             origin,
-            key: key_of(&self.parts.sealer, &patients),
+            key: refusal.key,
             patients,
-            terms: SmallVec::new(),
+            terms: refusal.terms,
             answered: Some(Outcome {
                 request: context.request,
                 at: now,
@@ -157,8 +154,4 @@ impl Proxy {
         };
         Some(self.parts.recorder.refuse(&intent))
     }
-}
-
-fn key_of(sealer: &Sealer, patients: &[PatientEntry]) -> DataKeyId {
-    if patients.iter().any(|patient| patient.kind != 0) { sealer.key().id() } else { DataKeyId::NONE }
 }

@@ -19,6 +19,7 @@ mod rude;
 mod shared;
 mod sockets;
 mod tap;
+mod terms;
 mod upstreams;
 mod whole;
 mod wire;
