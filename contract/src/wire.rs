@@ -1,8 +1,8 @@
 //! Canonical bytes: fixed order, little-endian, length-prefixed, no padding, one encoding per value.
 //!
-//! Journal payloads and sealed rows use this form. Because each value has exactly one encoding, equal
-//! rows have equal bytes and a hash over the bytes is a hash over the meaning. Fields are only ever
-//! appended to a structure together with a new version number of the thing that carries it.
+//! Journal payloads and seals' statements use this form; rows have ClickHouse's. Because each value has exactly one
+//! encoding, a hash or a signature over the bytes is one over the meaning. Fields are only ever appended to a structure
+//! together with a new version number of the thing that carries it.
 //!
 //! Limits: a text or byte string is at most [`LENGTH_MAX`] bytes, a list at most [`COUNT_MAX`] items, so
 //! decoding hostile bytes allocates no more than the input's own size allows.

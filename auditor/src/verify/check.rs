@@ -3,7 +3,7 @@
 use super::finding::{Finding, Findings, Kind};
 use contract::Micros;
 use contract::row::SealRow;
-use contract::seal::{Root, Statement, Stream, leaf, verify};
+use contract::seal::{Root, Stream, leaf, verify};
 use contract::wire::COUNT_MAX;
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ impl Before {
 
     /// After this seal.
     pub(super) fn after(seal: &SealRow) -> Self {
-        Self { batch: seal.batch, last: seal.last, chain: statement(seal).chain(), at: Some(seal.ts) }
+        Self { batch: seal.batch, last: seal.last, chain: seal.statement().chain(), at: Some(seal.ts) }
     }
 }
 
@@ -123,7 +123,7 @@ impl<'a> Checker<'a> {
 
     fn signature(&self, seal: &SealRow, findings: &mut Findings) {
         let finding = |kind| self.finding(kind, Some(seal.batch), seal.first, seal.last);
-        if !verify(&statement(seal), &seal.key, &seal.signature) {
+        if !verify(&seal.statement(), &seal.key, &seal.signature) {
             findings.note(finding(Kind::SealBroken).between(None, Some(seal.ts)));
         } else if !self.keys.contains(&seal.key) {
             findings.note(finding(Kind::SealForeign).between(None, Some(seal.ts)));
@@ -157,20 +157,6 @@ impl<'a> Checker<'a> {
             // All leaves fit, and the whole does not: rows were made to have the leaves of others.
             findings.note(self.finding(Kind::Changed, Some(seal.batch), seal.first, seal.last));
         }
-    }
-}
-
-fn statement(seal: &SealRow) -> Statement {
-    Statement {
-        node: seal.node.to_string(),
-        stream: seal.stream,
-        batch: seal.batch,
-        first: seal.first,
-        last: seal.last,
-        root: seal.root,
-        leaves: seal.leaves.clone(),
-        previous: seal.previous,
-        at: seal.ts,
     }
 }
 

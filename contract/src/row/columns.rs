@@ -243,4 +243,19 @@ impl SealRow {
         let key = key.public();
         Self { node: node.into(), stream, batch, first, last, root, leaves, previous, ts: at, key, signature }
     }
+
+    /// What it says: what the signature is over.
+    pub fn statement(&self) -> Statement {
+        Statement {
+            node: self.node.to_string(),
+            stream: self.stream,
+            batch: self.batch,
+            first: self.first,
+            last: self.last,
+            root: self.root,
+            leaves: self.leaves.clone(),
+            previous: self.previous,
+            at: self.ts,
+        }
+    }
 }

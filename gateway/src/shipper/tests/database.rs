@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use contract::row::{AccessRow, AuthRow, KeyRow, Record, SealRow};
-use contract::seal::{Root, Statement, Stream, verify};
+use contract::seal::{Root, Stream, verify};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -143,17 +143,7 @@ impl Database {
             } else {
                 panic!("seal of batch {} covers {}..={}, there are {numbers:?}", seal.batch, seal.first, seal.last);
             }
-            let statement = Statement {
-                node: seal.node.to_string(),
-                stream: seal.stream,
-                batch: seal.batch,
-                first: seal.first,
-                last: seal.last,
-                root: seal.root,
-                leaves: seal.leaves.clone(),
-                previous: seal.previous,
-                at: seal.ts,
-            };
+            let statement = seal.statement();
             assert!(verify(&statement, &seal.key, &seal.signature));
             let before = previous.insert(seal.stream.tag(), statement.chain()).unwrap_or([0; 32]);
             assert_eq!(seal.previous, before, "batch {} does not chain", seal.batch);
