@@ -86,6 +86,9 @@ pub struct Server {
     number: usize,
     peer: HttpPeer,
     kept: Kept,
+    /// Who takes or gives back a stream of HTTP/2. pingora takes a connection out of its pool for that moment: another who
+    /// looks just then would open one more.
+    door: tokio::sync::Mutex<()>,
     /// At the last look.
     well: AtomicBool,
 }
@@ -106,7 +109,10 @@ impl Upstreams {
     pub async fn connect(&self, server: &Server) -> pingora::Result<Backend> {
         let peer = &server.peer;
         let kept = match peer.options.alpn {
-            ALPN::H2 => self.http2.reused_http_session(peer).await?.map(HttpSession::H2),
+            ALPN::H2 => {
+                let _alone = server.door.lock().await;
+                self.http2.reused_http_session(peer).await?.map(HttpSession::H2)
+            }
             _ => server.kept.take().map(|stream| http1(stream, peer)),
         };
         let (mut session, reused) = match kept {
@@ -133,6 +139,7 @@ impl Upstreams {
             }
             // A stream ends by itself; its connection is not its own.
             HttpSession::H2(session) => {
+                let _alone = server.door.lock().await;
                 self.http2.release_http_session(session, &server.peer, server.peer.options.idle_timeout);
             }
             _ => {}
@@ -182,6 +189,11 @@ impl Upstreams {
 }
 
 impl Server {
+    fn new(number: usize, peer: HttpPeer) -> Self {
+        let (kept, door) = (Kept::default(), tokio::sync::Mutex::default());
+        Self { number, peer, kept, door, well: AtomicBool::new(true) }
+    }
+
     /// Which of its registry's servers it is.
     pub fn number(&self) -> usize {
         self.number
@@ -219,7 +231,7 @@ impl Pool {
             servers: peers
                 .into_iter()
                 .enumerate()
-                .map(|(number, peer)| Server { number, peer, kept: Kept::default(), well: AtomicBool::new(true) })
+                .map(|(number, peer)| Server::new(number, peer))
                 .collect(),
             backends,
         })
