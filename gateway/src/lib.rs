@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 mod console;
 pub mod directory;
+pub mod disclosure;
 pub mod geo;
 pub mod hygiene;
 pub mod journal;
