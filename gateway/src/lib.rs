@@ -4,7 +4,7 @@
 //! The modules read like the life of a request: [`listener`] and [`tls`] take a connection, [`hygiene`] refuses what
 //! could mean two things, [`route`] finds what is asked, [`directory`] knows who asks, [`policy`] decides, [`patient`]
 //! finds whom it is about, [`recorder`] and [`journal`] write it down, [`upstream`] reaches the registry, [`proxy`]
-//! joins them, and [`shipper`] takes the records to ClickHouse.
+//! joins them, [`disclosure`] finds whom an answer names, and [`shipper`] takes the records to ClickHouse.
 
 pub mod assertion;
 pub mod cli;
@@ -14,6 +14,7 @@ pub mod config;
 mod console;
 pub mod directory;
 pub mod disclosure;
+pub mod discover;
 pub mod geo;
 pub mod hygiene;
 pub mod journal;

@@ -194,7 +194,7 @@ pub fn extract(route: &Route, input: &Input<'_>, reading: Reading) -> Extraction
     }
     body(route, input, reading, &mut out);
     if out.found.is_empty() && out.problems.is_empty() && !out.unconcerned {
-        if route.patients.in_response() {
+        if route.patients.in_response().is_some() {
             out.note(Reason::PatientInResponse, Source::Response);
         } else {
             out.note(Reason::PatientAbsent, Source::None);
