@@ -9,6 +9,11 @@
 //! It reads bytes that are UTF-8, Latin-1 or another encoding with ASCII's digits, not compressed. It does not hold
 //! back, record or count anybody: that is the caller's.
 
+mod events;
+mod fhir;
+mod hold;
+mod json;
+mod paths;
 mod recent;
 mod text;
 
@@ -81,19 +86,34 @@ pub struct Scanner {
 #[derive(Debug)]
 enum Inner {
     Text(text::Scan),
+    Json(json::Walker<paths::Paths>),
+    Fhir(Box<json::Walker<fhir::Fhir>>),
+    Events(Box<events::Events>),
 }
 
 impl Scanner {
     /// A scanner at a body's start.
     pub fn new(form: Form, reading: Reading) -> Self {
-        let _ = form;
-        Self { inner: Inner::Text(text::Scan::new(reading)) }
+        let inner = match form {
+            Form::Json(paths) => Inner::Json(json::Walker::new(paths::Paths::new(paths, false, reading), None)),
+            Form::Lines(paths) => {
+                // RFC 7464 has a record separator before each document.
+                Inner::Json(json::Walker::new(paths::Paths::new(paths, true, reading), Some(0x1e)))
+            }
+            Form::Fhir => Inner::Fhir(Box::new(json::Walker::new(fhir::Fhir::new(reading), None))),
+            Form::Events(form) => Inner::Events(Box::new(events::Events::new(*form, reading))),
+            Form::Text => Inner::Text(text::Scan::new(reading)),
+        };
+        Self { inner }
     }
 
     /// Looks at the next bytes.
     pub fn push(&mut self, piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
         match &mut self.inner {
             Inner::Text(text) => text.push(piece, hits),
+            Inner::Json(walker) => return walker.push(piece, hits),
+            Inner::Fhir(walker) => return walker.push(piece, hits),
+            Inner::Events(events) => events.push(piece, hits),
         }
         Ok(())
     }
@@ -102,6 +122,12 @@ impl Scanner {
     pub fn finish(&mut self, hits: &mut Vec<Hit>) -> Result<(), Fault> {
         match &mut self.inner {
             Inner::Text(text) => text.finish(hits),
+            Inner::Json(walker) => return walker.finish(hits),
+            Inner::Fhir(walker) => {
+                walker.finish(hits)?;
+                walker.guide().finish(hits);
+            }
+            Inner::Events(events) => events.finish(hits),
         }
         Ok(())
     }
@@ -111,6 +137,9 @@ impl Scanner {
     pub fn settled(&self) -> u64 {
         match &self.inner {
             Inner::Text(text) => text.settled(),
+            Inner::Json(walker) => walker.settled(),
+            Inner::Fhir(walker) => walker.settled(),
+            Inner::Events(events) => events.settled(),
         }
     }
 }

@@ -1,11 +1,23 @@
 //! Tests of the scanner.
 
+mod events;
+mod fhir;
+mod json;
+mod laws;
+mod slow;
 mod text;
 
 use super::*;
 use contract::identity::{Series, Year};
 
 const READING: Reading = Reading { year: Year(2026), series: Series { skane: false, short: true } };
+
+const A: &str = "191212121212";
+const B: &str = "201212121212";
+
+fn paths(names: &[&str]) -> Arc<[FieldPath]> {
+    names.iter().map(|name| FieldPath::parse(name).expect("a path")).collect()
+}
 
 /// The identities, and the reasons of what could not be read.
 fn told(hits: &[Hit]) -> (Vec<String>, Vec<Reason>) {

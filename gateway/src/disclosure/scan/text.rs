@@ -96,7 +96,12 @@ impl Scan {
 
     /// The first byte of what is open.
     pub(super) fn settled(&self) -> u64 {
-        self.read - (self.kept.len - self.kept.from) as u64
+        self.read - self.open()
+    }
+
+    /// How many of the last bytes are open.
+    pub(super) fn open(&self) -> u64 {
+        (self.kept.len - self.kept.from) as u64
     }
 
     /// Decides all candidates of `text` that begin at `from` or later, and returns where the first begins that needs
