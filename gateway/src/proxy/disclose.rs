@@ -160,6 +160,10 @@ impl Proxy {
         let mut found = self.found(look, hits)?;
         let cause = if found.too_many { Some(Unscannable::TooMany) } else { cause };
         if let Some(cause) = cause {
+            if !look.passes_unscanned {
+                // Nothing of it leaves.
+                found.entries.clear();
+            }
             let reason = if look.passes_unscanned { Reason::Unscanned } else { Reason::Unscannable };
             self.parts.metrics.not_looked_into(cause, look.passes_unscanned);
             tracing::warn!(request = %context.request, cause = cause.as_str(), passes = look.passes_unscanned, "an answer on a marked route cannot be looked into");
