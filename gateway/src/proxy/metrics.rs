@@ -106,8 +106,8 @@ impl Metrics {
     }
 
     pub(super) fn not_looked_into(&self, cause: Unscannable, passes: bool) {
-        let [refused, passed] = FATES;
-        self.unscanned.with_label_values(&[cause.as_str(), if passes { passed } else { refused }]).inc();
+        let [refused, not_refused] = FATES;
+        self.unscanned.with_label_values(&[cause.as_str(), if passes { not_refused } else { refused }]).inc();
     }
 
     pub(super) fn ended(&self, route: RouteId, kind: OutcomeKind, micros: Micros) {

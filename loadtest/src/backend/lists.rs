@@ -3,7 +3,7 @@
 use super::api::patient_json;
 use super::fhir::{PATIENT_HEADER, PERSONNUMMER_SYSTEM};
 use super::pages::unit_position;
-use super::store::Store;
+use super::store::{NotFound, Store};
 use crate::patients::Patient;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
@@ -29,6 +29,9 @@ pub(super) fn routes() -> Router<Arc<Store>> {
         .route("/api/units/{unit}/events", get(events))
         .route("/api/units/{unit}/next", get(next))
         .route("/fhir/Encounter", get(encounters))
+        .route("/api/patients/{patient}/record", get(record_of))
+        .route("/api/records/{number}", get(record))
+        .route("/api/texts/{number}", get(record))
 }
 
 fn unknown() -> Response {
@@ -77,6 +80,26 @@ async fn next(State(store): State<Arc<Store>>, Path(unit): Path<String>, Query(t
         return Json(json!({"waiting": 0})).into_response();
     };
     ([(PATIENT_HEADER, patient.id.expose().to_owned())], Json(json!({"waiting": waiting.len()}))).into_response()
+}
+
+/// A patient's record, by the patient.
+async fn record_of(State(store): State<Arc<Store>>, Path(patient): Path<String>) -> Result<Response, NotFound> {
+    Ok(whole_record(&store, store.patient(&patient)?))
+}
+
+/// The same by a number of the registry's own, so that only the answer says whose it is.
+async fn record(State(store): State<Arc<Store>>, Path(number): Path<usize>) -> Result<Response, NotFound> {
+    Ok(whole_record(&store, store.patient_at(number).ok_or(NotFound::Absent)?))
+}
+
+fn whole_record(store: &Store, patient: &Patient) -> Response {
+    let body = format!(
+        r#"{{"patient":{{"name":"{}","id":"{}"}},"entries":{}}}"#,
+        patient.name,
+        patient.id.expose(),
+        store.record
+    );
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 #[derive(serde::Deserialize)]
