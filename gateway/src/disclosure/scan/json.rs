@@ -256,6 +256,7 @@ impl<G: Guide> Walker<G> {
             let end = match rest.get(key.value) {
                 Some(b'"') if !wanted => bytes::closing(rest, key.value + 1),
                 Some(b'-' | b'0'..=b'9') if !wanted => bytes::ended_literal(rest, key.value),
+                Some(b't' | b'f' | b'n') if !wanted => bytes::ended_word(rest, key.value),
                 Some(b'{' | b'[') if !node.is_some_and(|node| self.guide.enters(node)) => {
                     let is_object = rest.get(key.value) == Some(&b'{');
                     let mut skip = Skip::begin(is_object, DEPTH_MAX.saturating_sub(self.stack.len()))?;

@@ -41,7 +41,12 @@ struct Branch {
     beneath: usize,
     first: Option<usize>,
     next: Option<usize>,
+    /// Which lengths the keys have that are looked for here: a bit for each.
+    lengths: u64,
 }
+
+/// The bits of the lengths of `value`, `system`, `reference` and `identifier`.
+const LENGTHS: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10;
 
 /// The outermost array.
 #[derive(Debug)]
@@ -100,7 +105,7 @@ impl Paths {
             arrays: 0,
             objects: SmallVec::new(),
         };
-        guide.branches.push(Branch { path: 0, depth: 0, ends: false, beneath: 0, first: None, next: None });
+        guide.branches.push(Branch { path: 0, depth: 0, ends: false, beneath: 0, first: None, next: None, lengths: 0 });
         for (index, path) in paths.iter().enumerate() {
             guide.grow(index, path);
         }
@@ -113,8 +118,21 @@ impl Paths {
         for (depth, key) in path.keys().iter().enumerate() {
             let beneath = self.child(at, key.as_bytes()).unwrap_or_else(|| {
                 let new = self.branches.len();
-                let next = self.branches.get_mut(at).and_then(|branch| branch.first.replace(new));
-                self.branches.push(Branch { path: index, depth, ends: false, beneath: 0, first: None, next });
+                let next = self.branches.get_mut(at).and_then(|branch| {
+                    // What is a `value` may have a `system`.
+                    let is_value = key.eq_ignore_ascii_case("value");
+                    branch.lengths |= length(key.as_bytes()) | if is_value { LENGTHS } else { 0 };
+                    branch.first.replace(new)
+                });
+                self.branches.push(Branch {
+                    path: index,
+                    depth,
+                    ends: false,
+                    beneath: 0,
+                    first: None,
+                    next,
+                    lengths: 0,
+                });
                 new
             });
             self.count(at);
@@ -123,6 +141,7 @@ impl Paths {
         self.count(at);
         if let Some(branch) = self.branches.get_mut(at) {
             branch.ends = true;
+            branch.lengths |= LENGTHS;
         }
     }
 
@@ -174,6 +193,11 @@ impl Paths {
     }
 }
 
+/// The bit of a key's length.
+fn length(key: &[u8]) -> u64 {
+    1 << key.len().min(63)
+}
+
 impl Guide for Paths {
     type Node = Node;
 
@@ -186,6 +210,10 @@ impl Guide for Paths {
     }
 
     fn key(&self, node: Node, key: &[u8]) -> Option<Node> {
+        let lengths = self.branch(node).map_or(0, |branch| branch.lengths) | if node.within { LENGTHS } else { 0 };
+        if lengths & length(key) == 0 {
+            return None;
+        }
         let is = |name: &[u8]| key.eq_ignore_ascii_case(name);
         let branch = node.branch.and_then(|branch| self.child(branch, key));
         let (value, reference) = (is(b"value"), is(b"reference") || is(b"identifier"));

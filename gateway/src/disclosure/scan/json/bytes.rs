@@ -74,6 +74,12 @@ pub(super) fn ended_literal(rest: &[u8], at: usize) -> Option<usize> {
     (end < rest.len()).then_some(end)
 }
 
+/// The index after a word that begins here; `None` if it may go on, or is none.
+pub(super) fn ended_word(rest: &[u8], at: usize) -> Option<usize> {
+    let end = ended_literal(rest, at)?;
+    matches!(rest.get(at..end), Some(b"true" | b"false" | b"null")).then_some(end)
+}
+
 /// Where the next quote or backslash stands.
 #[inline]
 fn quote_or_escape(bytes: &[u8]) -> Option<usize> {

@@ -46,41 +46,43 @@ impl Skip {
             *place = *byte;
         }
         let len = self.block(&block, tail.len())?;
-        zeroize::Zeroize::zeroize(&mut block);
         Ok(len.map(|len| blocks.len() * BLOCK + len))
     }
 
     /// Looks at a block of which `len` bytes count.
     fn block(&mut self, block: &[u8; BLOCK], len: usize) -> Result<Option<usize>, Fault> {
-        let escapes = mask(block, |byte| byte == b'\\');
+        let has_escapes = block.iter().fold(false, |any, byte| any | (*byte == b'\\'));
+        let escapes = if has_escapes { mask(block, |byte| byte == b'\\') } else { 0 };
         let mut quotes = mask(block, |byte| byte == b'"');
         if escapes != 0 || self.escape {
             quotes &= !self.escaped(escapes, len);
         }
         let within = before_each(quotes) ^ if self.string { u64::MAX } else { 0 };
         self.string = within >> (BLOCK - 1) != 0;
-        let opening = mask(block, |byte| byte | 0x20 == b'{');
-        let closing = mask(block, |byte| byte | 0x20 == b'}');
+        let brackets = mask(block, |byte| matches!(byte | 0x20, b'{' | b'}'));
         // A backslash outside of a string is no JSON.
-        let mut tokens = (opening | closing | escapes) & !within;
+        let mut tokens = (brackets | escapes) & !within;
         while tokens != 0 {
             let at = tokens.trailing_zeros() as usize;
             tokens &= tokens - 1;
-            let is_brace = block.get(at).is_some_and(|byte| byte & 0x20 != 0);
-            if opening >> at & 1 != 0 {
-                if self.depth >= self.depth_max {
-                    return Err(Fault::Deep);
+            let byte = block.get(at).copied().unwrap_or_default();
+            let is_brace = matches!(byte, b'{' | b'}');
+            match byte {
+                b'{' | b'[' => {
+                    if self.depth >= self.depth_max {
+                        return Err(Fault::Deep);
+                    }
+                    self.depth += 1;
+                    self.braces = self.braces << 1 | u128::from(is_brace);
                 }
-                self.depth += 1;
-                self.braces = self.braces << 1 | u128::from(is_brace);
-            } else if closing >> at & 1 != 0 && (self.braces & 1 != 0) == is_brace {
-                self.depth -= 1;
-                self.braces >>= 1;
-                if self.depth == 0 {
-                    return Ok(Some(at + 1));
+                b'}' | b']' if (self.braces & 1 != 0) == is_brace => {
+                    self.depth -= 1;
+                    self.braces >>= 1;
+                    if self.depth == 0 {
+                        return Ok(Some(at + 1));
+                    }
                 }
-            } else {
-                return Err(Fault::Syntax);
+                _ => return Err(Fault::Syntax),
             }
         }
         Ok(None)
@@ -113,9 +115,9 @@ fn mask(block: &[u8; BLOCK], test: impl Fn(u8) -> bool) -> u64 {
         if test(byte) { 1 << (at % 8) } else { 0 }
     });
     let (words, _) = bits.as_chunks::<8>();
-    words.iter().rev().fold(0, |mask, word| {
+    words.iter().zip((0..64).step_by(8)).fold(0, |mask, (word, place)| {
         let sum = u64::from_le_bytes(*word).wrapping_mul(u64::from_le_bytes([1; 8])) >> 56;
-        mask << 8 | sum
+        mask | sum << place
     })
 }
 
