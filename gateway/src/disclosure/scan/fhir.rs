@@ -195,7 +195,7 @@ impl Fhir {
     }
 
     /// A resource has ended.
-    fn leave_resource(&mut self, place: Place, hits: &mut Vec<Hit>) {
+    fn leave_resource(&mut self, hits: &mut Vec<Hit>) {
         if self.resources.last().is_some_and(|resource| resource.kind == Kind::Unknown) {
             // Nothing says that it is not a Patient.
             self.release(self.resources.len().saturating_sub(1), hits);
@@ -209,9 +209,7 @@ impl Fhir {
         {
             self.know(logical);
         }
-        if place == Place::Contained
-            && let Some(logical) = resource.fragment
-        {
+        if let Some(logical) = resource.fragment {
             self.know(logical);
         }
     }
@@ -270,12 +268,17 @@ impl Guide for Fhir {
             }
             Place::Id => {
                 if let (Some(resource), Ok(id)) = (self.resources.last_mut(), std::str::from_utf8(bytes)) {
-                    resource.id = Some(Logical::id(id));
-                    resource.fragment = Some(Logical::fragment(id));
+                    if resource.kind != Kind::Other {
+                        resource.id = Some(Logical::id(id));
+                    }
+                    if resource.contained {
+                        resource.fragment = Some(Logical::fragment(id));
+                    }
                 }
             }
             Place::FullUrl => {
-                if let Ok(url) = std::str::from_utf8(bytes) {
+                // A reference with a path is known by its id.
+                if let Some(url) = std::str::from_utf8(bytes).ok().filter(|url| !url.contains('/')) {
                     self.know(Logical::url(url));
                 }
             }
@@ -293,7 +296,7 @@ impl Guide for Fhir {
     fn enter_object(&mut self, place: Place, at: u64) {
         match place {
             Place::Root | Place::Resource | Place::Contained => {
-                self.resources.push(Resource::new(at));
+                self.resources.push(Resource::new(at, place == Place::Contained));
             }
             Place::Identifier | Place::ReferenceIdentifier => self.identifier = Identifier::default(),
             Place::Reference => self.reference = Reference::default(),
@@ -303,7 +306,7 @@ impl Guide for Fhir {
 
     fn leave_object(&mut self, place: Place, hits: &mut Vec<Hit>) {
         match place {
-            Place::Root | Place::Resource | Place::Contained => self.leave_resource(place, hits),
+            Place::Root | Place::Resource | Place::Contained => self.leave_resource(hits),
             Place::Identifier | Place::ReferenceIdentifier => {
                 let identifier = std::mem::take(&mut self.identifier);
                 if identifier.ours == Some(false) || identifier.reasons.is_empty() {

@@ -204,7 +204,7 @@ impl<G: Guide> Walker<G> {
             let offset = self.read + at as u64;
             at += match self.at {
                 At::After | At::Member | At::Key if self.in_object() => {
-                    let len = self.members(rest)?;
+                    let len = self.members(rest, hits)?;
                     let offset = offset + len as u64;
                     let rest = rest.get(len..).unwrap_or_default();
                     len + if matches!(self.at, At::After | At::Member | At::Key | At::Value) {
@@ -244,22 +244,26 @@ impl<G: Guide> Walker<G> {
         self.stack.last().is_some_and(|frame| frame.is_object)
     }
 
-    /// Passes the members of an object that are of no interest and stand in this piece as a whole; returns how far.
-    /// It does what the steps one by one would do, only faster.
-    fn members(&mut self, rest: &[u8]) -> Result<usize, Fault> {
+    /// Passes the members of an object that stand in this piece as a whole, up to the first in which something may
+    /// stand; returns how far. It does what the steps one by one would do, only faster.
+    fn members(&mut self, rest: &[u8], hits: &mut Vec<Hit>) -> Result<usize, Fault> {
         let Some(frame) = self.stack.last().copied() else { return Ok(0) };
         // What was passed, up to the end of a member.
         let mut passed = 0;
         while let Some(key) = bytes::key(rest, passed, self.at == At::After) {
             let node = self.guide.key(frame.node, key.text);
-            let wanted = node.is_some_and(|node| self.guide.wants(node));
-            let end = match rest.get(key.value) {
-                Some(b'"') if !wanted => bytes::closing(rest, key.value + 1),
-                Some(b'-' | b'0'..=b'9') if !wanted => bytes::ended_literal(rest, key.value),
-                Some(b't' | b'f' | b'n') if !wanted => bytes::ended_word(rest, key.value),
-                Some(b'{' | b'[') if !node.is_some_and(|node| self.guide.enters(node)) => {
-                    let is_object = rest.get(key.value) == Some(&b'{');
-                    let mut skip = Skip::begin(is_object, DEPTH_MAX.saturating_sub(self.stack.len()))?;
+            let wanted = node.filter(|node| self.guide.wants(*node));
+            let end = match (rest.get(key.value), wanted) {
+                (Some(b'"'), None) => bytes::closing(rest, key.value + 1),
+                (Some(b'"'), Some(node)) => bytes::plain_text(rest, key.value + 1).map(|text| {
+                    let is_short = text.len() <= KEPT_BYTES_MAX;
+                    self.guide.scalar(node, if is_short { Scalar::Text(text) } else { Scalar::Unreadable }, hits);
+                    key.value + text.len() + 2
+                }),
+                (Some(b'-' | b'0'..=b'9'), None) => bytes::ended_literal(rest, key.value),
+                (Some(b't' | b'f' | b'n'), None) => bytes::ended_word(rest, key.value),
+                (Some(byte @ (b'{' | b'[')), _) if !node.is_some_and(|node| self.guide.enters(node)) => {
+                    let mut skip = Skip::begin(*byte == b'{', DEPTH_MAX.saturating_sub(self.stack.len()))?;
                     match skip.run(rest.get(key.value + 1..).unwrap_or_default())? {
                         Some(len) => Some(key.value + 1 + len),
                         None => {
@@ -269,12 +273,12 @@ impl<G: Guide> Walker<G> {
                         }
                     }
                 }
-                Some(_) => {
+                (Some(_), _) => {
                     self.node = node;
                     self.at = At::Value;
                     return Ok(key.value);
                 }
-                None => None,
+                (None, _) => None,
             };
             let Some(end) = end else { break };
             self.at = At::After;

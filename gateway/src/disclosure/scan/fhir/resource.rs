@@ -14,6 +14,9 @@ pub(super) struct Resource {
     pub(super) late: bool,
     /// Identities that wait for its type.
     pub(super) waiting: SmallVec<[PatientId; 1]>,
+    /// It stands within another.
+    pub(super) contained: bool,
+    /// Its id, unless it is known to be no Patient.
     pub(super) id: Option<Logical>,
     /// As others in the same resource refer to it.
     pub(super) fragment: Option<Logical>,
@@ -27,7 +30,7 @@ pub(super) enum Kind {
 }
 
 impl Resource {
-    pub(super) fn new(start: u64) -> Self {
+    pub(super) fn new(start: u64, contained: bool) -> Self {
         Self {
             start,
             kind: Kind::Unknown,
@@ -35,6 +38,7 @@ impl Resource {
             is_bundle: false,
             late: false,
             waiting: SmallVec::new(),
+            contained,
             id: None,
             fragment: None,
         }

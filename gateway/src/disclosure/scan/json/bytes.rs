@@ -67,6 +67,14 @@ pub(super) fn closing(rest: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// The rest of a string, if it stands here as a whole and has no escapes.
+#[inline]
+pub(super) fn plain_text(rest: &[u8], at: usize) -> Option<&[u8]> {
+    let text = rest.get(at..)?;
+    let (text, end) = text.split_at_checked(quote_or_escape(text)?)?;
+    (end.first() == Some(&b'"')).then_some(text)
+}
+
 /// The index after a number that begins here; `None` if it may go on.
 #[inline]
 pub(super) fn ended_literal(rest: &[u8], at: usize) -> Option<usize> {
