@@ -50,8 +50,8 @@ pub enum Hit {
     Patient {
         /// Who.
         id: PatientId,
-        /// Where: in a list the element's index, in [`Form::Text`] the order of appearance. Later ones have no lower
-        /// number.
+        /// Where: of a list the element's index, of lines, events and documents in a row theirs; in a text of its own
+        /// the number of hits before it, so that the order is that of appearance.
         position: u32,
     },
     /// Somebody stands there who cannot be read. Each reason is told once.
@@ -86,7 +86,7 @@ pub struct Scanner {
 #[derive(Debug)]
 enum Inner {
     Text(text::Scan),
-    Json(json::Walker<paths::Paths>),
+    Json(Box<json::Walker<paths::Paths>>),
     Fhir(Box<json::Walker<fhir::Fhir>>),
     Events(Box<events::Events>),
 }
@@ -95,10 +95,12 @@ impl Scanner {
     /// A scanner at a body's start.
     pub fn new(form: Form, reading: Reading) -> Self {
         let inner = match form {
-            Form::Json(paths) => Inner::Json(json::Walker::new(paths::Paths::new(paths, false, reading), None)),
+            Form::Json(paths) => {
+                Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, false, reading), None)))
+            }
             Form::Lines(paths) => {
                 // RFC 7464 has a record separator before each document.
-                Inner::Json(json::Walker::new(paths::Paths::new(paths, true, reading), Some(0x1e)))
+                Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, true, reading), Some(0x1e))))
             }
             Form::Fhir => Inner::Fhir(Box::new(json::Walker::new(fhir::Fhir::new(reading), None))),
             Form::Events(form) => Inner::Events(Box::new(events::Events::new(*form, reading))),

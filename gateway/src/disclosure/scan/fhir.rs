@@ -108,7 +108,7 @@ impl Fhir {
     fn own(&mut self, id: PatientId, hits: &mut Vec<Hit>) {
         let Some(resource) = self.resources.last_mut() else { return };
         match resource.kind {
-            Kind::Other => {}
+            Kind::Other | Kind::Bundle => {}
             Kind::Patient => {
                 resource.named = true;
                 self.tell(id, hits);
@@ -257,18 +257,14 @@ impl Guide for Fhir {
             Place::ResourceType => {
                 let kind = match bytes {
                     b"Patient" => Kind::Patient,
+                    b"Bundle" => Kind::Bundle,
                     _ => Kind::Other,
                 };
-                // What stands before the entries of a Bundle is about nobody.
-                let is_bundle = bytes == b"Bundle" && self.resources.len() == 1;
-                if let Some(resource) = self.resources.last_mut().filter(|_| is_bundle) {
-                    resource.is_bundle = true;
-                }
                 self.kind(kind, hits);
             }
             Place::Id => {
                 if let (Some(resource), Ok(id)) = (self.resources.last_mut(), std::str::from_utf8(bytes)) {
-                    if resource.kind != Kind::Other {
+                    if matches!(resource.kind, Kind::Unknown | Kind::Patient) {
                         resource.id = Some(Logical::id(id));
                     }
                     if resource.contained {
@@ -333,7 +329,8 @@ impl Guide for Fhir {
         self.arrays += 1;
         if place == Place::Entry && self.entries.is_none() {
             self.entries = Some((self.arrays, 0));
-            if self.resources.last().is_some_and(|resource| resource.is_bundle) {
+            // What stands before the entries of a Bundle is about nobody.
+            if let [Resource { kind: Kind::Bundle, .. }] = self.resources.as_slice() {
                 self.hold.release_document();
             }
         }

@@ -264,14 +264,12 @@ impl<G: Guide> Walker<G> {
                 (Some(b't' | b'f' | b'n'), None) => bytes::ended_word(rest, key.value),
                 (Some(byte @ (b'{' | b'[')), _) if !node.is_some_and(|node| self.guide.enters(node)) => {
                     let mut skip = Skip::begin(*byte == b'{', DEPTH_MAX.saturating_sub(self.stack.len()))?;
-                    match skip.run(rest.get(key.value + 1..).unwrap_or_default())? {
-                        Some(len) => Some(key.value + 1 + len),
-                        None => {
-                            self.skip = skip;
-                            self.at = At::InSkip;
-                            return Ok(rest.len());
-                        }
-                    }
+                    let Some(len) = skip.run(rest.get(key.value + 1..).unwrap_or_default())? else {
+                        self.skip = skip;
+                        self.at = At::InSkip;
+                        return Ok(rest.len());
+                    };
+                    Some(key.value + 1 + len)
                 }
                 (Some(_), _) => {
                     self.node = node;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// A guide along paths.
 #[derive(Debug)]
 pub(super) struct Paths {
-    paths: Arc<[FieldPath]>,
+    fields: Arc<[FieldPath]>,
     branches: Vec<Branch>,
     reading: Reading,
     out: Hits,
@@ -92,10 +92,11 @@ enum System {
 }
 
 impl Paths {
-    pub(super) fn new(paths: Arc<[FieldPath]>, lines: bool, reading: Reading) -> Self {
+    pub(super) fn new(fields: Arc<[FieldPath]>, lines: bool, reading: Reading) -> Self {
+        let root = Branch { path: 0, depth: 0, ends: false, beneath: 0, first: None, next: None, lengths: 0 };
         let mut guide = Self {
-            branches: Vec::with_capacity(1 + paths.iter().map(|path| path.keys().len()).sum::<usize>()),
-            paths: Arc::clone(&paths),
+            fields,
+            branches: vec![root],
             reading,
             out: Hits::default(),
             hold: Hold::default(),
@@ -105,8 +106,7 @@ impl Paths {
             arrays: 0,
             objects: SmallVec::new(),
         };
-        guide.branches.push(Branch { path: 0, depth: 0, ends: false, beneath: 0, first: None, next: None, lengths: 0 });
-        for (index, path) in paths.iter().enumerate() {
+        for (index, path) in Arc::clone(&guide.fields).iter().enumerate() {
             guide.grow(index, path);
         }
         guide
@@ -156,7 +156,7 @@ impl Paths {
         let mut next = self.branches.get(of)?.first;
         while let Some(index) = next {
             let branch = self.branches.get(index)?;
-            if self.paths.get(branch.path)?.keys().get(branch.depth)?.as_bytes().eq_ignore_ascii_case(key) {
+            if self.fields.get(branch.path)?.keys().get(branch.depth)?.as_bytes().eq_ignore_ascii_case(key) {
                 return Some(index);
             }
             next = branch.next;

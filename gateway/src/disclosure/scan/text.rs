@@ -61,7 +61,7 @@ struct Kept {
 
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("len", &self.len).field("from", &self.from).finish()
+        f.debug_struct("Kept").field("len", &self.len).field("from", &self.from).finish_non_exhaustive()
     }
 }
 

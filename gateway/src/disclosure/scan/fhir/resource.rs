@@ -9,7 +9,6 @@ pub(super) struct Resource {
     pub(super) kind: Kind,
     /// An identity of it was told.
     pub(super) named: bool,
-    pub(super) is_bundle: bool,
     /// It is too long to wait for its type.
     pub(super) late: bool,
     /// Identities that wait for its type.
@@ -26,6 +25,7 @@ pub(super) struct Resource {
 pub(super) enum Kind {
     Unknown,
     Patient,
+    Bundle,
     Other,
 }
 
@@ -35,7 +35,6 @@ impl Resource {
             start,
             kind: Kind::Unknown,
             named: false,
-            is_bundle: false,
             late: false,
             waiting: SmallVec::new(),
             contained,

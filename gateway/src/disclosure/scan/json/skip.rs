@@ -51,7 +51,7 @@ impl Skip {
 
     /// Looks at a block of which `len` bytes count.
     fn block(&mut self, block: &[u8; BLOCK], len: usize) -> Result<Option<usize>, Fault> {
-        let has_escapes = block.iter().fold(false, |any, byte| any | (*byte == b'\\'));
+        let has_escapes = block.iter().fold(0, |any, byte| any | u8::from(*byte == b'\\')) != 0;
         let escapes = if has_escapes { mask(block, |byte| byte == b'\\') } else { 0 };
         let mut quotes = mask(block, |byte| byte == b'"');
         if escapes != 0 || self.escape {
@@ -90,7 +90,7 @@ impl Skip {
 
     /// Which bytes are escaped, and whether the byte after the block is.
     fn escaped(&mut self, mut escapes: u64, len: usize) -> u64 {
-        let mut escaped = u64::from(self.escape);
+        let mut literal = u64::from(self.escape);
         if self.escape {
             escapes &= !1;
         }
@@ -100,9 +100,9 @@ impl Skip {
             // Both are used up: an escaped backslash escapes nothing.
             escapes &= !(0b11 << at);
             self.escape = at + 1 == len;
-            escaped |= 1_u64.checked_shl(at as u32 + 1).unwrap_or(0);
+            literal |= 1_u64.checked_shl(at as u32 + 1).unwrap_or(0);
         }
-        escaped
+        literal
     }
 }
 

@@ -55,7 +55,7 @@ fn digits(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_digit)
 }
 
-fn byte(text: &[u8], index: Option<usize>, test: impl Fn(&u8) -> bool) -> bool {
+fn near(text: &[u8], index: Option<usize>, test: impl Fn(&u8) -> bool) -> bool {
     index.and_then(|index| text.get(index)).is_some_and(test)
 }
 
@@ -107,7 +107,7 @@ fn read_at(text: &[u8], run: usize, start: usize) -> Option<String> {
                 && (count == 0 || (count == 1 && text[end] == b'-'));
             let whole = at + 4;
             if (plain || reserve)
-                && !byte(text, Some(whole), u8::is_ascii_digit)
+                && !near(text, Some(whole), u8::is_ascii_digit)
                 && !text.get(whole..whole + 23).is_some_and(|rest| uuid(&[b"01234567-0123".as_slice(), rest].concat()))
             {
                 let sign = if plus && length == 6 { b"+" } else { b"-" };
@@ -116,7 +116,7 @@ fn read_at(text: &[u8], run: usize, start: usize) -> Option<String> {
         }
     }
     for (id, whole) in ways {
-        if byte(text, Some(whole), u8::is_ascii_alphabetic) {
+        if near(text, Some(whole), u8::is_ascii_alphabetic) {
             continue;
         }
         let Ok(id) = parse_with(std::str::from_utf8(&id).expect("ASCII"), READING.year, READING.series) else {
@@ -129,10 +129,10 @@ fn read_at(text: &[u8], run: usize, start: usize) -> Option<String> {
         if start >= 12 && hex(&text[start - 12..start]) || whole >= 36 && uuid(&text[whole - 36..whole]) {
             continue;
         }
-        if start == run && byte(text, start.checked_sub(1), |byte| *byte == b'.') {
+        if start == run && near(text, start.checked_sub(1), |byte| *byte == b'.') {
             let before = &text[..start - 1];
             let count = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-            if count > 8 || count > 0 && !byte(before, before.len().checked_sub(count + 1), |byte| *byte == b'.') {
+            if count > 8 || count > 0 && !near(before, before.len().checked_sub(count + 1), |byte| *byte == b'.') {
                 continue;
             }
         }
@@ -145,7 +145,7 @@ fn read_at(text: &[u8], run: usize, start: usize) -> Option<String> {
 pub(super) fn read(text: &[u8]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for run in 0..text.len() {
-        if !text[run].is_ascii_digit() || byte(text, run.checked_sub(1), u8::is_ascii_digit) {
+        if !text[run].is_ascii_digit() || near(text, run.checked_sub(1), u8::is_ascii_digit) {
             continue;
         }
         let length = text[run..].iter().take_while(|byte| byte.is_ascii_digit()).count();
