@@ -47,6 +47,8 @@ const GATEWAY: Rules = Rules {
         ("recorder", &["clock", "journal", "keys", "task"]),
         ("shipper", &["clock", "journal", "keys", "task"]),
         ("journal_cli", &["clock", "config", "journal", "shipper"]),
+        // What is looked for where nothing is said.
+        ("discover", &["disclosure", "patient", "route"]),
         // Connections and servers behind.
         ("client", &["clock", "directory", "task"]),
         ("upstream", &["config", "route", "task"]),
@@ -61,6 +63,8 @@ const GATEWAY: Rules = Rules {
                 "clock",
                 "config",
                 "directory",
+                "disclosure",
+                "discover",
                 "geo",
                 "hygiene",
                 "keys",
