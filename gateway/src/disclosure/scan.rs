@@ -85,7 +85,7 @@ pub struct Scanner {
 
 #[derive(Debug)]
 enum Inner {
-    Text(text::Scan),
+    Text(Box<text::Scan>),
     Json(Box<json::Walker<paths::Paths>>),
     Fhir(Box<json::Walker<fhir::Fhir>>),
     Events(Box<events::Events>),
@@ -104,7 +104,7 @@ impl Scanner {
             }
             Form::Fhir => Inner::Fhir(Box::new(json::Walker::new(fhir::Fhir::new(reading), None))),
             Form::Events(form) => Inner::Events(Box::new(events::Events::new(*form, reading))),
-            Form::Text => Inner::Text(text::Scan::new(reading)),
+            Form::Text => Inner::Text(Box::new(text::Scan::new(reading))),
         };
         Self { inner }
     }

@@ -55,8 +55,8 @@ fn digits(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_digit)
 }
 
-fn near(text: &[u8], index: Option<usize>, test: impl Fn(&u8) -> bool) -> bool {
-    index.and_then(|index| text.get(index)).is_some_and(test)
+fn near(text: &[u8], index: Option<usize>, fits: impl Fn(&u8) -> bool) -> bool {
+    index.and_then(|index| text.get(index)).is_some_and(fits)
 }
 
 /// Whether an escape ends before `at` that begins before `run`.
