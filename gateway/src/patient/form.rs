@@ -47,11 +47,15 @@ pub(super) fn each(raw: &[u8], mut take: impl FnMut(&[u8], &[u8])) {
     }
 }
 
-/// Whether a field has this name. A FHIR modifier (`subject:Patient`) and PHP's brackets (`id[]`) do not count.
+/// Whether a field has this name. A FHIR modifier (`subject:Patient`) and PHP's brackets (`id[]`) do not count, nor what
+/// PHP drops besides: spaces before a name, and what follows on a NUL. `.`, space and `[` it takes for `_`.
 pub(super) fn same_name(key: &[u8], name: &str) -> bool {
     let name = name.as_bytes();
+    let key = key.trim_ascii_start();
+    let same =
+        |(key, name): (&u8, &u8)| key.eq_ignore_ascii_case(name) || *name == b'_' && matches!(key, b'.' | b' ' | b'[');
     match key.split_at_checked(name.len()) {
-        Some((head, tail)) => head.eq_ignore_ascii_case(name) && matches!(tail.first(), None | Some(b':' | b'[')),
+        Some((head, tail)) => head.iter().zip(name).all(same) && matches!(tail.first(), None | Some(b':' | b'[' | 0)),
         None => false,
     }
 }

@@ -123,6 +123,54 @@ fn in_the_query() {
 }
 
 #[test]
+fn whichever_part_of_a_text_is_taken_for_the_number() {
+    let route = one("query", "identifier");
+    let query = |value: &str| read(&route, &Asked { query: Some(&format!("identifier={value}")), ..Asked::default() });
+    for both in [
+        format!("{A}^^^{B}"),
+        format!("{A}:{B}"),
+        format!("{A}|{B}"),
+        format!("x|{A}|{B}"),
+        format!("{A}/{B}"),
+        format!("Patient/{A}/Patient/{B}"),
+        format!("https://x.example/Patient/{A}?other={B}"),
+        format!("Patient/{A}%23{B}"),
+    ] {
+        assert_eq!(query(&both), found(&[A, B]), "{both}");
+    }
+    // What else stands there is not understood, and told.
+    for both in
+        [format!("{A}+{B}"), format!("{A}?identifier={B}"), format!("{A}%26identifier={B}"), format!("{A}%c3%a5{B}")]
+    {
+        let told = (vec![A.to_owned(), B.to_owned()], vec![Reason::PatientForm]);
+        assert_eq!(query(&both), told, "{both}");
+    }
+    assert_eq!(query(&format!("{A}%252f{B}")), (vec![A.to_owned()], vec![Reason::PatientForm]));
+    assert_eq!(query(&format!("Practitioner/{A}")), problem(Reason::PatientAbsent));
+    assert_eq!(query(&format!("{A}^^^%26urn:oid:1.2.752.129.2.1.3.1%26ISO")), found(&[A]));
+}
+
+#[test]
+fn names_of_fields_as_php_reads_them() {
+    let route = one("query", "patient_id");
+    let query = |query: &str| read(&route, &Asked { query: Some(query), ..Asked::default() });
+    for name in [
+        "+patient_id",
+        "%20%20patient_id",
+        "patient.id",
+        "patient+id",
+        "patient%5bid",
+        "patient_id%00x",
+        "Patient.Id[1]",
+    ] {
+        assert_eq!(query(&format!("{name}={A}")), found(&[A]), "{name}");
+    }
+    for name in ["patient-id", "patientid", "x.patient_id", "patient_id2"] {
+        assert_eq!(query(&format!("{name}={A}")), problem(Reason::PatientAbsent), "{name}");
+    }
+}
+
+#[test]
 fn in_a_header() {
     let route = one("header", "X-Patient-Id");
     let asked = Asked { headers: vec![("x-patient-id", A), ("X-PATIENT-ID", B)], ..Asked::default() };

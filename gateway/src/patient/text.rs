@@ -1,7 +1,8 @@
 //! From the text of a field to patients.
 //!
 //! Understood: an identity; FHIR's token `system|value`; FHIR's reference `Patient/identity`; `urn:oid:…:identity`
-//! and HL7's `identity^^^…`; several of these with `,` between.
+//! and HL7's `identity^^^…`; several of these with `,` between. Programs differ in which part of a text they take for the
+//! number, so wherever a text has parts, each identity in it is found.
 
 use super::{Extraction, Reading};
 use contract::identity::{IdentityError, IdentityKind, PatientId, parse_with};
@@ -63,11 +64,13 @@ pub(crate) fn identities<'t>(text: &'t str, reading: Reading, say: &mut impl FnM
             Some((named, value)) => (Some(named.trim_end_matches('\\')).filter(|named| !named.is_empty()), value),
             None => (None, part),
         };
+        // Who knows no such tokens may take for the number what stands before `|`.
+        numbers(named.unwrap_or_default(), reading, say);
         one(part, value, named, reading, say);
     }
 }
 
-fn one<'t>(whole: &str, value: &'t str, named: Option<&str>, reading: Reading, say: &mut impl FnMut(Said<'t>)) {
+fn one<'t>(whole: &str, value: &'t str, named: Option<&'t str>, reading: Reading, say: &mut impl FnMut(Said<'t>)) {
     let value = value.trim().trim_matches('"').trim();
     if value.is_empty() {
         // `system|` asks for all who have a number of that series: nobody in particular.
@@ -80,22 +83,14 @@ fn one<'t>(whole: &str, value: &'t str, named: Option<&str>, reading: Reading, s
         Ok(id) => return say(Said::Patient(id)),
         Err(error) => error,
     };
-    if let Some(reference) = reference(value) {
-        return match reference {
-            Reference::Patient(id) => match parse_with(id, reading.year, reading.series) {
-                Ok(id) => say(Said::Patient(id)),
-                Err(error) => say(Said::Logical { id, reason: reason(error) }),
-            },
-            // A practitioner, a location: no patient, and so no problem.
-            Reference::Other => {}
-        };
+    let path = value.split(['?', '#']).next().unwrap_or(value);
+    if path.contains('/') {
+        references(path, reading, say);
+        return numbers(value.get(path.len()..).unwrap_or_default(), reading, say);
     }
-    if let Some(id) = value
-        .rsplit([':', '^'])
-        .chain(value.split([':', '^']))
-        .find_map(|part| parse_with(part, reading.year, reading.series).ok())
-    {
-        return say(Said::Patient(id));
+    numbers(value, reading, say);
+    if value.split([':', '^']).any(|part| parse_with(part, reading.year, reading.series).is_ok()) {
+        return;
     }
     if named.is_none_or(is_identity_system) {
         say(Said::Unread { reason: reason(error), unsaid: named.is_none() });
@@ -112,24 +107,33 @@ pub(super) fn term(bytes: &[u8], out: &mut Extraction) {
     out.add_term(&text);
 }
 
-enum Reference<'a> {
-    Patient(&'a str),
-    Other,
-}
-
-/// FHIR's reference: `Patient/id`, also absolute or with a version.
-fn reference(text: &str) -> Option<Reference<'_>> {
-    let path = text.split(['?', '#']).next().unwrap_or(text);
-    if !path.contains('/') {
-        return None;
-    }
-    let mut segments = path.split('/');
-    while let Some(segment) = segments.next() {
-        if segment.eq_ignore_ascii_case("Patient") {
-            return Some(segments.next().map_or(Reference::Other, Reference::Patient));
+/// Tells each identity that stands in a text, whatever stands between them.
+fn numbers<'t>(text: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>)) {
+    for word in text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '+')) {
+        if let Ok(id) = parse_with(word, reading.year, reading.series) {
+            say(Said::Patient(id));
         }
     }
-    Some(Reference::Other)
+}
+
+/// Reads FHIR's reference: `Patient/id`, also absolute or with a version. One to a practitioner or a location names no
+/// patient, and so is no problem; what begins with an identity is no reference.
+fn references<'t>(path: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>)) {
+    let mut segments = path.split('/');
+    let first = segments.clone().next().unwrap_or_default();
+    if parse_with(first, reading.year, reading.series).is_ok() {
+        return numbers(path, reading, say);
+    }
+    while let Some(segment) = segments.next() {
+        if segment.eq_ignore_ascii_case("Patient")
+            && let Some(id) = segments.next()
+        {
+            say(match parse_with(id, reading.year, reading.series) {
+                Ok(id) => Said::Patient(id),
+                Err(error) => Said::Logical { id, reason: reason(error) },
+            });
+        }
+    }
 }
 
 /// Whether an identifier system names one of the series of patients' identities: `urn:oid:…` or the bare OID.
