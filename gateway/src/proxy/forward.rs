@@ -57,7 +57,7 @@ pub(super) fn request(
         upstream.remove_header(name);
     }
     // Our session is a key to everything the user may do: no backend needs it, the assertion says who acts.
-    if is_bearer(downstream.headers.get(header::AUTHORIZATION)) {
+    if shows_token(&downstream.headers) {
         upstream.remove_header(&header::AUTHORIZATION);
     }
     if downstream.headers.contains_key(header::COOKIE) {
@@ -238,8 +238,9 @@ pub(super) fn token(headers: &http::HeaderMap) -> Option<&[u8]> {
     found.all(|other| other == first).then_some(first)
 }
 
-fn is_bearer(value: Option<&HeaderValue>) -> bool {
-    value.is_some_and(|value| bearer(value).is_some())
+/// Whether any `Authorization` is a bearer token. It need not be the first.
+fn shows_token(headers: &http::HeaderMap) -> bool {
+    headers.get_all(header::AUTHORIZATION).iter().any(|value| bearer(value).is_some())
 }
 
 fn bearer(value: &HeaderValue) -> Option<&[u8]> {
@@ -327,6 +328,15 @@ mod tests {
         assert_eq!(token(&both), None);
         assert_eq!(token(&headers(&[(header::AUTHORIZATION, "bearer abc")])), Some(&b"abc"[..]));
         assert_eq!(token(&headers(&[(header::AUTHORIZATION, "Basic abc")])), None);
+    }
+
+    #[test]
+    fn a_token_behind_another_authorization_is_seen() {
+        let both = [(header::AUTHORIZATION, "Basic abc"), (header::AUTHORIZATION, "Bearer abc")];
+        assert_eq!(token(&headers(&both)), Some(&b"abc"[..]));
+        assert!(shows_token(&headers(&both)));
+        assert!(!shows_token(&headers(&[(header::AUTHORIZATION, "Basic abc")])));
+        assert!(!shows_token(&headers(&[])));
     }
 
     #[test]
