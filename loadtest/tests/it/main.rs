@@ -8,6 +8,7 @@ mod bare;
 mod browser;
 mod certificates;
 mod config;
+mod confusion;
 mod edges;
 mod examples;
 mod grafana;

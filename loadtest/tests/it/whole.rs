@@ -55,8 +55,11 @@ pub(crate) fn run(command: &mut Command) -> String {
 
 /// Where a program is that a test needs. Without it the test is skipped, but never in CI.
 pub(crate) fn tool(names: &[&str]) -> Option<PathBuf> {
-    let folders: Vec<PathBuf> =
+    let mut folders: Vec<PathBuf> =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    // Where Debian has servers, for others than root, too; and where `.ci/test` puts Python's tools.
+    folders.push(PathBuf::from("/usr/sbin"));
+    folders.push(Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools").join("bin"));
     let found =
         names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file());
     if found.is_none() {

@@ -130,19 +130,35 @@ impl Wire {
         Ok(answer)
     }
 
+    /// Reads what comes next; 0 when the other end has closed.
+    pub(crate) async fn more(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        match tokio::time::timeout(LIMIT, self.0.read_buf(bytes)).await {
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            Ok(Err(error)) if is_close(&error) => Ok(0),
+            Ok(read) => read,
+        }
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) async fn ends(&mut self) {
+        let _ = self.0.shutdown().await;
+    }
+
     /// Reads until the other end closes, and gives what came.
     pub(crate) async fn rest(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         match tokio::time::timeout(LIMIT, self.0.read_to_end(&mut bytes)).await {
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
-            // Closed without TLS' own good-bye: closed all the same.
-            Ok(Err(error)) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
-                Ok(bytes)
-            }
+            Ok(Err(error)) if is_close(&error) => Ok(bytes),
             Ok(Err(error)) => Err(error),
             Ok(Ok(_)) => Ok(bytes),
         }
     }
+}
+
+/// Closed without TLS' own good-bye: closed all the same.
+fn is_close(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
 }
 
 /// Connects and asks for something; the alert with which the handshake is refused, if it is.
