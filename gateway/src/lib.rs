@@ -26,6 +26,7 @@ pub mod problem;
 pub mod proxy;
 pub mod recorder;
 pub mod route;
+pub mod seal_key_cli;
 pub mod serve;
 pub mod shipper;
 pub mod task;

@@ -13,7 +13,7 @@ use crate::directory::{self, Directory, disk};
 use crate::geo::Geo;
 use crate::journal::storage::Disk;
 use crate::journal::{self, Journal, State};
-use crate::keys::NodeKeys;
+use crate::keys::{NodeKeys, SealKeys};
 use crate::listener::{self, Listener};
 use crate::ops::Ops;
 use crate::proxy::{self, Proxy};
@@ -39,7 +39,7 @@ use zeroize::Zeroizing;
 /// Runs the gateway until it is told to stop.
 pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<()> {
     let registry = Registry::new();
-    let keys = NodeKeys::open(&config.node.state_dir)?;
+    let keys = NodeKeys::open(&config.node.state_dir, &config.node.name)?;
     let clickhouse_key = secret(&config.clickhouse.key_file)?;
     let pseudonyms = PseudonymKey::from_hex(&secret(&config.identity.pseudonym_key)?)
         .with_context(|| config.identity.pseudonym_key.display().to_string())?;
@@ -180,7 +180,7 @@ fn open_journal(config: &Config, registry: &Registry) -> anyhow::Result<Journal>
 fn open_shipper(
     config: &Config,
     journal: &Journal,
-    seal_key: contract::seal::SealKey,
+    seal_keys: SealKeys,
     key: Zeroizing<String>,
     registry: &Registry,
 ) -> anyhow::Result<Shipper> {
@@ -197,7 +197,7 @@ fn open_shipper(
         wait: config.clickhouse.batch_wait,
         ledger_path: ledger_path(&config.journal.dir),
     };
-    Ok(Shipper::open(journal.clone(), settings, seal_key, shipper::Metrics::new(registry)?)?)
+    Ok(Shipper::open(journal.clone(), settings, seal_keys, shipper::Metrics::new(registry)?)?)
 }
 
 /// Where the shipper's book is: with the journal it belongs to.

@@ -29,7 +29,7 @@ const GATEWAY: Rules = Rules {
         ("console", &[]),
         ("geo", &[]),
         ("journal", &[]),
-        ("keys", &[]),
+        ("keys", &["journal"]),
         ("task", &[]),
         // What a request means, and what is allowed.
         ("hygiene", &["route"]),
@@ -46,6 +46,7 @@ const GATEWAY: Rules = Rules {
         ("recorder", &["clock", "journal", "keys", "task"]),
         ("shipper", &["clock", "journal", "keys", "task"]),
         ("journal_cli", &["clock", "config", "journal", "shipper"]),
+        ("seal_key_cli", &["config", "keys"]),
         // Connections and servers behind.
         ("client", &["clock", "directory", "task"]),
         ("upstream", &["config", "route", "task"]),
