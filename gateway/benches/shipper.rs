@@ -111,11 +111,13 @@ fn ship(rows: u64, number: u64, target: &http::Uri, rows_max: usize) -> Duration
         rows_max,
         wait: Duration::from_millis(10),
         ledger_path: dir.path().join("shipper.ledger"),
+        witness: None,
     };
     let metrics = shipper::Metrics::new(&registry).expect("invariant: the registry is empty");
     let journal = filled(&dir, rows, number * rows);
     std::fs::create_dir_all(dir.path().join("keys")).expect("invariant: the disk takes a folder");
-    let seal_keys = SealKeys::open(&Disk::storage(), dir.path(), &config.node).expect("invariant: the disk takes a key");
+    let seal_keys =
+        SealKeys::open(&Disk::storage(), dir.path(), &config.node).expect("invariant: the disk takes a key");
     let shipper = Shipper::open(journal, config, seal_keys, metrics).expect("invariant: nothing was shipped");
     let stop = CancellationToken::new();
     let runtime =

@@ -4,7 +4,7 @@
 //! The modules read like the life of a request: [`listener`] and [`tls`] take a connection, [`hygiene`] refuses what
 //! could mean two things, [`route`] finds what is asked, [`directory`] knows who asks, [`policy`] decides, [`patient`]
 //! finds whom it is about, [`recorder`] and [`journal`] write it down, [`upstream`] reaches the registry, [`proxy`]
-//! joins them, and [`shipper`] takes the records to ClickHouse.
+//! joins them, and [`shipper`] takes the records to ClickHouse; [`witness`] keeps copies of their seals elsewhere.
 
 pub mod assertion;
 pub mod cli;
@@ -32,3 +32,4 @@ pub mod shipper;
 pub mod task;
 pub mod tls;
 pub mod upstream;
+pub mod witness;

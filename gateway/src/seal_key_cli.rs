@@ -97,7 +97,10 @@ fn show(node: &Node, seen: &Seen, output: Output, out: &mut dyn Write) -> Result
     for SignedHandOver { said, .. } in &seen.history {
         let (old, new) = (key_id(&said.old), key_id(&said.new));
         let (access, auth, at) = (said.access.batch, said.auth.batch, time_text(said.at));
-        writeln!(out, "# {at}: {old} handed over to {new}, from batch {access} of access_log and {auth} of auth_event on")?;
+        writeln!(
+            out,
+            "# {at}: {old} handed over to {new}, from batch {access} of access_log and {auth} of auth_event on"
+        )?;
     }
     writeln!(out, "# For auditor.toml: the first key. From it `auditor verify` follows the hand-overs to the others.")?;
     writeln!(out, "[[seal_key]]\nnode = \"{}\"\nkey = \"{root}\"", node.name)?;
@@ -132,8 +135,8 @@ mod tests {
             threads: None,
         };
         let args = |action, output| Args { action, output };
-        let none = run(&args(Action::Rotate, Output::Table), &node, &mut Vec::new());
-        assert!(matches!(none, Err(CliError::NoKey)));
+        let refused = run(&args(Action::Rotate, Output::Table), &node, &mut Vec::new());
+        assert!(matches!(refused, Err(CliError::NoKey)));
         let first = NodeKeys::open(dir.path(), &node.name).expect("makes keys").seal.current().public();
         assert!(said(&args(Action::Rotate, Output::Table), &node).contains("was made"));
         assert!(said(&args(Action::Rotate, Output::Table), &node).contains("was waiting already"));

@@ -23,6 +23,7 @@ use crate::recorder::{self, Recorder};
 use crate::shipper::{self, Shipper};
 use crate::tls::{self, Verifier};
 use crate::upstream::Upstreams;
+use crate::witness::{self, Spool, Witnesses};
 use anyhow::Context as _;
 use contract::pseudonym::{AuditorPublicKey, PseudonymKey};
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
@@ -62,8 +63,10 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let auditor = Arc::new(AuditorClient::new(Arc::clone(&directory), &config.auditor.directory, copy)?);
 
     let journal = open_journal(&config, &registry)?;
+    let witnesses = Witnesses::open(&config.journal.dir, &config.witness, witness::Metrics::register(&registry)?)?;
     // Before anything is appended: its book is compared with what the last run left.
-    let shipper = open_shipper(&config, &journal, keys.seal, clickhouse_key, &registry)?;
+    let spool = witnesses.as_ref().map(Witnesses::spool);
+    let shipper = open_shipper(&config, &journal, keys.seal, (clickhouse_key, spool), &registry)?;
     let recorder = Recorder::new(journal.clone(), recorder::Metrics::register(&registry)?);
     recorder.started(clock::now())?.durable().await.context("the journal cannot be written")?;
     let sealer = Arc::new(Sealer::start(pseudonyms, auditor_key, recorder.clone(), clock::now()).await?);
@@ -113,6 +116,8 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let (down_sender, down) = watch::channel(false);
     let ship_stop = CancellationToken::new();
     let shipping = crate::task::vital("shipper", shipper.run(ship_stop.clone()));
+    let witness_stop = CancellationToken::new();
+    let witnessing = witnesses.map(|witnesses| witnesses.run(&witness_stop)).unwrap_or_default();
     upstreams.watch(&stop);
     let following = spawn_directory(&auditor, &directory, &clients, &stop);
     spawn_upkeep(&sealer, &floods, &listener, &upstreams, &stop);
@@ -145,6 +150,9 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     }
     ship_stop.cancel();
     let _ended = shipping.await;
+    // What a witness does not take now it gets after the next start.
+    witness_stop.cancel();
+    let _late = tokio::time::timeout(WITNESS_STOP, futures_util::future::join_all(witnessing)).await;
     let closing = tokio::task::spawn_blocking(move || journal.close());
     closing.await.context("the journal could not be closed")?;
     down_sender.send_replace(true);
@@ -181,7 +189,7 @@ fn open_shipper(
     config: &Config,
     journal: &Journal,
     seal_keys: SealKeys,
-    key: Zeroizing<String>,
+    (key, witness): (Zeroizing<String>, Option<Spool>),
     registry: &Registry,
 ) -> anyhow::Result<Shipper> {
     let settings = shipper::Config {
@@ -196,6 +204,7 @@ fn open_shipper(
         rows_max: config.clickhouse.batch_rows_max,
         wait: config.clickhouse.batch_wait,
         ledger_path: ledger_path(&config.journal.dir),
+        witness,
     };
     Ok(Shipper::open(journal.clone(), settings, seal_keys, shipper::Metrics::new(registry)?)?)
 }
@@ -397,3 +406,6 @@ async fn drain(clients: &Arc<Clients>, limit: Duration) {
         clients.cut_all();
     }
 }
+
+/// How long witnesses may take at the end.
+const WITNESS_STOP: Duration = Duration::from_secs(3);

@@ -22,7 +22,8 @@
 //!    be needed to form the row when its outcome comes.
 //! 5. Data keys go before rows that are sealed under them, seals after the rows they cover, and the hand-over to a seal
 //!    key before the first seal by it.
-//! 6. Nothing is dropped. A batch that ClickHouse refuses stays and is tried again, with a loud log line and a metric.
+//! 6. If there are witnesses, the copies of a batch's seals are in their spool before the book says settled.
+//! 7. Nothing is dropped. A batch that ClickHouse refuses stays and is tried again, with a loud log line and a metric.
 //!    Only a frame that cannot be decoded, or that the journal lost, gives no row; both are counted and logged.
 //!
 //! Should the journal be damaged between two tries of a batch, the batch cannot be formed again. Then the rows that can
@@ -67,6 +68,7 @@ use crate::journal::ledger::LedgerError;
 use crate::journal::storage::{Disk, Storage};
 use crate::journal::{Journal, Position, State};
 use crate::keys::SealKeys;
+use crate::witness::Spool;
 use book::Book;
 pub(crate) use book::{BookSeen, peek_book};
 use worker::{Parts, Step, Worker};
@@ -86,6 +88,8 @@ pub struct Config {
     pub wait: Duration,
     /// The book's file; its directory must exist and stay with the journal.
     pub ledger_path: PathBuf,
+    /// Where copies of seals go.
+    pub witness: Option<Spool>,
 }
 
 /// How ClickHouse is reached.
@@ -190,6 +194,7 @@ impl Shipper {
             book,
             sink,
             seal_keys,
+            witness: config.witness,
             metrics,
             node: config.node,
             tenant: config.tenant,

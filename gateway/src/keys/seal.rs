@@ -97,11 +97,7 @@ impl SealKeys {
     }
 
     /// Looks without changing anything. `None` if there is no key yet.
-    pub fn look(
-        storage: &Arc<dyn Storage>,
-        state_dir: &Path,
-        node: &NodeName,
-    ) -> Result<Option<Seen>, KeysError> {
+    pub fn look(storage: &Arc<dyn Storage>, state_dir: &Path, node: &NodeName) -> Result<Option<Seen>, KeysError> {
         let places = Places::new(state_dir);
         let history = read_history(&**storage, &places.history, node)?;
         let next = read_key(&**storage, &places.next)?;

@@ -18,7 +18,7 @@ pub struct Metrics {
     /// Batches that have arrived as a whole.
     pub(super) batches: IntCounter,
     /// Tries that failed, by what failed.
-    failures: [IntCounter; 6],
+    failures: [IntCounter; 7],
     /// From the first send of a batch to its last answer.
     pub(super) ship_seconds: Histogram,
     /// Loads found to be there when ClickHouse was asked after a failure.
@@ -46,10 +46,12 @@ pub(super) enum FailureKind {
     Book = 4,
     /// The seal key could not be handed over.
     Keys = 5,
+    /// Copies of seals could not be kept for the witness.
+    Witness = 6,
 }
 
 impl FailureKind {
-    const NAMES: [&'static str; 6] = ["unreachable", "refused", "schema", "journal", "book", "keys"];
+    const NAMES: [&'static str; 7] = ["unreachable", "refused", "schema", "journal", "book", "keys", "witness"];
 }
 
 impl Metrics {

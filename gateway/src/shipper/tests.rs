@@ -21,6 +21,7 @@ use super::{OpenError, backoff};
 use crate::journal::sim::SimStorage;
 use crate::journal::{self, Config, Journal, Position};
 use crate::keys::{KeysError, SealKeys};
+use crate::witness::{Limits, Spool, SpoolError, To};
 use database::{Database, Fake, Fault};
 use frames::{Frames, Kind};
 
@@ -58,6 +59,26 @@ enum Trouble {
     Open(#[from] OpenError),
     #[error(transparent)]
     Keys(#[from] KeysError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+fn spool(sim: &SimStorage) -> Result<Spool, SpoolError> {
+    let limits = Limits { bytes_max: 1 << 20, tidy_bytes: 1 << 20 };
+    Spool::open(&sim.storage(), Path::new(DIR), [true, false], limits)
+}
+
+/// Every seal that was made is in the spool.
+fn check_copies(sim: &SimStorage, database: &Database) {
+    let (spool, mut copies) = (spool(sim).unwrap(), std::collections::BTreeSet::new());
+    while let Some(chunk) = spool.next(To::File).unwrap() {
+        copies.extend(chunk.lines().filter_map(|(_, copy)| copy).map(|copy| (copy.stream, copy.batch, copy.hash.0)));
+        spool.taken(To::File, chunk.start + chunk.bytes.len() as u64).unwrap();
+    }
+    for seal in database.seals() {
+        let copy = (seal.stream, seal.batch, seal.statement().chain());
+        assert!(copies.contains(&copy), "there is no copy of the seal of batch {}", seal.batch);
+    }
 }
 
 fn worker(
@@ -75,6 +96,7 @@ fn worker(
         book,
         sink: Fake::new(database, sim),
         seal_keys,
+        witness: Some(spool(sim)?),
         metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
         node: node(),
         tenant: tenant.into(),
@@ -307,6 +329,7 @@ fn a_damaged_batch_that_had_arrived_as_a_whole_keeps_its_numbers() {
     assert_eq!(world.database.access().len(), 4);
     assert_eq!(world.database.seals().iter().map(|seal| seal.batch).collect::<Vec<_>>(), [1, 2]);
     world.database.check_seals();
+    check_copies(&world.sim, &world.database);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::sink::{Load, Sink, SinkError};
 use crate::journal::ledger::LedgerError;
 use crate::journal::{AckError, Journal, Position, ReadError};
 use crate::keys::{KeysError, SealKeys};
+use crate::witness::{Spool, SpoolError};
 
 /// What a worker is made of.
 pub(super) struct Parts<S> {
@@ -26,6 +27,7 @@ pub(super) struct Parts<S> {
     pub(super) book: Book,
     pub(super) sink: S,
     pub(super) seal_keys: SealKeys,
+    pub(super) witness: Option<Spool>,
     pub(super) metrics: Metrics,
     pub(super) node: NodeName,
     pub(super) tenant: Text,
@@ -56,6 +58,8 @@ pub(super) enum Failure {
     Book(#[from] LedgerError),
     #[error("the seal key could not be handed over")]
     Keys(#[from] KeysError),
+    #[error("copies of seals could not be kept for the witness")]
+    Witness(#[from] SpoolError),
     #[error("frames below {end} belong to a batch that was sent, and the journal gives out only those below {durable}")]
     NotYetDurable { end: u64, durable: Position },
 }
@@ -69,6 +73,7 @@ impl Failure {
             Self::Read(_) | Self::Ack(_) | Self::NotYetDurable { .. } => FailureKind::Journal,
             Self::Book(_) => FailureKind::Book,
             Self::Keys(_) => FailureKind::Keys,
+            Self::Witness(_) => FailureKind::Witness,
         }
     }
 }
@@ -141,7 +146,11 @@ impl<S: Sink> Worker<S> {
             let mark = self.parts.book.mark();
             let edge = |stream| Edge { batch: mark.of(stream).batch, previous: mark.of(stream).previous };
             if self.parts.seal_keys.hand_over(edge(Stream::Access), edge(Stream::Auth), now)? {
-                tracing::info!(access_batch = mark.access.batch, auth_batch = mark.auth.batch, "the next seal key signs");
+                tracing::info!(
+                    access_batch = mark.access.batch,
+                    auth_batch = mark.auth.batch,
+                    "the next seal key signs"
+                );
                 self.hand_overs_sent = false;
             }
         }
@@ -201,7 +210,8 @@ impl<S: Sink> Worker<S> {
         let same_counts = rows.access.len() as u64 == opened.access.rows && rows.auth.len() as u64 == opened.auth.rows;
         if same_counts {
             let rows = self.collector.take();
-            let batch = Batch::new(&self.parts.node, &mark, rows, opened.end, opened.at, self.parts.seal_keys.current());
+            let batch =
+                Batch::new(&self.parts.node, &mark, rows, opened.end, opened.at, self.parts.seal_keys.current());
             if batch.opened == opened {
                 self.flight = Some(Flight::new(batch, resume, true));
                 return Ok(());
@@ -209,6 +219,9 @@ impl<S: Sink> Worker<S> {
             self.collector.put_back(batch.rows);
         }
         if self.all_there(&opened).await? {
+            if let Some(spool) = &self.parts.witness {
+                spool.append(&batch::copies_of(&self.parts.node, &mark, &opened))?;
+            }
             self.collector.take();
             self.parts.book.settle(batch::settled(&mark, &opened, resume))?;
             return Ok(());
@@ -270,6 +283,9 @@ impl<S: Sink> Worker<S> {
                 meanwhile(insert, || self.collector.collect_some(self.parts.rows_max, &self.parts.metrics)).await?;
             }
             flight.left.pop_front();
+        }
+        if let Some(spool) = &self.parts.witness {
+            spool.append(&flight.batch.copies())?;
         }
         self.parts.book.settle(flight.batch.settled(flight.resume))?;
         for stream in [Stream::Access, Stream::Auth] {

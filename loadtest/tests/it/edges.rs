@@ -44,7 +44,8 @@ const GATEWAY: Rules = Rules {
         ("assertion", &["directory", "keys", "policy"]),
         // The record's way.
         ("recorder", &["clock", "journal", "keys", "task"]),
-        ("shipper", &["clock", "journal", "keys", "task"]),
+        ("witness", &["clock", "config", "journal", "task", "tls"]),
+        ("shipper", &["clock", "journal", "keys", "task", "witness"]),
         ("journal_cli", &["clock", "config", "journal", "shipper"]),
         ("seal_key_cli", &["config", "keys"]),
         // Connections and servers behind.
@@ -92,7 +93,18 @@ const GATEWAY: Rules = Rules {
         ("clickhouse", &["ops", "serve", "shipper"]),
         (
             "prometheus",
-            &["directory", "journal", "listener", "ops", "proxy", "recorder", "serve", "shipper", "upstream"],
+            &[
+                "directory",
+                "journal",
+                "listener",
+                "ops",
+                "proxy",
+                "recorder",
+                "serve",
+                "shipper",
+                "upstream",
+                "witness",
+            ],
         ),
     ],
 };

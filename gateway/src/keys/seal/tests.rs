@@ -73,7 +73,11 @@ fn wherever_the_machine_stops_one_key_is_in_force_and_what_was_in_force_stays() 
                     in_force = keys.current().public();
                 }
                 let finished = !sim.crashed();
-                if power { sim.power_cut() } else { sim.kill() }
+                if power {
+                    sim.power_cut();
+                } else {
+                    sim.kill();
+                }
                 sim.set_faults(Faults::NONE);
                 let mut keys = open(&sim).unwrap_or_else(|error| panic!("{operation} {power} {seed}: {error}"));
                 check(&keys);

@@ -13,7 +13,7 @@ use contract::wire::Wire as _;
 
 use super::database::Database;
 use super::frames::{Frames, Kind};
-use super::{BOOK, STATE, Step, TENANT, config, journal_metrics, node, seal_keys, step, worker};
+use super::{BOOK, STATE, Step, TENANT, check_copies, config, journal_metrics, node, seal_keys, step, worker};
 use crate::journal::sim::{Faults, SimStorage};
 use crate::journal::{self, Config, Item, Journal, Position};
 use crate::keys::SealKeys;
@@ -238,6 +238,7 @@ impl Model {
         let batches = found.last().map_or(0, |row| row.batch) + events.last().map_or(0, |row| row.batch);
         assert_eq!(self.database.seals().len() as u64, batches, "a seal for each batch");
         self.database.check_seals();
+        check_copies(&self.sim, &self.database);
         self.database.check_keys(seal_keys(&self.sim).unwrap().root());
         self.check_acks(&access);
     }
