@@ -375,7 +375,10 @@ fn read_node_key(section: &Section<'_>) -> Option<NodeKey> {
             let mut bytes = [0; 32];
             let read = hex::decode_to_slice(text.trim(), &mut bytes);
             if read.is_err() {
-                section.reject("key", "is not the public key of a node: 64 hexadecimal digits, as `gateway seal-key show` prints");
+                section.reject(
+                    "key",
+                    "is not the public key of a node: 64 hexadecimal digits, as `gateway seal-key show` prints",
+                );
             }
             read.ok().map(|()| PublicKey::Here(bytes))
         }),

@@ -86,7 +86,18 @@ impl Finding {
     /// Something about these rows.
     pub(super) fn new(kind: Kind, node: &str, stream: Stream, batch: Option<u64>, first: u64, last: u64) -> Self {
         let node = node.to_owned();
-        Self { kind, node, stream: stream.as_str(), batch, first, last, key: None, from: None, to: None, records: Vec::new() }
+        Self {
+            kind,
+            node,
+            stream: stream.as_str(),
+            batch,
+            first,
+            last,
+            key: None,
+            from: None,
+            to: None,
+            records: Vec::new(),
+        }
     }
 
     /// Something about a hand-over.

@@ -82,13 +82,12 @@ impl Keyring {
             // Once it has said so a key holds no more, whichever of several is the right one.
             let start = self.terms.get(&key).copied().unwrap_or(Term::ALL);
             let end = |stream| all.iter().map(|said| said.edge(stream).batch).min().unwrap_or(u64::MAX);
-            let term = Term {
-                access: (start.access.0, end(Stream::Access)),
-                auth: (start.auth.0, end(Stream::Auth)),
-            };
+            let term = Term { access: (start.access.0, end(Stream::Access)), auth: (start.auth.0, end(Stream::Auth)) };
             self.terms.insert(key, term);
             let [said] = all.as_slice() else {
-                all.iter().for_each(|said| findings.note(Finding::of_hand_over(Kind::HandOverForked, said)));
+                for said in all {
+                    findings.note(Finding::of_hand_over(Kind::HandOverForked, said));
+                }
                 return;
             };
             if visited.contains(&said.new) {

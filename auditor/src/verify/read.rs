@@ -38,7 +38,8 @@ pub(super) async fn hand_overs(client: &Client) -> Result<Vec<SignedHandOver>, V
     let columns = SealKeyRow::COLUMNS.join(", ");
     let sql = format!("SELECT DISTINCT {columns} FROM seal_key LIMIT ?");
     let mut all = Vec::new();
-    each(client.query(&sql).bind(HAND_OVERS_MAX + 1), |row: SealKeyRow, _| all.push(SignedHandOver::from(&row))).await?;
+    each(client.query(&sql).bind(HAND_OVERS_MAX + 1), |row: SealKeyRow, _| all.push(SignedHandOver::from(&row)))
+        .await?;
     Ok(all)
 }
 

@@ -69,7 +69,10 @@ fn a_forged_hand_over_is_named_and_not_followed() {
     let mut forged = to(&k[0], &k[1], 10, 4);
     forged.said.new = k[2].public();
     let (broken, found) = ring(&[&k[0]], &[forged]);
-    assert_eq!((found, holds(&broken, &k[0]), holds(&broken, &k[2])), (vec![Kind::HandOverBroken], Some((1, 30)), None));
+    assert_eq!(
+        (found, holds(&broken, &k[0]), holds(&broken, &k[2])),
+        (vec![Kind::HandOverBroken], Some((1, 30)), None)
+    );
     // Signed well, by somebody.
     let (foreign, found) = ring(&[&k[0]], &[to(&k[1], &k[2], 10, 4)]);
     assert_eq!((found, holds(&foreign, &k[2])), (vec![Kind::HandOverForeign], None));
