@@ -1,6 +1,7 @@
-//! What the gateway writes to its journal: intents, outcomes, authentication events, markers.
+//! What the gateway writes to its journal: intents, disclosures, outcomes, authentication events, markers.
 //!
-//! An [`Intent`] is written before anything is forwarded or disclosed, an [`Outcome`] when the exchange is over.
+//! An [`Intent`] is written before anything is forwarded or disclosed, a [`Disclosure`] before a piece of the answer leaves
+//! in which patients were found, an [`Outcome`] when the exchange is over.
 //! Rows of ClickHouse are made from them by [`crate::row::Fold`], and from nothing else.
 
 mod codes;
@@ -231,6 +232,49 @@ wire_struct! {
         pub duration_us: u64,
         /// How it ended.
         pub kind: OutcomeKind,
+    }
+}
+
+/// The most patients of one [`Disclosure`]: more are written as several.
+pub const DISCLOSED_MAX: usize = 256;
+
+/// Patients that were found in an answer, before that part of it leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disclosure {
+    /// The request.
+    pub request: RequestId,
+    /// When.
+    pub at: Micros,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// Bytes of response body released before.
+    pub bytes: u64,
+    /// The data key of the sealed identities below.
+    pub key: DataKeyId,
+    /// The patients, each once in an exchange and none that its intent names; at most [`DISCLOSED_MAX`].
+    pub patients: SmallVec<[PatientEntry; 1]>,
+}
+
+impl Wire for Disclosure {
+    fn encode(&self, out: &mut Vec<u8>) {
+        PAYLOAD_VERSION.encode(out);
+        self.request.encode(out);
+        self.at.encode(out);
+        self.status.encode(out);
+        self.bytes.encode(out);
+        self.key.encode(out);
+        encode_list(self.patients.iter(), out);
+    }
+    fn decode(input: &mut Input<'_>) -> Result<Self, WireError> {
+        version(input)?;
+        Ok(Self {
+            request: RequestId::decode(input)?,
+            at: i64::decode(input)?,
+            status: u16::decode(input)?,
+            bytes: u64::decode(input)?,
+            key: DataKeyId::decode(input)?,
+            patients: SmallVec::from_vec(Vec::decode(input)?),
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::journal_cli;
 use crate::keys::NodeKeys;
-use crate::{console, seal_key_cli, serve, tls};
+use crate::{console, discover, seal_key_cli, serve, tls};
 use clap::{CommandFactory, Parser, Subcommand};
 use contract::settings::Problems;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,16 @@ enum Command {
         #[command(flatten)]
         args: journal_cli::Args,
     },
+    /// Show which routes disclosed patients without being marked, and what they should say. The gateway must run with
+    /// `enabled = true` in [discover].
+    Discover {
+        /// The settings file.
+        #[arg(long, default_value = "gateway.toml")]
+        config: PathBuf,
+        /// How to show it.
+        #[arg(long, value_enum, default_value_t = journal_cli::Output::Table)]
+        output: journal_cli::Output,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -110,6 +120,10 @@ pub fn run() -> ExitCode {
             Ok(config) => look_into_journal(&config, &args),
             Err(code) => code,
         },
+        Command::Discover { config, output } => match load(&config, Config::load) {
+            Ok(config) => discovered(&config, output),
+            Err(code) => code,
+        },
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "gateway", &mut script);
@@ -126,6 +140,27 @@ fn look_into_journal(config: &Config, args: &journal_cli::Args) -> ExitCode {
         Ok(journal_cli::Health::Sound) => ExitCode::SUCCESS,
         Ok(journal_cli::Health::Damaged) => ExitCode::FAILURE,
         Err(error) => failed(&error),
+    }
+}
+
+fn discovered(config: &Config, output: journal_cli::Output) -> ExitCode {
+    let path = discover::path(&config.node.state_dir);
+    match discover::Seen::read(&path) {
+        Ok(seen) if seen.since == 0 && !config.discover => {
+            console::error(format_args!(
+                "nothing has been looked at: set `enabled = true` in [discover] of the settings, and start the gateway anew"
+            ));
+            ExitCode::FAILURE
+        }
+        Ok(seen) => {
+            let as_json = matches!(output, journal_cli::Output::Json);
+            console::raw(discover::show(&seen, &config.routes, as_json).as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            console::error(format_args!("{} cannot be read: {error}", path.display()));
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Config {
     pub witness: Witness,
     /// Country data.
     pub geo_database: Option<PathBuf>,
+    /// Answers on routes that are not marked are looked at for patients ([`crate::discover`]).
+    pub discover: bool,
     /// What is served.
     pub routes: Routes,
 }
@@ -97,6 +99,8 @@ pub struct Limits {
     /// How long a client may be silent in the midst of a body, and for the whole of one in which patients are looked for.
     /// A body that lasts longer must bring 1 KiB a second on average.
     pub body_timeout: Duration,
+    /// Patients that one answer may disclose, beside those that its request names.
+    pub response_patients_max: usize,
     /// An unused connection is closed.
     pub idle_timeout: Duration,
     /// How long exchanges may take to end after SIGTERM.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
 use contract::identity::IdentityKind;
-use contract::record::{AuthEvent, Intent, Marker, Outcome};
+use contract::record::{AuthEvent, Disclosure, Intent, Marker, Outcome, PatientEntry};
 use contract::wire::{Wire, WireError};
 use serde_json::{Value, json};
 
@@ -353,6 +353,7 @@ fn as_line(value: &Value) -> String {
 /// A frame's payload, decoded.
 enum Record {
     Intent(Box<Intent>),
+    Disclosure(Box<Disclosure>),
     Outcome(Outcome),
     AuthEvent(Box<AuthEvent>),
     Marker(Marker),
@@ -366,7 +367,7 @@ impl Record {
             FrameKind::Outcome => Outcome::from_bytes(bytes).map(Self::Outcome),
             FrameKind::AuthEvent => AuthEvent::from_bytes(bytes).map(|event| Self::AuthEvent(Box::new(event))),
             FrameKind::Marker => Marker::from_bytes(bytes).map(Self::Marker),
-            FrameKind::Disclosure => Err(WireError::Tag(FrameKind::Disclosure as u8)),
+            FrameKind::Disclosure => Disclosure::from_bytes(bytes).map(|told| Self::Disclosure(Box::new(told))),
         }
     }
 
@@ -375,17 +376,7 @@ impl Record {
         match self {
             Self::Intent(intent) => {
                 let asked = &intent.asked;
-                let patients: Vec<Value> = intent
-                    .patients
-                    .iter()
-                    .map(|patient| {
-                        let kind = IdentityKind::from_tag(patient.kind).map_or("unidentified", IdentityKind::as_str);
-                        json!({
-                            "ref": hex::encode(patient.reference.0), "kind": kind,
-                            "source": patient.source.as_str(), "problem": patient.problem.as_str(),
-                        })
-                    })
-                    .collect();
+                let patients: Vec<Value> = intent.patients.iter().map(show_patient).collect();
                 json!({
                     "at": time_text(asked.at), "request": asked.request.to_string(), "registry": asked.registry.as_ref(),
                     "route": asked.route.as_ref(), "method": asked.method.as_ref(),
@@ -395,6 +386,11 @@ impl Record {
                     "terms": intent.terms.len(), "answered": intent.answered.map(|outcome| outcome.status),
                 })
             }
+            Self::Disclosure(disclosure) => json!({
+                "at": time_text(disclosure.at), "request": disclosure.request.to_string(), "status": disclosure.status,
+                "bytes": disclosure.bytes, "key": disclosure.key.to_string(),
+                "patients": disclosure.patients.iter().map(show_patient).collect::<Vec<_>>(),
+            }),
             Self::Outcome(outcome) => json!({
                 "at": time_text(outcome.at), "request": outcome.request.to_string(), "status": outcome.status,
                 "bytes": outcome.bytes, "duration_us": outcome.duration_us, "outcome": outcome.kind.as_str(),
@@ -417,6 +413,14 @@ fn time_text(at: contract::Micros) -> String {
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1000).ok();
     let text = time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok());
     text.unwrap_or_else(|| at.to_string())
+}
+
+fn show_patient(patient: &PatientEntry) -> Value {
+    let kind = IdentityKind::from_tag(patient.kind).map_or("unidentified", IdentityKind::as_str);
+    json!({
+        "ref": hex::encode(patient.reference.0), "kind": kind,
+        "source": patient.source.as_str(), "position": patient.position, "problem": patient.problem.as_str(),
+    })
 }
 
 #[cfg(test)]

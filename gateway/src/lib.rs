@@ -4,7 +4,8 @@
 //! The modules read like the life of a request: [`listener`] and [`tls`] take a connection, [`hygiene`] refuses what
 //! could mean two things, [`route`] finds what is asked, [`directory`] knows who asks, [`policy`] decides, [`patient`]
 //! finds whom it is about, [`recorder`] and [`journal`] write it down, [`upstream`] reaches the registry, [`proxy`]
-//! joins them, and [`shipper`] takes the records to ClickHouse; [`witness`] keeps copies of their seals elsewhere.
+//! joins them, [`disclosure`] finds whom an answer names, [`shipper`] takes the records to ClickHouse, and [`witness`] keeps
+//! copies of their seals elsewhere.
 
 pub mod assertion;
 pub mod cli;
@@ -13,6 +14,8 @@ pub mod clock;
 pub mod config;
 mod console;
 pub mod directory;
+pub mod disclosure;
+pub mod discover;
 pub mod geo;
 pub mod hygiene;
 pub mod journal;

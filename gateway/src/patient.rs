@@ -8,13 +8,16 @@
 //! 3. Memory is bounded whatever the body: identities by [`PATIENTS_MAX`], nesting by a fixed depth. No bytes panic.
 //! 4. Identities that are owned here are wiped; what is only borrowed belongs to the request.
 //!
-//! It does not decide whether a request passes, and does not look at responses.
+//! It does not decide whether a request passes. Responses are looked at by [`crate::disclosure`], which reads a value as
+//! it is read here.
 
 mod form;
 mod json;
 mod text;
 mod unit;
 
+pub(crate) use json::unescaped;
+pub(crate) use text::{Said, identities, is_identity_system};
 pub use unit::unit;
 
 use crate::route::{Params, Patients, Place, Route};
@@ -191,7 +194,7 @@ pub fn extract(route: &Route, input: &Input<'_>, reading: Reading) -> Extraction
     }
     body(route, input, reading, &mut out);
     if out.found.is_empty() && out.problems.is_empty() && !out.unconcerned {
-        if route.patients.in_response() {
+        if route.patients.in_response().is_some() {
             out.note(Reason::PatientInResponse, Source::Response);
         } else {
             out.note(Reason::PatientAbsent, Source::None);

@@ -87,7 +87,7 @@ pub fn status(reason: Reason) -> StatusCode {
         Reason::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Reason::Slow => StatusCode::REQUEST_TIMEOUT,
         Reason::DirectoryStale | Reason::JournalUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Reason::UpstreamUnavailable => StatusCode::BAD_GATEWAY,
+        Reason::UpstreamUnavailable | Reason::Unscannable => StatusCode::BAD_GATEWAY,
         Reason::Malformed
         | Reason::PatientAbsent
         | Reason::PatientForm

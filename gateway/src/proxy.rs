@@ -5,6 +5,7 @@
 //! | hygiene, route, device, session, policy, patients, intent | [`admit`] |
 //! | a refusal, recorded and told | [`answer`] |
 //! | a server of the registry, for an admitted request only; both bodies | [`exchange`] |
+//! | whom the answer discloses, recorded before it leaves | [`disclose`] |
 //! | identity headers out, assertion in | [`forward`] |
 //! | nothing leaves before the intent is durable | [`hold`] |
 //! | the outcome, wherever the request ends | [`context`] |
@@ -15,6 +16,7 @@
 mod admit;
 mod answer;
 mod context;
+mod disclose;
 mod exchange;
 mod forward;
 mod hold;
@@ -29,6 +31,7 @@ use crate::client::Clients;
 use crate::clock;
 use crate::directory::Directory;
 use crate::directory::client::Client as AuditorClient;
+use crate::discover::Finder;
 use crate::hygiene;
 use crate::recorder::Recorder;
 use crate::recorder::flood::Floods;
@@ -86,6 +89,8 @@ pub struct Parts {
     pub help_contact: Text,
     /// What one client may take.
     pub limits: crate::config::Limits,
+    /// Looks for routes that should be marked, if that is wanted.
+    pub finder: Option<Arc<Finder>>,
     /// What operators see.
     pub metrics: Arc<Metrics>,
     /// The empty text, shared.

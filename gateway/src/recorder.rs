@@ -2,6 +2,7 @@
 //!
 //! - [`Recorder::intend`] writes the intent of an admitted request and gives a [`Pending`]; only [`Pending::durable`]
 //!   turns it into a [`Durable`], and only with a journal receipt in hand.
+//! - [`Recorder::disclose`] writes patients who were found in an answer, and gives a [`Pending`] as well.
 //! - [`Recorder::refuse`] writes a refused request, whole.
 //! - [`Recorder::end`] writes how an exchange ended, without waiting.
 //! - [`Recorder::event`] writes authentication events; floods of equal ones are counted ([`flood`]).
@@ -13,7 +14,7 @@ pub mod sealer;
 pub use metrics::Metrics;
 
 use crate::journal::{AppendError, CommitError, FrameKind, Journal, Receipt, Ticket};
-use contract::record::{AuthEvent, Intent, Marker, Outcome, OutcomeKind};
+use contract::record::{AuthEvent, Disclosure, Intent, Marker, Outcome, OutcomeKind, Reason};
 use contract::wire::Wire;
 use contract::{Micros, id::RequestId};
 use std::sync::Arc;
@@ -100,9 +101,25 @@ impl Recorder {
         debug_assert!(intent.answered.is_none(), "an admitted request is answered later");
         self.metrics.intents.inc();
         self.metrics.patients.inc_by(intent.patients.iter().filter(|p| p.kind != 0).count() as u64);
-        self.metrics.unidentified.inc_by(intent.patients.iter().filter(|p| p.kind == 0).count() as u64);
+        // Whom the answer names shows later.
+        let unknown = intent.patients.iter().filter(|p| p.kind == 0 && p.problem != Reason::PatientInResponse);
+        self.metrics.unidentified.inc_by(unknown.count() as u64);
         let appended = self.journal.append(FrameKind::Intent, |out| intent.encode(out));
         Ok(Pending(appended.inspect_err(|_| self.metrics.failures.inc())?))
+    }
+
+    /// Writes patients who were found in an answer, before that part of it leaves.
+    pub fn disclose(&self, disclosure: &Disclosure) -> Result<Pending, RecordError> {
+        let found = disclosure.patients.iter().filter(|p| p.kind != 0).count() as u64;
+        self.metrics.disclosed.inc_by(found);
+        self.metrics.unidentified.inc_by(disclosure.patients.len() as u64 - found);
+        let appended = self.journal.append(FrameKind::Disclosure, |out| disclosure.encode(out));
+        Ok(Pending(appended.inspect_err(|_| self.metrics.failures.inc())?))
+    }
+
+    /// Counts an answer that was to name patients, and named none. Its intent says so.
+    pub fn disclosed_none(&self) {
+        self.metrics.unidentified.inc();
     }
 
     /// Writes a refused request, to be waited for before the answer: an answer that somebody got has its record.

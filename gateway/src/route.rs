@@ -225,8 +225,8 @@ pub enum Patients {
     Named {
         /// Where in the request.
         places: Vec<Place>,
-        /// Whether the response discloses patients that the request does not name.
-        response: bool,
+        /// How the answer is looked into, if it discloses patients that the request does not name.
+        response: Option<InResponse>,
     },
 }
 
@@ -239,10 +239,26 @@ impl Patients {
         }
     }
 
-    /// Whether the response discloses patients that the request does not name.
-    pub fn in_response(&self) -> bool {
-        matches!(self, Self::Named { response: true, .. })
+    /// How the answer is looked into, if it discloses patients that the request does not name: a marked route.
+    pub fn in_response(&self) -> Option<&InResponse> {
+        match self {
+            Self::None => None,
+            Self::Named { response, .. } => response.as_ref(),
+        }
     }
+}
+
+/// How an answer is looked into for the patients that it discloses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InResponse {
+    /// Where they stand in JSON. With none, their numbers are looked for in all of the text.
+    pub json: Arc<[FieldPath]>,
+    /// JSON is FHIR, whatever its content type says.
+    pub fhir: bool,
+    /// Headers that name a patient.
+    pub headers: Vec<HeaderName>,
+    /// What cannot be looked into passes, and is recorded as that. Else it is refused.
+    pub passes_unscanned: bool,
 }
 
 /// A place in a request where a patient's identity stands.

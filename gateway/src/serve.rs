@@ -10,6 +10,7 @@ use crate::clock;
 use crate::config::{Config, InternalAddress};
 use crate::directory::client::Client as AuditorClient;
 use crate::directory::{self, Directory, disk};
+use crate::discover::{self, Finder};
 use crate::geo::Geo;
 use crate::journal::storage::Disk;
 use crate::journal::{self, Journal, State};
@@ -76,6 +77,13 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let asserter =
         Asserter::new(keys.assertion, config.identity.assertion_issuer.clone(), config.auditor.registry.clone());
     let jwks = asserter.jwks().to_owned();
+    let finder = match config.discover {
+        true => Some(Arc::new(
+            Finder::open(&config.node.state_dir, &config.routes, clock::now())
+                .with_context(|| format!("{} cannot be read", discover::path(&config.node.state_dir).display()))?,
+        )),
+        false => None,
+    };
     let proxy_metrics = Arc::new(proxy::Metrics::register(&registry, &config.routes)?);
     let proxy = Arc::new(Proxy::new(proxy::Parts {
         routes: Arc::new(config.routes),
@@ -90,6 +98,7 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
         asserter,
         help_contact: config.auditor.help_contact.clone(),
         limits: config.limits.clone(),
+        finder: finder.clone(),
         metrics: proxy_metrics,
         empty: "".into(),
     }));
@@ -121,6 +130,9 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     upstreams.watch(&stop);
     let following = spawn_directory(&auditor, &directory, &clients, &stop);
     spawn_upkeep(&sealer, &floods, &listener, &upstreams, &stop);
+    if let Some(finder) = &finder {
+        spawn_saving(finder, &stop);
+    }
     let ops = Arc::new(Ops {
         refresh: refresher(&registry, &clients, &upstreams)?,
         unready: readiness(&journal, &directory, &stop),
@@ -140,6 +152,9 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     stop_sender.send_replace(true);
     drain(&clients, config.limits.drain_timeout).await;
     floods.flush(clock::now());
+    if let Some(finder) = &finder {
+        save_found(finder);
+    }
     for task in following {
         // It ends by itself now; a panic in it has been logged.
         let _ended = task.await;
@@ -293,6 +308,28 @@ fn spawn_upkeep<A: listener::Application>(
             upstreams.tidy();
         }
     });
+}
+
+/// Writes now and then what was discovered.
+fn spawn_saving(finder: &Arc<Finder>, stop: &watch::Receiver<bool>) {
+    let (finder, mut stop) = (Arc::clone(finder), stop.clone());
+    crate::task::vital("discovery", async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            let finder = Arc::clone(&finder);
+            // A panic in it has been logged.
+            let _done = tokio::task::spawn_blocking(move || save_found(&finder)).await;
+        }
+    });
+}
+
+fn save_found(finder: &Finder) {
+    if let Err(error) = finder.save() {
+        tracing::warn!(%error, "what was discovered cannot be written");
+    }
 }
 
 fn readiness(

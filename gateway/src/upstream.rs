@@ -228,11 +228,7 @@ impl Pool {
             places: Arc::new(Semaphore::new(registry.connections_max as usize)),
             check_every: registry.health.as_ref().map(|health| health.interval),
             turn: AtomicUsize::new(0),
-            servers: peers
-                .into_iter()
-                .enumerate()
-                .map(|(number, peer)| Server::new(number, peer))
-                .collect(),
+            servers: peers.into_iter().enumerate().map(|(number, peer)| Server::new(number, peer)).collect(),
             backends,
         })
     }

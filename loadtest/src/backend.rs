@@ -9,13 +9,16 @@
 
 mod api;
 pub mod changes;
+mod coding;
 mod fhir;
+mod lists;
 mod pages;
 mod socket;
 mod store;
 pub mod tls;
 mod transfer;
 
+pub use fhir::PATIENT_HEADER;
 pub use transfer::{SENT_TRAILER, document_byte};
 
 use crate::patients::Population;
@@ -150,7 +153,9 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
 /// All pages and interfaces of the registry.
 pub fn router(options: &Options) -> Router {
     let store = Arc::new(Store::new(options));
+    let coded = Router::new().merge(lists::routes()).merge(pages::unit_routes()).merge(api::unit_routes());
     Router::new()
+        .merge(coded.layer(axum::middleware::from_fn(coding::code)))
         .merge(pages::routes())
         .merge(api::routes())
         .merge(fhir::routes())

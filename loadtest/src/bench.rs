@@ -45,6 +45,9 @@ pub struct Options {
     /// Open so many idle connections to each proxy and tell its memory, instead of measuring requests.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub idle: Option<u32>,
+    /// Compare answers that are looked into for patients with answers that are not, all of the gateway.
+    #[arg(long, conflicts_with = "idle")]
+    pub marked: bool,
     /// `json`: one line at the end.
     #[arg(long, value_enum, default_value_t = console::Output::Table)]
     pub output: console::Output,
@@ -140,23 +143,35 @@ async fn compare(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     let (name, value) = session.header();
     headers.insert(name, value.parse().context("the session is no header value")?);
 
-    let (bare, bare_target) = start_bare(stack, options.threads).await?;
     let patients = Population { seed: crate::patients::SEED, count: PATIENTS }.patients();
-    let paths = Arc::new(patients.iter().map(|p| format!("/api/patients/{}", p.id.expose())).collect::<Vec<_>>());
+    let paths = |tail: &str| patients.iter().map(|p| format!("/api/patients/{}{tail}", p.id.expose())).collect();
+    let numbered = |kind: &str| (0..patients.len()).map(|number| format!("/api/{kind}/{number}")).collect();
     let protocol = if options.http2 { Protocol::Http2 } else { Protocol::Http1 };
-    let load = |target| Load {
-        target,
-        device: device.clone(),
-        protocol,
-        connections: options.connections.into(),
-        paths: Arc::clone(&paths),
-        headers: headers.clone(),
+    let side = |name, target, process, paths: Vec<String>| {
+        let load = Load {
+            target,
+            device: device.clone(),
+            protocol,
+            connections: options.connections.into(),
+            paths: Arc::new(paths),
+            headers: headers.clone(),
+        };
+        Side { name, load, process, open: Vec::new(), rounds: Vec::new() }
     };
     let gateway = stack.process_id(Component::Gateway).context("the gateway does not run")?;
-    let mut sides = [
-        Side { name: "bare", load: load(bare_target), process: bare.id(), open: Vec::new(), rounds: Vec::new() },
-        Side { name: "gateway", load: load(stack.target()), process: gateway, open: Vec::new(), rounds: Vec::new() },
-    ];
+    let mut bare = None;
+    let mut sides = if options.marked {
+        vec![
+            side("unmarked", stack.target(), gateway, paths("/record")),
+            side("by path", stack.target(), gateway, numbered("records")),
+            side("as text", stack.target(), gateway, numbered("texts")),
+        ]
+    } else {
+        let (process, target) = start_bare(stack, options.threads).await?;
+        let id = process.id();
+        bare = Some(process);
+        vec![side("bare", target, id, paths("")), side("gateway", stack.target(), gateway, paths(""))]
+    };
     for side in &mut sides {
         side.open = side.load.connect().await.with_context(|| format!("{}: no connection", side.name))?;
         side.round(WARM_UP).await?;
@@ -170,6 +185,8 @@ async fn compare(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     }
     console::progress_end();
     report(&sides, options);
+    // It was needed until here.
+    drop(bare);
     Ok(())
 }
 
@@ -204,9 +221,8 @@ async fn start_bare(stack: &Stack, threads: u16) -> anyhow::Result<(Process, Tar
 
 fn report(sides: &[Side], options: &Options) {
     let summary: Vec<(&str, Round)> = sides.iter().map(|side| (side.name, median_round(&side.rounds))).collect();
-    let cpu =
-        |wanted: &str| summary.iter().find(|(name, _)| *name == wanted).map_or(f64::NAN, |(_, round)| round.cpu_us);
-    let ratio = cpu("gateway") / cpu("bare");
+    let first = summary.first().map_or(f64::NAN, |(_, round)| round.cpu_us);
+    let ratios: Vec<(&str, f64)> = summary.iter().skip(1).map(|(name, round)| (*name, round.cpu_us / first)).collect();
     match options.output {
         console::Output::Json => {
             let (rounds, protocol) = (options.rounds, if options.http2 { "http2" } else { "http1" });
@@ -214,7 +230,7 @@ fn report(sides: &[Side], options: &Options) {
                 summary.iter().map(|(name, round)| ((*name).to_owned(), serde_json::json!(round))).collect();
             let line = serde_json::json!({
                 "protocol": protocol, "connections": options.connections, "size": options.size, "threads": options.threads,
-                "rounds": rounds, "seconds": options.seconds, "medians": sides, "cpu_ratio": ratio,
+                "rounds": rounds, "seconds": options.seconds, "medians": sides, "cpu_ratio": ratio(&ratios),
             });
             console::say(&line.to_string());
         }
@@ -226,8 +242,19 @@ fn report(sides: &[Side], options: &Options) {
                     round.cpu_us, round.requests_per_s, round.p50_us, round.p99_us, round.errors
                 ));
             }
-            console::say(&format!("CPU ratio gateway / bare: {ratio:.2}"));
+            let of = summary.first().map_or("", |(name, _)| *name);
+            for (name, ratio) in ratios {
+                console::say(&format!("CPU ratio {name} / {of}: {ratio:.2}"));
+            }
         }
+    }
+}
+
+/// One ratio as a number, several by their names.
+fn ratio(ratios: &[(&str, f64)]) -> serde_json::Value {
+    match ratios {
+        [(_, one)] => serde_json::json!(one),
+        several => several.iter().map(|(name, ratio)| ((*name).to_owned(), serde_json::json!(ratio))).collect(),
     }
 }
 

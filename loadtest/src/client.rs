@@ -2,6 +2,7 @@
 //!
 //! It connects to loopback addresses only.
 
+pub mod coding;
 pub mod login;
 pub mod plain;
 pub mod socket;

@@ -22,9 +22,9 @@ use crate::stack::ports::Ports;
 use crate::stack::{Component, Programs, Settings, Stack};
 use anyhow::Context as _;
 use compare::{Comparison, Findings};
-use ledger::Asker;
+use ledger::{Asker, PatientIndex};
 use plan::{Known, Standing};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -148,11 +148,14 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
     let patients = population.patients();
     let known: Arc<Vec<Known>> =
         Arc::new(patients.iter().map(|patient| Known::new(patient, key.patient(&patient.id))).collect());
+    let numbered =
+        known.iter().zip(0..).filter_map(|(patient, index)| Some((patient.number.as_bytes().try_into().ok()?, index)));
+    let numbers = Arc::new(numbered.collect());
     let cast = Cast::log_in(&stack).await?;
     let shared = Arc::new(Shared::default());
     let mut workers = JoinSet::new();
     for number in 0..u64::from(options.workers) {
-        let worker = cast.worker(&stack, number, seed, Arc::clone(&known));
+        let worker = cast.worker(&stack, number, seed, (Arc::clone(&known), Arc::clone(&numbers)));
         workers.spawn(worker.run(Arc::clone(&shared)));
     }
 
@@ -286,6 +289,9 @@ impl Desk {
     }
 }
 
+/// The patients, and where in their list each number stands.
+type Patients = (Arc<Vec<Known>>, Arc<HashMap<[u8; 12], PatientIndex>>);
+
 /// Who works: each person with a login, on the device of the login.
 struct Cast {
     members: Vec<Member>,
@@ -338,7 +344,7 @@ impl Cast {
         Ok(Self { members })
     }
 
-    fn worker(&self, stack: &Stack, number: u64, seed: u64, patients: Arc<Vec<Known>>) -> Worker {
+    fn worker(&self, stack: &Stack, number: u64, seed: u64, (patients, numbers): Patients) -> Worker {
         let position = usize::try_from(number).unwrap_or(0) % self.members.len().max(1);
         let member = self.members.get(position).expect("invariant: the cast has members");
         Worker {
@@ -352,6 +358,7 @@ impl Cast {
                 .clone()
                 .map(|session| if number.is_multiple_of(2) { session.in_cookie() } else { session }),
             patients,
+            numbers,
             seed: seed ^ number.wrapping_mul(0x5851_f42d_4c95_7f2d),
         }
     }

@@ -118,8 +118,12 @@ wire_enum! {
         PatientBody = 44 => "patient_body",
         /// The route discloses patients in the response, and the response names none.
         PatientInResponse = 45 => "patient_in_response",
-        /// More patients than one request may name.
+        /// More patients than one request may name, or one answer disclose.
         PatientsTooMany = 46 => "patients_too_many",
+        /// The answer could not be looked into, and passed by config: whom it disclosed is not known.
+        Unscanned = 47 => "unscanned",
+        /// The answer could not be looked into, and did not pass.
+        Unscannable = 48 => "unscannable",
 
         /// The client showed no certificate.
         CertAbsent = 60 => "cert_absent",
@@ -174,6 +178,8 @@ wire_enum! {
         Begin = 2 => "begin",
         /// The end of a long one.
         End = 3 => "end",
+        /// A patient whom the answer disclosed while it went on. How it ended stands in another row of its request.
+        During = 4 => "during",
     }
 }
 

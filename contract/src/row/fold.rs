@@ -1,21 +1,22 @@
 //! From frames to rows.
 
 use super::{AccessRow, AuthRow, KeyRow};
-use crate::id::{NodeName, RecordId, RequestId};
+use crate::id::{DataKeyId, NodeName, RecordId, RequestId};
 use crate::pseudonym::PatientRef;
 use crate::record::{
-    Actor, AuthEvent, AuthEventKind, AuthMethod, Intent, Marker, Origin, Outcome, OutcomeKind, Phase, Protection,
-    Reason, Relation,
+    Actor, AuthEvent, AuthEventKind, AuthMethod, Disclosure, Intent, Marker, Origin, Outcome, OutcomeKind,
+    PatientEntry, Phase, Protection, Reason, Relation,
 };
 use crate::wire::{Wire, WireError};
 use crate::{Micros, Text};
 use std::collections::{BTreeMap, HashMap};
 
-/// The kinds of frames: the numbers that the journal writes. 2 is kept for patients that are found in an answer, which no
-/// version writes yet.
+/// The kinds of frames: the numbers that the journal writes.
 pub mod kinds {
     /// An [`crate::record::Intent`].
     pub const INTENT: u8 = 1;
+    /// A [`crate::record::Disclosure`].
+    pub const DISCLOSURE: u8 = 2;
     /// An [`crate::record::Outcome`].
     pub const OUTCOME: u8 = 3;
     /// An [`crate::record::AuthEvent`].
@@ -57,10 +58,18 @@ pub enum Row {
     Key(KeyRow),
 }
 
+/// The most patients whose rows wait for the end of their exchange. Beyond, the older ones get theirs at once: memory is
+/// bounded, however long the list that an answer is.
+const WAITING_MAX: usize = 256;
+
 struct Open {
     intent: Intent,
     sequence: u64,
     begun: bool,
+    /// Patients that the answer has disclosed: each with its number in the request, and its data key.
+    disclosed: Vec<(u32, DataKeyId, PatientEntry)>,
+    /// The number of the next one.
+    next: u32,
 }
 
 /// The state between frames: the exchanges that are still open. As large as the requests under way.
@@ -103,6 +112,11 @@ impl Fold {
                 let at = intent.asked.at;
                 self.intent(sequence, intent, rows);
                 Ok(at)
+            }
+            kinds::DISCLOSURE => {
+                let disclosure = Disclosure::from_bytes(payload).map_err(payload_error)?;
+                self.disclosure(&disclosure, rows);
+                Ok(disclosure.at)
             }
             kinds::OUTCOME => {
                 let outcome = Outcome::from_bytes(payload).map_err(payload_error)?;
@@ -156,12 +170,41 @@ impl Fold {
 
     fn intent(&mut self, sequence: u64, intent: Intent, rows: &mut Vec<Row>) {
         if let Some(outcome) = intent.answered {
-            self.rows(&intent, &outcome, Phase::Whole, rows);
+            for (index, patient) in intent.patients.iter().enumerate() {
+                rows.push(self.row(&intent, &outcome, Phase::Whole, (number(index), intent.key, patient)));
+            }
             return;
         }
         let request = intent.asked.request;
+        let next = number(intent.patients.len());
         self.oldest.insert(sequence, request);
-        self.open.insert(request, Open { intent, sequence, begun: false });
+        self.open.insert(request, Open { intent, sequence, begun: false, disclosed: Vec::new(), next });
+    }
+
+    fn disclosure(&mut self, disclosure: &Disclosure, rows: &mut Vec<Row>) {
+        // As for an outcome without an intent.
+        let Some(mut open) = self.open.remove(&disclosure.request) else { return };
+        for patient in &disclosure.patients {
+            if open.disclosed.len() >= WAITING_MAX {
+                self.during(&mut open, disclosure, rows);
+            }
+            open.disclosed.push((open.next, disclosure.key, *patient));
+            open.next = open.next.saturating_add(1);
+        }
+        if open.begun {
+            self.during(&mut open, disclosure, rows);
+        }
+        self.open.insert(disclosure.request, open);
+    }
+
+    /// The rows of all that wait, while their exchange goes on.
+    fn during(&self, open: &mut Open, seen: &Disclosure, rows: &mut Vec<Row>) {
+        let Disclosure { request, at, status, bytes, .. } = *seen;
+        let duration_us = u64::try_from(at.saturating_sub(open.intent.asked.at)).unwrap_or(0);
+        let outcome = Outcome { request, at, status, bytes, duration_us, kind: OutcomeKind::Open };
+        for (index, key, patient) in open.disclosed.drain(..) {
+            rows.push(self.row(&open.intent, &outcome, Phase::During, (index, key, &patient)));
+        }
     }
 
     fn outcome(&mut self, outcome: &Outcome, rows: &mut Vec<Row>) {
@@ -169,14 +212,15 @@ impl Fold {
         let Some(mut open) = self.open.remove(&outcome.request) else { return };
         if outcome.kind == OutcomeKind::Open {
             if !open.begun {
-                self.rows(&open.intent, outcome, Phase::Begin, rows);
+                self.exchange(&open, outcome, Phase::Begin, rows);
+                open.disclosed.clear();
             }
             open.begun = true;
             self.open.insert(outcome.request, open);
             return;
         }
         self.oldest.remove(&open.sequence);
-        self.rows(&open.intent, outcome, if open.begun { Phase::End } else { Phase::Whole }, rows);
+        self.exchange(&open, outcome, if open.begun { Phase::End } else { Phase::Whole }, rows);
     }
 
     fn marker(&mut self, marker: Marker, rows: &mut Vec<Row>) {
@@ -188,7 +232,7 @@ impl Fold {
                     let duration_us = u64::try_from(at.saturating_sub(asked)).unwrap_or(0);
                     let outcome = Outcome { request, at, status: 0, bytes: 0, duration_us, kind: OutcomeKind::Unknown };
                     let phase = if open.begun { Phase::End } else { Phase::Whole };
-                    self.rows(&open.intent, &outcome, phase, rows);
+                    self.exchange(&open, &outcome, phase, rows);
                 }
             }
             Marker::DataKey { at, key } => rows.push(Row::Key(KeyRow {
@@ -201,65 +245,89 @@ impl Fold {
         }
     }
 
-    fn rows(&self, intent: &Intent, outcome: &Outcome, phase: Phase, rows: &mut Vec<Row>) {
-        for (index, patient) in intent.patients.iter().enumerate() {
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            let (asked, actor) = (&intent.asked, &intent.actor);
-            rows.push(Row::Access(Box::new(AccessRow {
-                record_id: RecordId::derive(asked.request, index, phase == Phase::End).uuid(),
-                node: Text::clone(&self.node),
-                seq: 0,
-                batch: 0,
-                ts: asked.at,
-                phase,
-                tenant: Text::clone(&self.tenant),
-                registry: Text::clone(&asked.registry),
-                system_hsa: Text::clone(&asked.system_hsa),
-                account: actor.account.uuid(),
-                user_hsa: Text::clone(&actor.user_hsa),
-                user_name: Text::clone(&actor.user_name),
-                user_title: Text::clone(&actor.user_title),
-                commission_hsa: Text::clone(&actor.commission_hsa),
-                commission_name: Text::clone(&actor.commission_name),
-                commission_purpose: Text::clone(&actor.commission_purpose),
-                care_provider_hsa: Text::clone(&actor.care_provider_hsa),
-                care_unit_hsa: Text::clone(&actor.care_unit_hsa),
-                care_unit_name: Text::clone(&actor.care_unit_name),
-                session: actor.session,
-                auth_method: actor.auth_method,
-                acr: Text::clone(&actor.acr),
-                device: actor.device.uuid(),
-                device_cert: actor.device_cert.0,
-                device_org: Text::clone(&actor.device_org),
-                src_ip: intent.origin.address,
-                src_country: intent.origin.country,
-                src_asn: intent.origin.asn,
-                request_id: asked.request.uuid(),
-                method: Text::clone(&asked.method),
-                route: Text::clone(&asked.route),
-                status: outcome.status,
-                bytes: outcome.bytes,
-                duration_us: outcome.duration_us,
-                activity: asked.activity,
-                purpose: asked.purpose,
-                initiator: asked.initiator,
-                decision: asked.decision,
-                reason: if asked.reason == Reason::None { patient.problem } else { asked.reason },
-                policy_epoch: asked.policy_epoch,
-                resource_type: Text::clone(&asked.resource_type),
-                sensitivity: asked.sensitivity,
-                patient_ref: patient.reference.0,
-                patient_kind: patient.kind,
-                patient_key: if patient.kind == 0 { uuid::Uuid::nil() } else { intent.key.uuid() },
-                patient_sealed: patient.sealed.0,
-                patient_source: patient.source,
-                position: patient.position,
-                protection: Protection::Unknown,
-                care_relation: Relation::Unknown,
-                search_terms: intent.terms.iter().map(|term| term.0).collect(),
-                outcome: outcome.kind,
-            })));
+    /// The rows of an exchange: of whom its request named, and of those disclosed that still wait. That the answer named
+    /// nobody stands there only if that is so.
+    fn exchange(&self, open: &Open, outcome: &Outcome, phase: Phase, rows: &mut Vec<Row>) {
+        let told = open.next > number(open.intent.patients.len());
+        for (index, patient) in open.intent.patients.iter().enumerate() {
+            let mut patient = *patient;
+            if told && patient.problem == Reason::PatientInResponse {
+                if phase == Phase::Whole {
+                    continue;
+                }
+                // The row of the exchange itself: those whom it discloses have theirs.
+                patient.problem = Reason::None;
+            }
+            rows.push(self.row(&open.intent, outcome, phase, (number(index), open.intent.key, &patient)));
         }
+        let phase = if phase == Phase::Begin { Phase::During } else { phase };
+        for (index, key, patient) in &open.disclosed {
+            rows.push(self.row(&open.intent, outcome, phase, (*index, *key, patient)));
+        }
+    }
+
+    fn row(
+        &self,
+        intent: &Intent,
+        outcome: &Outcome,
+        phase: Phase,
+        (index, key, patient): (u32, DataKeyId, &PatientEntry),
+    ) -> Row {
+        let (asked, actor) = (&intent.asked, &intent.actor);
+        Row::Access(Box::new(AccessRow {
+            record_id: RecordId::derive(asked.request, index, phase == Phase::End).uuid(),
+            node: Text::clone(&self.node),
+            seq: 0,
+            batch: 0,
+            ts: asked.at,
+            phase,
+            tenant: Text::clone(&self.tenant),
+            registry: Text::clone(&asked.registry),
+            system_hsa: Text::clone(&asked.system_hsa),
+            account: actor.account.uuid(),
+            user_hsa: Text::clone(&actor.user_hsa),
+            user_name: Text::clone(&actor.user_name),
+            user_title: Text::clone(&actor.user_title),
+            commission_hsa: Text::clone(&actor.commission_hsa),
+            commission_name: Text::clone(&actor.commission_name),
+            commission_purpose: Text::clone(&actor.commission_purpose),
+            care_provider_hsa: Text::clone(&actor.care_provider_hsa),
+            care_unit_hsa: Text::clone(&actor.care_unit_hsa),
+            care_unit_name: Text::clone(&actor.care_unit_name),
+            session: actor.session,
+            auth_method: actor.auth_method,
+            acr: Text::clone(&actor.acr),
+            device: actor.device.uuid(),
+            device_cert: actor.device_cert.0,
+            device_org: Text::clone(&actor.device_org),
+            src_ip: intent.origin.address,
+            src_country: intent.origin.country,
+            src_asn: intent.origin.asn,
+            request_id: asked.request.uuid(),
+            method: Text::clone(&asked.method),
+            route: Text::clone(&asked.route),
+            status: outcome.status,
+            bytes: outcome.bytes,
+            duration_us: outcome.duration_us,
+            activity: asked.activity,
+            purpose: asked.purpose,
+            initiator: asked.initiator,
+            decision: asked.decision,
+            reason: if asked.reason == Reason::None { patient.problem } else { asked.reason },
+            policy_epoch: asked.policy_epoch,
+            resource_type: Text::clone(&asked.resource_type),
+            sensitivity: asked.sensitivity,
+            patient_ref: patient.reference.0,
+            patient_kind: patient.kind,
+            patient_key: if patient.kind == 0 { uuid::Uuid::nil() } else { key.uuid() },
+            patient_sealed: patient.sealed.0,
+            patient_source: patient.source,
+            position: patient.position,
+            protection: Protection::Unknown,
+            care_relation: Relation::Unknown,
+            search_terms: intent.terms.iter().map(|term| term.0).collect(),
+            outcome: outcome.kind,
+        }))
     }
 
     fn auth_row(&self, event: AuthEvent) -> AuthRow {
@@ -294,6 +362,10 @@ impl AuthRow {
             detail: event.detail,
         }
     }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

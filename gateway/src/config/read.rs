@@ -35,6 +35,9 @@ pub(super) fn load(
     let geo = root.section("geo");
     let geo_database = geo.file_optional("database");
     geo.finish();
+    let discover_section = root.section("discover");
+    let discover = discover_section.or("enabled", false);
+    discover_section.finish();
     let routes_section = root.section("routes");
     let routes_file = routes_section.path_required("file");
     routes_section.finish();
@@ -69,6 +72,7 @@ pub(super) fn load(
             clickhouse: clickhouse?,
             witness: witness?,
             geo_database: geo_database?,
+            discover: discover?,
             routes: routes?,
         })
     };
@@ -162,6 +166,7 @@ fn limits(section: &Section<'_>) -> Option<Limits> {
     let head_bytes_max = section.within("head_bytes_max", 32_768, 1_024, 262_144);
     let head_timeout = millis(section, "head_timeout_ms", 10_000, 100, 120_000);
     let body_timeout = millis(section, "body_timeout_ms", 60_000, 100, 600_000);
+    let response_patients_max = section.within("response_patients_max", 100_000, 1, 1_000_000);
     let idle_timeout = seconds(section, "idle_timeout_s", 75, 1, 3_600);
     let drain_timeout = seconds(section, "drain_timeout_s", 30, 0, 3_600);
     section.finish();
@@ -173,6 +178,7 @@ fn limits(section: &Section<'_>) -> Option<Limits> {
         head_bytes_max: head_bytes_max?,
         head_timeout: head_timeout?,
         body_timeout: body_timeout?,
+        response_patients_max: response_patients_max?,
         idle_timeout: idle_timeout?,
         drain_timeout: drain_timeout?,
     })

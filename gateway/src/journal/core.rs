@@ -218,9 +218,9 @@ impl Core {
         }
         let room = frame::room(payload.len());
         let waiting = pending.batch.bytes.len() + room;
-        // New requests stop at the high-water mark, so that there is room to record how those under way end.
+        // New requests and disclosures stop at the high-water mark, so that there is room to record how those under way end.
         let (limit, refused_by) = match kind {
-            FrameKind::Intent => (self.config.high_water_bytes, BLOCKED | NO_SPACE),
+            FrameKind::Intent | FrameKind::Disclosure => (self.config.high_water_bytes, BLOCKED | NO_SPACE),
             _ => (self.config.budget_bytes, BLOCKED),
         };
         let before = pending.batch.bytes.len() as u64;

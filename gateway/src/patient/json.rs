@@ -269,7 +269,7 @@ impl<'b> Walker<'b, '_, '_> {
 }
 
 /// Calls `take` with the text that a JSON string means; `None` if an escape is wrong. The copy is wiped.
-fn unescaped<T>(raw: &[u8], escaped: bool, take: impl FnOnce(&[u8]) -> T) -> Option<T> {
+pub(crate) fn unescaped<T>(raw: &[u8], escaped: bool, take: impl FnOnce(&[u8]) -> T) -> Option<T> {
     if !escaped {
         return Some(take(raw));
     }

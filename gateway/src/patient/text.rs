@@ -4,9 +4,30 @@
 //! and HL7's `identity^^^…`; several of these with `,` between.
 
 use super::{Extraction, Reading};
-use contract::identity::{IdentityError, IdentityKind, parse_with};
+use contract::identity::{IdentityError, IdentityKind, PatientId, parse_with};
 use contract::record::{Reason, Source};
 use zeroize::Zeroizing;
+
+/// What a text says.
+pub(crate) enum Said<'t> {
+    /// A patient's identity.
+    Patient(PatientId),
+    /// FHIR's reference to a Patient by an id that is no identity.
+    Logical {
+        /// The id.
+        id: &'t str,
+        /// Why it is no identity.
+        reason: Reason,
+    },
+    /// Something that is no identity.
+    Unread {
+        /// Why.
+        reason: Reason,
+        /// The text does not name its series: a sibling field may say that it is another one, and then nothing is
+        /// wrong.
+        unsaid: bool,
+    },
+}
 
 /// Reads a field's text. `system` is what a sibling field says of its number series. An empty text names nobody.
 pub(super) fn read(bytes: &[u8], system: Option<&[u8]>, source: Source, reading: Reading, out: &mut Extraction) {
@@ -15,12 +36,26 @@ pub(super) fn read(bytes: &[u8], system: Option<&[u8]>, source: Source, reading:
         return;
     };
     let system = system.and_then(|system| std::str::from_utf8(system).ok());
+    identities(text, reading, &mut |said| match said {
+        Said::Patient(id) => out.add(id, source),
+        Said::Logical { reason, .. } => out.note(reason, source),
+        // A number of another series (a local record number) is not a patient's identity gone wrong.
+        Said::Unread { reason, unsaid } => {
+            if !unsaid || system.is_none_or(is_identity_system) {
+                out.note(reason, source);
+            }
+        }
+    });
+}
+
+/// Reads a field's text, in requests and in responses. An empty text says nothing.
+pub(crate) fn identities<'t>(text: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>)) {
     let text = text.trim();
     if text.is_empty() {
         return;
     }
     if !text.contains([',', ';', '|', '/', ':', '^', '"', '\\']) {
-        one(text, text, system, source, reading, out);
+        one(text, text, None, reading, say);
         return;
     }
     for part in text.split([',', ';']).map(str::trim).filter(|part| !part.is_empty()) {
@@ -28,28 +63,28 @@ pub(super) fn read(bytes: &[u8], system: Option<&[u8]>, source: Source, reading:
             Some((named, value)) => (Some(named.trim_end_matches('\\')).filter(|named| !named.is_empty()), value),
             None => (None, part),
         };
-        one(part, value, named.or(system), source, reading, out);
+        one(part, value, named, reading, say);
     }
 }
 
-fn one(whole: &str, value: &str, system: Option<&str>, source: Source, reading: Reading, out: &mut Extraction) {
+fn one<'t>(whole: &str, value: &'t str, named: Option<&str>, reading: Reading, say: &mut impl FnMut(Said<'t>)) {
     let value = value.trim().trim_matches('"').trim();
     if value.is_empty() {
         // `system|` asks for all who have a number of that series: nobody in particular.
         if whole.contains('|') {
-            out.note(Reason::PatientForm, source);
+            say(Said::Unread { reason: Reason::PatientForm, unsaid: false });
         }
         return;
     }
     let error = match parse_with(value, reading.year, reading.series) {
-        Ok(id) => return out.add(id, source),
+        Ok(id) => return say(Said::Patient(id)),
         Err(error) => error,
     };
     if let Some(reference) = reference(value) {
         return match reference {
             Reference::Patient(id) => match parse_with(id, reading.year, reading.series) {
-                Ok(id) => out.add(id, source),
-                Err(error) => out.note(reason(error), source),
+                Ok(id) => say(Said::Patient(id)),
+                Err(error) => say(Said::Logical { id, reason: reason(error) }),
             },
             // A practitioner, a location: no patient, and so no problem.
             Reference::Other => {}
@@ -60,11 +95,10 @@ fn one(whole: &str, value: &str, system: Option<&str>, source: Source, reading: 
         .chain(value.split([':', '^']))
         .find_map(|part| parse_with(part, reading.year, reading.series).ok())
     {
-        return out.add(id, source);
+        return say(Said::Patient(id));
     }
-    // A number of another series (a local record number) is not a patient's identity gone wrong.
-    if system.is_none_or(is_identity_system) {
-        out.note(reason(error), source);
+    if named.is_none_or(is_identity_system) {
+        say(Said::Unread { reason: reason(error), unsaid: named.is_none() });
     }
 }
 
@@ -99,7 +133,7 @@ fn reference(text: &str) -> Option<Reference<'_>> {
 }
 
 /// Whether an identifier system names one of the series of patients' identities: `urn:oid:…` or the bare OID.
-fn is_identity_system(system: &str) -> bool {
+pub(crate) fn is_identity_system(system: &str) -> bool {
     let system = system.trim();
     let oid =
         system.get(..8).filter(|head| head.eq_ignore_ascii_case("urn:oid:")).and(system.get(8..)).unwrap_or(system);

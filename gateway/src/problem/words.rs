@@ -156,6 +156,16 @@ const fn both(reason: Reason) -> (Words, Words) {
             words("Registret svarar inte", "Försök igen om en stund."),
             words("The registry does not answer", "Try again in a while."),
         ),
+        Reason::Unscannable => (
+            words(
+                "Svaret kunde inte kontrolleras",
+                "Registrets svar kunde inte gås igenom, så det lämnades inte ut. Meddela din it-avdelning.",
+            ),
+            words(
+                "The answer could not be checked",
+                "The registry's answer could not be looked into, so it was not disclosed. Tell your IT department.",
+            ),
+        ),
         Reason::PatientAbsent
         | Reason::PatientForm
         | Reason::PatientDate
@@ -172,7 +182,7 @@ const fn both(reason: Reason) -> (Words, Words) {
             words("Inloggningen misslyckades", "Kontrollera dina uppgifter och försök igen."),
             words("The login failed", "Check what you entered and try again."),
         ),
-        Reason::None | Reason::PatientInResponse => {
+        Reason::None | Reason::PatientInResponse | Reason::Unscanned => {
             (words("Något gick fel", "Försök igen."), words("Something went wrong", "Try again."))
         }
     }

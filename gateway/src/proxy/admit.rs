@@ -151,11 +151,15 @@ impl Proxy {
         if extraction.too_many() {
             return Err(refusal(Reason::PatientsTooMany).about(&facts, &asker).into());
         }
+        let mut named = SmallVec::new();
         let hold = if facts.route.patients == Patients::None {
             Hold::unrecorded()
         } else {
             let intent = self.intent(context, &client, &facts, &asker, extraction);
             let intent = intent.map_err(|()| refusal(Reason::JournalUnavailable).about(&facts, &asker))?;
+            if facts.route.patients.in_response().is_some() || self.parts.finder.is_some() {
+                named.extend(intent.patients.iter().filter(|patient| patient.kind != 0).map(|p| p.reference));
+            }
             self.hold(context, &intent, &admission.permit, facts.websocket)
                 .await
                 .map_err(|_| refusal(Reason::JournalUnavailable).about(&facts, &asker))?
@@ -164,6 +168,7 @@ impl Proxy {
         Ok(Next::Forward(Box::new(Admitted {
             permit: admission.permit,
             hold,
+            named,
             assertion,
             again: Again {
                 fingerprint: client.fingerprint,

@@ -1,15 +1,18 @@
 //! What one request carries through its life, and the outcome at its end, whichever end that is.
 
+use super::disclose::Look;
 use super::hold::Hold;
 use super::metrics::Metrics;
 use crate::client::{Allowed, Client, Clients, Long, Watched};
 use crate::clock;
+use crate::discover::Glance;
 use crate::policy::Permit;
 use crate::recorder::Recorder;
 use crate::route::{Registry, Route};
 use bytes::Bytes;
 use contract::Micros;
 use contract::id::RequestId;
+use contract::pseudonym::PatientRef;
 use contract::record::OutcomeKind;
 use http::HeaderValue;
 use smallvec::SmallVec;
@@ -36,6 +39,10 @@ pub struct Context {
     pub(super) status: u16,
     /// Bytes of response body released.
     pub(super) bytes: u64,
+    /// The look into the answer, on a marked route.
+    pub(super) look: Option<Box<Look>>,
+    /// The glance at an answer on a route that is not marked.
+    pub(super) glance: Option<Box<Glance>>,
     /// The gateway answered itself, where a backend's answer was due.
     pub(super) answered_instead: bool,
     /// Its intent is in the journal, and so needs an outcome, wherever the request ends.
@@ -77,6 +84,8 @@ pub(super) struct Admitted {
     pub(super) route: Arc<Route>,
     /// Its registry.
     pub(super) registry: Arc<Registry>,
+    /// The pseudonyms of those whom its record names, where the answer may name more.
+    pub(super) named: SmallVec<[PatientRef; 1]>,
     /// Who acts, for the backend.
     pub(super) assertion: HeaderValue,
     /// The name of the certificate it came with, and its unit: to ask the policy again.
@@ -111,6 +120,8 @@ impl Context {
             stage: Stage::Received,
             status: 0,
             bytes: 0,
+            look: None,
+            glance: None,
             answered_instead: false,
             intended: false,
             ended: false,

@@ -10,10 +10,11 @@ use super::pace::{self, Pace};
 use super::{Proxy, forward, in_time};
 use crate::client::Cut;
 use crate::clock;
+use crate::disclosure::Ready;
 use crate::upstream::{Backend, Event};
 use bytes::Bytes;
 use contract::record::{OutcomeKind, Reason};
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType};
@@ -89,7 +90,7 @@ impl Broken {
         Self::own(Reason::NoSession, crate::problem::status(Reason::NoSession))
     }
 
-    fn own(reason: Reason, status: StatusCode) -> Self {
+    pub(super) fn own(reason: Reason, status: StatusCode) -> Self {
         Self::new(reason, status, "refused", "gateway")
     }
 }
@@ -134,6 +135,9 @@ struct Progress {
     listening: bool,
     /// Bytes of its next request have come.
     early: bool,
+    /// The answer's head, until the first of what follows may leave: so that what cannot be looked into is still answered
+    /// in its place.
+    head: Option<Box<ResponseHeader>>,
     /// The backend's answer has passed as a whole.
     answered: bool,
     /// The backend takes no more of the body. What it answered may still tell why.
@@ -160,6 +164,7 @@ impl Proxy {
             tries += 1;
             match self.attempt(session, context).await {
                 Ok(early) => {
+                    self.end_look(context);
                     context.end(clock::now(), OutcomeKind::Complete);
                     return if early { After::Linger } else { After::Next };
                 }
@@ -285,7 +290,8 @@ impl Proxy {
             _ => Sending::Over,
         };
         let pace = streams.then(|| Pace::new(self.parts.limits.body_timeout));
-        let mut progress = Progress { sending, pace, listening: true, early: false, answered: false, deaf: None };
+        let mut progress =
+            Progress { sending, pace, listening: true, early: false, head: None, answered: false, deaf: None };
         if progress.sending == Sending::AwaitsLeave && backend.is_http2() {
             // Its leave cannot be heard: ours must do.
             give_leave(session, &mut progress).await?;
@@ -320,12 +326,26 @@ impl Proxy {
                 if !self.keep_watch(context) {
                     return Err(Broken::not_allowed(context));
                 }
-                context.bytes += piece.len() as u64;
                 let last = !backend.is_tunnel() && backend.has_ended().map_err(|error| Broken::backend(&error))?;
-                progress.answered = last;
-                session.write_response_body(piece, last).await.map_err(|error| Broken::client(&error))
+                if context.look.is_none() {
+                    progress.answered = last;
+                    self.glance(context, &piece);
+                    return Self::pass_piece(session, context, piece, last).await;
+                }
+                let ready = self.look(context, piece, last).await?;
+                Self::pass_looked(session, context, progress, ready, last).await
             }
             Event::End(trailers) => {
+                if context.look.is_some() {
+                    let rest = self.look(context, Bytes::new(), true).await?;
+                    if let Some(trailers) = &trailers {
+                        self.look_at_trailers(context, trailers).await?;
+                    }
+                    Self::pass_looked(session, context, progress, rest, false).await?;
+                    if let Some(head) = progress.head.take() {
+                        Self::pass_head(session, context, head, false).await?;
+                    }
+                }
                 progress.answered = true;
                 if backend.is_tunnel() {
                     // A tunnel ends with either of its sides.
@@ -334,6 +354,63 @@ impl Proxy {
                 end(session, trailers).await.map_err(|error| Broken::client(&error))
             }
         }
+    }
+
+    /// Passes a piece of the answer on.
+    async fn pass_piece(
+        session: &mut ServerSession,
+        context: &mut Context,
+        piece: Bytes,
+        last: bool,
+    ) -> Result<(), Broken> {
+        context.bytes += piece.len() as u64;
+        session.write_response_body(piece, last).await.map_err(|error| Broken::client(&error))
+    }
+
+    /// Passes on what was looked into: the head with the first of it.
+    async fn pass_looked(
+        session: &mut ServerSession,
+        context: &mut Context,
+        progress: &mut Progress,
+        ready: Ready,
+        last: bool,
+    ) -> Result<(), Broken> {
+        let ready: Ready = ready.into_iter().filter(|piece| !piece.is_empty()).collect();
+        if ready.is_empty() && !last {
+            return Ok(());
+        }
+        if let Some(head) = progress.head.take() {
+            Self::pass_head(session, context, head, false).await?;
+        }
+        progress.answered = last;
+        let count = ready.len();
+        for (index, piece) in ready.into_iter().enumerate() {
+            Self::pass_piece(session, context, piece, last && index + 1 == count).await?;
+        }
+        if last && count == 0 {
+            Self::pass_piece(session, context, Bytes::new(), true).await?;
+        }
+        Ok(())
+    }
+
+    /// Passes the head on. From now on the answer is being disclosed.
+    async fn pass_head(
+        session: &mut ServerSession,
+        context: &mut Context,
+        head: Box<ResponseHeader>,
+        ended: bool,
+    ) -> Result<(), Broken> {
+        context.status = head.status.as_u16();
+        let written = in_time(async {
+            match session {
+                ServerSession::H2(http2) => http2.write_response_header(head, ended),
+                other => match other.write_response_header(head).await {
+                    Ok(()) if ended => other.finish_body().await,
+                    written => written,
+                },
+            }
+        });
+        written.await.map_err(|error| Broken::client(&error))
     }
 
     /// A head before the one that counts. Leave to send passes, in our own words; of others nothing does, for who knows
@@ -383,8 +460,10 @@ impl Proxy {
         };
         let prepared = forward::response(&mut head, &told);
         prepared.map_err(|error| Broken::backend(&error))?;
-        context.status = head.status.as_u16();
+        let has_body = told.has_body && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        self.begin_look(context, head.status, &head.headers, has_body).await?;
         if switches {
+            context.status = head.status.as_u16();
             backend.becomes_tunnel();
             session.set_read_timeout(None);
             progress.sending = Sending::GoesOn;
@@ -404,16 +483,11 @@ impl Proxy {
                 (progress.sending, progress.listening) = (Sending::Over, false);
             }
         }
-        let written = in_time(async {
-            match session {
-                ServerSession::H2(http2) => http2.write_response_header(head, ended),
-                other => match other.write_response_header(head).await {
-                    Ok(()) if ended => other.finish_body().await,
-                    written => written,
-                },
-            }
-        });
-        written.await.map_err(|error| Broken::client(&error))
+        if context.look.is_some() && !ended && !switches && !is_stream(&head) {
+            progress.head = Some(head);
+            return Ok(());
+        }
+        Self::pass_head(session, context, head, ended).await
     }
 
     async fn client_sent(
@@ -490,6 +564,12 @@ impl Proxy {
         }
         Ok(())
     }
+}
+
+/// Whether the answer comes in events, whose client wants to hear at once that they may come.
+fn is_stream(head: &ResponseHeader) -> bool {
+    let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    kind.get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 /// Lets a client send that waits for it.

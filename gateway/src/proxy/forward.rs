@@ -1,6 +1,7 @@
 //! What is changed on the way: identity headers out, assertion and request id in, our cookies kept from backends.
 
 use super::context::{Admitted, Body};
+use crate::disclosure::decode;
 use crate::hygiene;
 use contract::directory::{ASSERTION_HEADER, CLIENT_ADDRESS_HEADER, SESSION_COOKIE};
 use contract::id::RequestId;
@@ -70,6 +71,9 @@ pub(super) fn request(
         // What such a backend says to it cannot be heard.
         upstream.remove_header(&header::EXPECT);
     }
+    if admitted.route.patients.in_response().is_some() {
+        to_be_looked_into(&mut upstream, admitted)?;
+    }
     if let Body::Read(body) = &admitted.body {
         // The client has had its leave to send from us, and the whole is known.
         upstream.remove_header(&header::EXPECT);
@@ -87,6 +91,25 @@ pub(super) fn request(
         upstream.insert_header(name, address.clone())?;
     }
     Ok(upstream)
+}
+
+/// Asks for an answer that can be looked into: whole, in a coding that is known, with its messages as they are.
+fn to_be_looked_into(upstream: &mut RequestHeader, admitted: &Admitted) -> pingora::Result<()> {
+    // A part of an answer may begin in the midst of an identity. And of what the client has kept, we would not know whom
+    // it shows again.
+    for name in [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE] {
+        upstream.remove_header(&name);
+    }
+    if admitted.websocket {
+        upstream.remove_header(&header::SEC_WEBSOCKET_EXTENSIONS);
+    }
+    if upstream.headers.contains_key(header::ACCEPT_ENCODING) {
+        let codings = decode::acceptable(&upstream.headers);
+        let codings = codings.unwrap_or(HeaderValue::from_static("identity"));
+        upstream.remove_header(&header::ACCEPT_ENCODING);
+        upstream.insert_header(header::ACCEPT_ENCODING, codings)?;
+    }
+    Ok(())
 }
 
 /// Says in the backend's version of HTTP what is asked of whom, and how the body is framed.

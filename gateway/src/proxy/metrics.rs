@@ -1,5 +1,6 @@
 //! What operators see of requests. Every end is counted: received = refused + answered + ended + abandoned.
 
+use crate::disclosure::Unscannable;
 use crate::route::{RouteId, Routes};
 use contract::Micros;
 use contract::record::OutcomeKind;
@@ -18,6 +19,8 @@ pub struct Metrics {
     pub refused: IntCounterVec,
     /// Answers of the gateway's own where a backend's was due.
     pub upstream_failures: IntCounterVec,
+    /// Answers on marked routes that could not be looked into, by cause and what became of them.
+    unscanned: IntCounterVec,
     /// How long responses waited for their record.
     pub hold_seconds: Histogram,
     /// By the route's number: looked up once, not on each request.
@@ -33,6 +36,7 @@ struct OfRoute {
     seconds: Histogram,
 }
 
+const FATES: [&str; 2] = ["refused", "passed"];
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
 impl Metrics {
@@ -74,6 +78,13 @@ impl Metrics {
                 Opts::new("upstream_failures_total", "Admitted requests that the gateway had to answer itself"),
                 &["reason"],
             )?,
+            unscanned: IntCounterVec::new(
+                Opts::new(
+                    "disclosure_unscanned_total",
+                    "Answers on marked routes that could not be looked into, by cause and what became of them",
+                ),
+                &["cause", "fate"],
+            )?,
             hold_seconds: Histogram::with_opts(
                 HistogramOpts::new("hold_seconds", "How long a response waited for its record to be durable")
                     .buckets(buckets),
@@ -85,8 +96,18 @@ impl Metrics {
         registry.register(Box::new(metrics.answered.clone()))?;
         registry.register(Box::new(metrics.refused.clone()))?;
         registry.register(Box::new(metrics.upstream_failures.clone()))?;
+        for (cause, fate) in Unscannable::ALL.iter().flat_map(|cause| FATES.map(|fate| (cause, fate))) {
+            // There from the start, for alerts that look at what has grown.
+            metrics.unscanned.with_label_values(&[cause.as_str(), fate]);
+        }
+        registry.register(Box::new(metrics.unscanned.clone()))?;
         registry.register(Box::new(metrics.hold_seconds.clone()))?;
         Ok(metrics)
+    }
+
+    pub(super) fn not_looked_into(&self, cause: Unscannable, passes: bool) {
+        let [refused, not_refused] = FATES;
+        self.unscanned.with_label_values(&[cause.as_str(), if passes { not_refused } else { refused }]).inc();
     }
 
     pub(super) fn ended(&self, route: RouteId, kind: OutcomeKind, micros: Micros) {

@@ -9,6 +9,8 @@ pub struct Metrics {
     pub intents: IntCounter,
     /// Patients named in them.
     pub patients: IntCounter,
+    /// Patients found in answers.
+    pub disclosed: IntCounter,
     /// Accesses to patient data in which no patient was found.
     pub unidentified: IntCounter,
     /// Refused requests written.
@@ -25,6 +27,7 @@ impl Metrics {
         let metrics = Self {
             intents: IntCounter::new("audit_intents_total", "Admitted requests written to the journal")?,
             patients: IntCounter::new("audit_patients_total", "Patients named in admitted requests")?,
+            disclosed: IntCounter::new("audit_disclosed_total", "Patients found in answers, beside those asked for")?,
             unidentified: IntCounter::new(
                 "audit_unidentified_total",
                 "Accesses to patient data in which no patient was found",
@@ -38,6 +41,7 @@ impl Metrics {
         };
         registry.register(Box::new(metrics.intents.clone()))?;
         registry.register(Box::new(metrics.patients.clone()))?;
+        registry.register(Box::new(metrics.disclosed.clone()))?;
         registry.register(Box::new(metrics.unidentified.clone()))?;
         registry.register(Box::new(metrics.refusals.clone()))?;
         registry.register(Box::new(metrics.failures.clone()))?;

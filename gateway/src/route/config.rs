@@ -3,8 +3,8 @@
 use super::registry::is_host_name;
 use super::table::Table;
 use super::{
-    Access, ClientCertificate, FieldPath, Health, Methods, Patients, Peer, Place, Protocol, Registry, RegistryId,
-    Route, RouteId, Routes, Template, UnitPlace, UpstreamTls, Verb,
+    Access, ClientCertificate, FieldPath, Health, InResponse, Methods, Patients, Peer, Place, Protocol, Registry,
+    RegistryId, Route, RouteId, Routes, Template, UnitPlace, UpstreamTls, Verb,
 };
 use contract::id::{RegistryName, RouteName};
 use contract::record::{Activity, Purpose, Right, Sensitivity};
@@ -321,14 +321,18 @@ fn patients(section: &Section<'_>, template: Option<&Template>) -> Option<Patien
         }
     };
     let mut places = Vec::new();
-    let (mut none, mut response, mut whole) = (false, false, !sections.is_empty());
+    let (mut none, mut response, mut whole) = (false, None, !sections.is_empty());
     if sections.is_empty() {
         section.reject("patients", "names no place: [{ in = …, name = … }, …] is expected");
     }
     for section in &sections {
         match place(section, template) {
             Some(Where::None) => none = true,
-            Some(Where::Response) => response = true,
+            Some(Where::Response(_)) if response.is_some() => {
+                section.reject("in", "\"response\" stands here twice: its keys belong into one place");
+                whole = false;
+            }
+            Some(Where::Response(how)) => response = Some(how),
             // Copied, and then not changed: the place that was meant would never be looked at.
             Some(Where::Request(place)) if places.contains(&place) => {
                 section.reject("name", "this place stands here twice");
@@ -348,7 +352,7 @@ fn patients(section: &Section<'_>, template: Option<&Template>) -> Option<Patien
 
 enum Where {
     None,
-    Response,
+    Response(InResponse),
     Request(Place),
 }
 
@@ -378,8 +382,11 @@ fn place(section: &Section<'_>, template: Option<&Template>) -> Option<Where> {
         let _known = section.has("name");
         return None;
     };
-    if matches!(kind, In::None | In::Response) {
-        return Some(if kind == In::None { Where::None } else { Where::Response });
+    if kind == In::None {
+        return Some(Where::None);
+    }
+    if kind == In::Response {
+        return in_response(section).map(Where::Response);
     }
     let name: String = section.required("name")?;
     Some(Where::Request(match kind {
@@ -389,6 +396,30 @@ fn place(section: &Section<'_>, template: Option<&Template>) -> Option<Where> {
         In::Header => Place::Header(header(section, &name)?),
         In::Json | In::None | In::Response => Place::Json(field(section, "name", &name)?),
     }))
+}
+
+fn in_response(section: &Section<'_>) -> Option<InResponse> {
+    let json = section
+        .or("json", Vec::<String>::new())
+        .and_then(|names| names.iter().map(|name| field(section, "json", name)).collect::<Option<Vec<_>>>());
+    let fhir = section.or("fhir", false);
+    if fhir == Some(true) && json.as_ref().is_some_and(|json| !json.is_empty()) {
+        section.reject("json", "FHIR says itself where patients stand: either `json` or `fhir`");
+        return None;
+    }
+    let headers = section
+        .or("headers", Vec::<String>::new())
+        .and_then(|names| names.iter().map(|name| response_header(section, name)).collect::<Option<Vec<_>>>());
+    let passes = section.word("unscanned", Some(false), &[("refuse", false), ("pass", true)]);
+    Some(InResponse { json: json?.into(), fhir: fhir?, headers: headers?, passes_unscanned: passes? })
+}
+
+fn response_header(section: &Section<'_>, name: &str) -> Option<HeaderName> {
+    let header = name.parse::<HeaderName>().ok().filter(crate::hygiene::is_clean_name);
+    if header.is_none() {
+        section.reject("headers", format!("{name:?} is no name of a header: letters, digits and '-'"));
+    }
+    header
 }
 
 fn unit(section: &Section<'_>, template: Option<&Template>) -> Option<UnitPlace> {

@@ -275,6 +275,9 @@ fn mistakes_in_several_places() {
         "patient = { in = \"path\", name = \"id\" }\npatients = [{ in = \"query\", name = \"p\" }]",
         r#"patients = [{ in = "path", name = "id" }, { in = "query" }, { in = "body", name = "p" }, { in = "json", nam = "p" }]"#,
         r#"patients = [{ in = "path", name = "id" }, { in = "none" }]"#,
+        r#"patients = [{ in = "response" }, { in = "response", fhir = true }]"#,
+        r#"patient = { in = "response", fhir = true, json = ["a"] }"#,
+        r#"patient = { in = "response", json = ["a[0]"], headers = ["x patient"], unscanned = "ignore", name = "p" }"#,
         r#"patients = [{ in = "query", name = "p" }, { in = "form", name = "p" }, { in = "query", name = "p" }]"#,
     ]
     .iter()

@@ -11,11 +11,15 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// The list of a unit's patients.
+pub(super) fn unit_routes() -> Router<Arc<Store>> {
+    Router::new().route("/api/units/{unit}/patients", get(unit))
+}
+
 pub(super) fn routes() -> Router<Arc<Store>> {
     Router::new()
         .route("/api/patients/{patient}", get(read).put(change))
         .route("/api/search", post(search))
-        .route("/api/units/{unit}/patients", get(unit))
         .route("/api/patients/{patient}/withdrawals", post(withdraw))
         .route("/api/patients/{patient}/signatures", post(sign))
         .route("/whoami", get(whoami))

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 /// The identifier system of personnummer.
 pub(super) const PERSONNUMMER_SYSTEM: &str = "urn:oid:1.2.752.129.2.1.3.1";
-/// The request header in which a client names the patient of a resource whose id does not.
-pub(super) const PATIENT_HEADER: &str = "x-patient-id";
+/// The header that names the patient where nothing else does: of a request, and of some answers.
+pub const PATIENT_HEADER: &str = "x-patient-id";
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 pub(super) fn routes() -> Router<Arc<Store>> {

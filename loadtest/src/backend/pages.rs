@@ -13,6 +13,11 @@ use std::sync::Arc;
 /// How many patients a unit's list shows.
 pub(super) const LIST_MAX: usize = 50;
 
+/// The list of a unit's patients.
+pub(super) fn unit_routes() -> Router<Arc<Store>> {
+    Router::new().route("/units/{unit}/patients", get(unit))
+}
+
 pub(super) fn routes() -> Router<Arc<Store>> {
     Router::new()
         .route("/", get(start))
@@ -22,7 +27,6 @@ pub(super) fn routes() -> Router<Arc<Store>> {
         .route("/search", post(search_by_form))
         .route("/patients/{patient}", get(patient))
         .route("/patients/{patient}/notes", post(add_note))
-        .route("/units/{unit}/patients", get(unit))
         .route("/healthz", get(|| async { "ok\n" }))
 }
 

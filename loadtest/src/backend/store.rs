@@ -3,11 +3,13 @@
 use super::Options;
 use super::changes::Changes;
 use crate::patients::{Patient, Population};
+use crate::rng::Rng;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use contract::identity::parse;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::atomic::AtomicU64;
 
 /// The registry's state, shared by all requests.
@@ -16,6 +18,8 @@ pub(super) struct Store {
     pub(super) latency_ms: u64,
     pub(super) jitter_ms: u64,
     pub(super) size: usize,
+    /// Entries of a record, JSON, as many as make an answer of about `size` bytes.
+    pub(super) record: String,
     pub(super) requests: AtomicU64,
     pub(super) changes: Changes,
     patients: Vec<Patient>,
@@ -40,11 +44,13 @@ impl Store {
         let population = options.population();
         let patients = population.patients();
         let positions = patients.iter().enumerate().map(|(i, p)| (p.id.expose().to_owned(), i)).collect();
+        let size = usize::try_from(options.size).unwrap_or(0);
         Self {
+            record: record(population.seed, size),
             population,
             latency_ms: options.latency_ms,
             jitter_ms: options.latency_jitter_ms,
-            size: usize::try_from(options.size).unwrap_or(0),
+            size,
             requests: AtomicU64::new(0),
             changes: Changes::default(),
             patients,
@@ -85,6 +91,29 @@ impl Store {
         self.entries.lock().get(&patient.index).map(|list| list.iter().cloned().collect()).unwrap_or_default()
     }
 }
+
+/// Entries as registries have them: dates, codes, values, references, a few words. No identity is among them.
+fn record(seed: u64, size: usize) -> String {
+    let mut rng = Rng::fork(seed, 1 << 40);
+    let mut text = String::from("[");
+    while text.len() + ENTRY_BYTES < size {
+        let (month, day, hour, minute) =
+            (rng.between(1, 12), rng.between(1, 28), rng.between(7, 18), rng.between(0, 59));
+        let (value, tenth, code) = (rng.between(3, 240), rng.below(10), rng.between(1000, 9999));
+        let id = uuid::Builder::from_random_bytes([0; 16].map(|_: u8| rng.below(256) as u8)).into_uuid();
+        let comma = if text.len() > 1 { "," } else { "" };
+        let _written = write!(
+            text,
+            r#"{comma}{{"id":"{id}","time":"2025-{month:02}-{day:02}T{hour:02}:{minute:02}:00+01:00","code":"NPU{code:05}","value":{value}.{tenth},"unit":"mmol/L","abnormal":{},"note":"Provet togs enligt rutin, inget att anmärka."}}"#,
+            value > 120
+        );
+    }
+    text.push(']');
+    text
+}
+
+/// About the length of an entry.
+const ENTRY_BYTES: usize = 220;
 
 /// Why there is no such patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

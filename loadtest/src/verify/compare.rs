@@ -3,7 +3,7 @@
 
 use super::ledger::{Asker, End, Entry, Expect, Patients, State, sorted};
 use contract::pseudonym::PatientRef;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// A row, as far as it is compared.
@@ -63,7 +63,7 @@ pub struct Comparison {
 }
 
 /// Whom a row names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Who {
     /// Nobody.
     Unidentified,
@@ -115,7 +115,10 @@ impl Comparison {
                     self.findings.refused_missing += 1;
                     self.example(format!("refused without a record: {id}"));
                 }
-                (End::Complete | End::Aborted, Expect::Patients(_) | Expect::Unidentified) => {
+                (
+                    End::Complete | End::Aborted,
+                    Expect::Patients(_) | Expect::Listed(_) | Expect::Heard(_) | Expect::Unidentified,
+                ) => {
                     let pairs = pairs(&entry.expect);
                     self.findings.disclosed += pairs;
                     self.findings.missing += pairs;
@@ -175,11 +178,18 @@ impl Comparison {
                 }
             }
         }
+        let known = |patients: &Patients| patients.iter().map(|index| Who::Known(*index)).collect::<Vec<_>>();
         let expected: Vec<Who> = match &entry.expect {
-            Expect::Patients(patients) => patients.iter().map(|index| Who::Known(*index)).collect(),
-            Expect::Unidentified | Expect::Nothing | Expect::Refusal => vec![Who::Unidentified],
+            Expect::Patients(patients) => known(patients),
+            Expect::Listed(patients) if !patients.is_empty() => known(patients),
+            Expect::Heard(patients) => [known(patients), vec![Who::Unidentified]].concat(),
+            Expect::Listed(_) | Expect::Unidentified | Expect::Nothing | Expect::Refusal => vec![Who::Unidentified],
         };
-        let optional = entry.end == End::Unavailable || matches!(entry.expect, Expect::Nothing | Expect::Refusal);
+        let tells = matches!(entry.expect, Expect::Listed(_) | Expect::Heard(_));
+        // Of an answer that broke off before it named anybody, whoever was to come may be on record, or nobody.
+        let early = tells && entry.end == End::Aborted && expected == [Who::Unidentified];
+        let optional =
+            entry.end == End::Unavailable || early || matches!(entry.expect, Expect::Nothing | Expect::Refusal);
         for patient in &expected {
             let count = rows.iter().filter(|row| self.who(row.patient) == *patient).count() as u64;
             if count == 0 && !optional {
@@ -191,7 +201,14 @@ impl Comparison {
                 self.example(format!("recorded {count} times: {request}"));
             }
         }
-        let foreign = rows.iter().filter(|row| !expected.contains(&self.who(row.patient))).count();
+        let unsaid: Vec<Who> =
+            rows.iter().map(|row| self.who(row.patient)).filter(|who| !expected.contains(who)).collect();
+        let mut foreign = unsaid.len();
+        if tells && entry.end != End::Complete {
+            // On record, and then the connection broke: nobody twice, and nobody whom this registry does not have.
+            let distinct: HashSet<Who> = unsaid.iter().copied().filter(|who| *who != Who::Foreign).collect();
+            foreign -= distinct.len();
+        }
         if foreign > 0 {
             self.findings.surplus += foreign as u64;
             self.example(format!("rows of patients that the request did not name: {request}"));
@@ -219,7 +236,10 @@ impl Comparison {
         if foreign {
             self.findings.surplus += rows.len() as u64;
             self.example(format!("rows of a patient that is not in the population: {request}"));
-        } else if self.take_lost(&patients, rows) || (refused && self.take_lost(&Patients::new(), rows)) {
+        } else if self.take_lost(&patients, rows)
+            || self.take_lost_list(rows)
+            || (refused && self.take_lost(&Patients::new(), rows))
+        {
             self.findings.lost_recorded += 1;
         } else {
             self.findings.surplus += rows.len() as u64;
@@ -230,6 +250,13 @@ impl Comparison {
     /// Takes one of the lost requests: of these patients, and of who the rows name.
     fn take_lost(&mut self, patients: &Patients, rows: &[Row]) -> bool {
         let Some(lost) = self.state.lost.get_mut(patients) else { return false };
+        let found = lost.iter().position(|asker| rows.iter().all(|row| is_of(row, asker)));
+        found.map(|position| lost.swap_remove(position)).is_some()
+    }
+
+    /// Takes one of the lost requests whose answers would have said who.
+    fn take_lost_list(&mut self, rows: &[Row]) -> bool {
+        let lost = &mut self.state.lost_lists;
         let found = lost.iter().position(|asker| rows.iter().all(|row| is_of(row, asker)));
         found.map(|position| lost.swap_remove(position)).is_some()
     }
@@ -254,7 +281,8 @@ fn is_of(row: &Row, asker: &Asker) -> bool {
 
 fn pairs(expect: &Expect) -> u64 {
     match expect {
-        Expect::Patients(patients) => patients.len() as u64,
+        Expect::Patients(patients) | Expect::Heard(patients) => patients.len() as u64,
+        Expect::Listed(patients) => patients.len().max(1) as u64,
         Expect::Unidentified => 1,
         Expect::Nothing | Expect::Refusal => 0,
     }

@@ -24,6 +24,11 @@ pub type Patients = smallvec::SmallVec<[PatientIndex; 1]>;
 pub enum Expect {
     /// Allowed: one row for each of these patients.
     Patients(Patients),
+    /// Allowed, and the answer says who: a row for each of these, whom the client saw in it. Of an answer that broke off, and
+    /// of one whose head only came, more may be on record: they were about to leave.
+    Listed(Patients),
+    /// The same on a connection that stays, which has a row of its own.
+    Heard(Patients),
     /// Allowed, and no patient can be told: one row without a patient.
     Unidentified,
     /// Allowed, and no patient data: at most one row, without a patient.
@@ -86,6 +91,8 @@ pub struct State {
     pub entries: HashMap<Uuid, Entry>,
     /// Who sent requests that got no answer, by the patients they named, sorted.
     pub lost: HashMap<Patients, Vec<Arc<Asker>>>,
+    /// Who sent requests that got no answer, which would have said who.
+    pub lost_lists: Vec<Arc<Asker>>,
     /// Answers that should not have been, at most [`ODDITIES_MAX`] of them in words.
     pub oddities: Vec<String>,
     /// How many such answers.
@@ -117,6 +124,9 @@ impl Ledger {
     pub fn lost(&self, asker: &Arc<Asker>, expect: &Expect) {
         let patients = match expect {
             Expect::Patients(patients) => sorted(patients.clone()),
+            Expect::Listed(_) | Expect::Heard(_) => {
+                return self.state.lock().lost_lists.push(Arc::clone(asker));
+            }
             Expect::Unidentified | Expect::Nothing | Expect::Refusal => Patients::new(),
         };
         self.state.lock().lost.entry(patients).or_default().push(Arc::clone(asker));

@@ -3,6 +3,7 @@
 //! Pure: a draw gives an [`Action`], which says what to send and what it should come to.
 
 use super::ledger::{Expect, PatientIndex, Patients};
+use crate::client::coding::ACCEPTED;
 use crate::patients::{Patient, UNITS};
 use crate::rng::Rng;
 use contract::pseudonym::PatientRef;
@@ -62,6 +63,9 @@ pub enum Take {
     Socket,
 }
 
+/// More than any list here has, decoded.
+pub const LIST_BYTES_MAX: usize = 4 << 20;
+
 /// What the answer's body must be, so that no answer is taken for another's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -84,6 +88,8 @@ pub struct Action {
     pub header: Option<(&'static str, String)>,
     /// The body.
     pub payload: Payload,
+    /// What codings the client takes.
+    pub codings: Option<&'static str>,
     /// How the answer is taken.
     pub take: Take,
     /// What it should come to for somebody who may do it.
@@ -99,6 +105,7 @@ impl Action {
             path,
             header: None,
             payload: Payload::Empty,
+            codings: None,
             take: Take::Whole,
             expect,
             content: Content::Any,
@@ -106,7 +113,7 @@ impl Action {
     }
 
     fn send(method: Method, path: String, payload: Payload, expect: Expect) -> Self {
-        Self { method, path, header: None, payload, take: Take::Whole, expect, content: Content::Any }
+        Self { method, path, header: None, payload, codings: None, take: Take::Whole, expect, content: Content::Any }
     }
 
     fn holding(mut self, text: impl Into<String>) -> Self {
@@ -123,8 +130,9 @@ const SYSTEM: &str = "urn:oid:1.2.752.129.2.1.3.1";
 pub fn draw(rng: &mut Rng, standing: Standing, patients: &[Known]) -> Action {
     let mut action = match rng.below(100) {
         0..46 => read(rng, patients),
-        46..66 => search(rng, patients),
-        66..84 => write(rng, patients),
+        46..60 => search(rng, patients),
+        60..68 => list(rng),
+        68..84 => write(rng, patients),
         84..88 => transfer(rng, patients),
         88..90 => socket(rng, patients),
         90..93 => plain(rng),
@@ -192,7 +200,7 @@ fn read(rng: &mut Rng, patients: &[Known]) -> Action {
 fn search(rng: &mut Rng, patients: &[Known]) -> Action {
     let (index, patient) = one(rng, patients);
     let number = spelled(rng, &patient.number);
-    let action = match rng.below(10) {
+    let action = match rng.below(8) {
         0..2 => Action::get(format!("/patients?personnummer={number}"), only(index)),
         2..4 => Action::send(
             Method::POST,
@@ -205,17 +213,32 @@ fn search(rng: &mut Rng, patients: &[Known]) -> Action {
             Action::send(Method::POST, "/api/search".to_owned(), Payload::Json("application/json", body), only(index))
         }
         6 => Action::get(format!("/fhir/Patient?identifier={SYSTEM}|{}", patient.number), only(index)),
-        7 => Action::get(
+        _ => Action::get(
             format!("/fhir/Patient?identifier=urn%3Aoid%3A1.2.752.129.2.1.3.1%7C{}", patient.number),
             only(index),
         ),
-        n => {
-            let unit = rng.pick(&UNITS).map_or("", |(hsa, _)| hsa);
-            let prefix = if n == 8 { "/units" } else { "/api/units" };
-            return Action::get(format!("{prefix}/{unit}/patients"), Expect::Unidentified);
-        }
     };
     action.holding(patient.number)
+}
+
+/// Something whose answer says who: a list in each of its forms, or whose turn it is.
+fn list(rng: &mut Rng) -> Action {
+    let unit = rng.pick(&UNITS).map_or("", |(hsa, _)| hsa);
+    let path = match rng.below(6) {
+        0 => format!("/units/{unit}/patients"),
+        1 => format!("/api/units/{unit}/patients"),
+        2 => format!("/api/units/{unit}/export"),
+        3 => format!("/api/units/{unit}/events"),
+        4 => format!("/fhir/Encounter?location={unit}"),
+        _ => format!("/api/units/{unit}/next?turn={}", rng.below(1000)),
+    };
+    let mut action = Action::get(path, Expect::Listed(Patients::new()));
+    if rng.chance(15) {
+        action.take = Take::First;
+    } else {
+        action.codings = rng.pick(&ACCEPTED).copied().flatten();
+    }
+    action
 }
 
 fn write(rng: &mut Rng, patients: &[Known]) -> Action {
@@ -310,7 +333,7 @@ fn socket(rng: &mut Rng, patients: &[Known]) -> Action {
     let (index, patient) = one(rng, patients);
     let mut action = match rng.below(2) {
         0 => Action::get(format!("/ws/patients/{}", patient.number), only(index)),
-        _ => Action::get("/ws".to_owned(), Expect::Unidentified),
+        _ => Action::get("/ws".to_owned(), Expect::Heard(Patients::new())),
     };
     action.take = Take::Socket;
     action
@@ -373,7 +396,7 @@ mod tests {
             );
             assert!(!matches!(
                 draw(&mut rng, Standing::Outsider, &known()).expect,
-                Expect::Patients(_) | Expect::Unidentified
+                Expect::Patients(_) | Expect::Listed(_) | Expect::Heard(_) | Expect::Unidentified
             ));
         }
     }

@@ -1,9 +1,10 @@
 //! The users at work: each worker is one person on one device over one protocol, and writes each answer to the ledger.
 //! A third of what they do is in the second registry, on a connection of its own.
 
-use super::ledger::{Asker, End, Entry, Expect, Ledger};
-use super::plan::{Action, Content, Known, Payload, Standing, Take, draw};
-use crate::backend::{REGISTRY_HEADER, document_byte};
+use super::ledger::{Asker, End, Entry, Expect, Ledger, PatientIndex, Patients};
+use super::plan::{Action, Content, Known, LIST_BYTES_MAX, Payload, Standing, Take, draw};
+use crate::backend::{PATIENT_HEADER, REGISTRY_HEADER, document_byte};
+use crate::client::coding::decode;
 use crate::client::login::Session;
 use crate::client::socket::{Socket, Upgrade};
 use crate::client::{Body, ClientError, Connection, Device, Protocol, Target, empty, full};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub struct Worker {
     pub session: Option<Session>,
     /// The patients to ask for.
     pub patients: Arc<Vec<Known>>,
+    /// Where in that list each of their numbers stands.
+    pub numbers: Arc<HashMap<[u8; 12], PatientIndex>>,
     /// The seed of what this worker does.
     pub seed: u64,
 }
@@ -131,7 +135,13 @@ impl Worker {
             }
         };
         let head = Head::of(response.status().as_u16(), response.headers());
+        let mut expect = action.expect.clone();
         let whole = match action.take {
+            _ if head.from_registry && matches!(expect, Expect::Listed(_)) => {
+                let (whole, seen) = self.read_list(response, action.take).await;
+                expect = Expect::Listed(seen);
+                whole
+            }
             Take::First if head.from_registry => {
                 let mut body = response.into_body();
                 let _ = tokio::time::timeout(ANSWER_TIMEOUT, body.frame()).await;
@@ -146,7 +156,7 @@ impl Worker {
                 whole
             }
         };
-        shared.settle(&self.asker, &head, action, whole);
+        shared.settle(&self.asker, &head, action, expect, whole);
         whole || (action.take == Take::First && self.protocol == Protocol::Http2)
     }
 
@@ -162,12 +172,13 @@ impl Worker {
         shared.ledger.sent();
         match upgrade {
             Ok(Upgrade::Open(mut socket, headers)) => {
-                let whole = self.converse(&mut socket, &action.expect).await;
+                let mut expect = action.expect.clone();
+                let whole = self.converse(&mut socket, &mut expect).await;
                 socket.close().await;
-                shared.settle(&self.asker, &Head::of(101, &headers), action, whole);
+                shared.settle(&self.asker, &Head::of(101, &headers), action, expect, whole);
             }
             Ok(Upgrade::Refused(status, headers)) => {
-                shared.settle(&self.asker, &Head::of(status.as_u16(), &headers), action, true);
+                shared.settle(&self.asker, &Head::of(status.as_u16(), &headers), action, action.expect.clone(), true);
             }
             Err(error) => {
                 tracing::debug!(%error, "no upgrade");
@@ -177,17 +188,65 @@ impl Worker {
         }
     }
 
-    /// Asks one question on a socket; a socket of one patient tells that patient's data first.
-    async fn converse(&self, socket: &mut Socket, expect: &Expect) -> bool {
+    /// Asks one question on a socket; a socket of one patient tells that patient's data first. On one of none, the question
+    /// is about somebody, and whoever the answer names was heard.
+    async fn converse(&self, socket: &mut Socket, expect: &mut Expect) -> bool {
         let greeted = match expect {
             Expect::Patients(_) => matches!(socket.hear(ANSWER_TIMEOUT).await, Ok(Some(_))),
             _ => true,
         };
-        let question = match (expect, self.patients.first()) {
-            (Expect::Unidentified, Some(patient)) => format!(r#"{{"patient":"{}"}}"#, patient.number),
+        let question = match (&expect, self.patients.first()) {
+            (Expect::Heard(_), Some(patient)) => format!(r#"{{"patient":"{}"}}"#, patient.number),
             _ => "hej".to_owned(),
         };
-        greeted && socket.say(&question).await.is_ok() && matches!(socket.hear(ANSWER_TIMEOUT).await, Ok(Some(_)))
+        if !greeted || socket.say(&question).await.is_err() {
+            return false;
+        }
+        let Ok(Some(answer)) = socket.hear(ANSWER_TIMEOUT).await else { return false };
+        if let Expect::Heard(heard) = expect {
+            self.see(answer.as_bytes(), heard);
+        }
+        true
+    }
+
+    /// Reads an answer that says who. Whether it came whole, and whom it names.
+    async fn read_list(&self, response: Response<Incoming>, take: Take) -> (bool, Patients) {
+        let (head, mut body) = response.into_parts();
+        let mut seen = Patients::new();
+        for value in head.headers.get_all(PATIENT_HEADER) {
+            self.see(value.as_bytes(), &mut seen);
+        }
+        let (mut bytes, mut whole) = (Vec::new(), false);
+        loop {
+            match tokio::time::timeout(ANSWER_TIMEOUT, body.frame()).await {
+                Ok(None) => whole = true,
+                Ok(Some(Ok(frame))) if bytes.len() < LIST_BYTES_MAX => {
+                    bytes.extend_from_slice(frame.data_ref().map_or(&[][..], Bytes::as_ref));
+                    if take != Take::First {
+                        continue;
+                    }
+                }
+                Ok(Some(_)) | Err(_) => {}
+            }
+            break;
+        }
+        let coding = head.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        let plain = decode(coding, &bytes, LIST_BYTES_MAX as u64);
+        whole &= plain.is_ok();
+        self.see(&plain.unwrap_or_default(), &mut seen);
+        (whole, seen)
+    }
+
+    /// Notes whose numbers stand in a text: twelve digits, perhaps with a `-` before the last four.
+    fn see(&self, text: &[u8], seen: &mut Patients) {
+        let mut runs = text.split(|byte| !byte.is_ascii_digit() && *byte != b'-');
+        for run in &mut runs {
+            let digits: Vec<u8> = run.iter().copied().filter(u8::is_ascii_digit).collect();
+            let index = <[u8; 12]>::try_from(digits).ok().and_then(|digits| self.numbers.get(&digits).copied());
+            if let Some(index) = index.filter(|index| !seen.contains(index)) {
+                seen.push(index);
+            }
+        }
     }
 
     fn request(&self, action: &Action) -> Result<Request<Body>, http::Error> {
@@ -198,6 +257,9 @@ impl Worker {
         if let Some(session) = &self.session {
             let (name, value) = session.header();
             builder = builder.header(name, value);
+        }
+        if let Some(codings) = action.codings {
+            builder = builder.header(header::ACCEPT_ENCODING, codings);
         }
         let page = action.path.starts_with("/patients") || action.path.starts_with("/units");
         builder = builder.header(header::ACCEPT, if page { "text/html" } else { "application/json" });
@@ -271,7 +333,7 @@ impl Head {
 }
 
 impl Shared {
-    fn settle(&self, asker: &Arc<Asker>, head: &Head, action: &Action, whole: bool) {
+    fn settle(&self, asker: &Arc<Asker>, head: &Head, action: &Action, expect: Expect, whole: bool) {
         let Some(id) = head.id else {
             self.ledger
                 .odd(format!("an answer {} to {} {} has no request id", head.status, action.method, action.path));
@@ -283,7 +345,7 @@ impl Shared {
             (false, 500..) => End::Unavailable,
             (false, _) => End::Refused,
         };
-        match (&action.expect, end) {
+        match (&expect, end) {
             (_, End::Unavailable) => {
                 self.errors.fetch_add(1, Ordering::Relaxed);
             }
@@ -295,7 +357,10 @@ impl Shared {
                     head.status
                 ));
             }
-            (Expect::Patients(_) | Expect::Unidentified | Expect::Nothing, End::Refused) => {
+            (
+                Expect::Patients(_) | Expect::Listed(_) | Expect::Heard(_) | Expect::Unidentified | Expect::Nothing,
+                End::Refused,
+            ) => {
                 self.ledger.odd(format!(
                     "refused: {} {} ({}), request {id}",
                     action.method,
@@ -305,7 +370,7 @@ impl Shared {
             }
             _ => {}
         }
-        self.ledger.answered(id, Entry { asker: Arc::clone(asker), expect: action.expect.clone(), end });
+        self.ledger.answered(id, Entry { asker: Arc::clone(asker), expect, end });
     }
 }
 

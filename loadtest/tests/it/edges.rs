@@ -36,6 +36,7 @@ const GATEWAY: Rules = Rules {
         ("route", &["hygiene"]),
         ("policy", &["route"]),
         ("patient", &["policy", "route"]),
+        ("disclosure", &["patient", "route"]),
         ("problem", &["route"]),
         // Who is who.
         ("config", &["journal", "route"]),
@@ -87,7 +88,7 @@ const GATEWAY: Rules = Rules {
         ),
         ("directory", "tls", "a handshake asks the directory for revocations; the feed comes over mutual TLS"),
     ],
-    pure: &["hygiene", "policy", "patient", "problem"],
+    pure: &["disclosure", "hygiene", "policy", "patient", "problem"],
     only_in: &[
         ("pingora", &["client", "listener", "proxy", "serve", "tls", "upstream"]),
         ("clickhouse", &["ops", "serve", "shipper"]),

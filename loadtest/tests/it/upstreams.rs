@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod answers;
+mod disclosed;
 mod http2;
 mod kept;
 mod peers;
@@ -86,6 +87,17 @@ impl Behind {
             );
             text.parse::<Table>().unwrap().into()
         };
+        // Whom the answer names nobody has asked for.
+        let marked = |path: &str, more: &str| -> toml::Value {
+            let text = format!(
+                "path = \"/{}{path}\"\nresource = \"list\"\nmethods = [\"GET\", \"HEAD\"]\nwebsocket = {}\n\
+                 patient = {{ in = \"response\", json = [\"list[*].id\"], headers = [\"x-patient-id\"]{more} }}\n\
+                 search_terms = [\"name\"]",
+                self.name,
+                path.starts_with("/socket"),
+            );
+            text.parse::<Table>().unwrap().into()
+        };
         vec![
             route("/{what}/{patient}", "methods = [\"GET\", \"HEAD\"]"),
             route(
@@ -94,6 +106,9 @@ impl Behind {
             ),
             route("/changing/{what}/{patient}", "methods = [\"GET\"]\nright = \"read_write\"\nactivity = \"write\""),
             route("/ws/{what}/{patient}", "methods = [\"GET\"]\nwebsocket = true"),
+            marked("/marked/{what}/{any}", ""),
+            marked("/passing/{what}/{any}", ", unscanned = \"pass\""),
+            marked("/socket/{what}/{any}", ""),
         ]
     }
 }

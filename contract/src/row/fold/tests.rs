@@ -101,6 +101,119 @@ fn a_long_exchange_has_a_begin_and_an_end_row() {
     assert_ne!(begin.record_id, end.record_id);
 }
 
+fn disclosure(request: RequestId, patients: std::ops::Range<usize>) -> Disclosure {
+    let entry = |i: usize| PatientEntry {
+        reference: PatientRef([u8::try_from(i % 200).unwrap_or(0) + 1; 16]),
+        kind: 1,
+        sealed: SealedIdentity::NONE,
+        source: Source::Response,
+        position: u32::try_from(i).unwrap_or(0),
+        problem: Reason::None,
+    };
+    let key = DataKeyId::new(Uuid::from_u128(10));
+    Disclosure { request, at: 1_500, status: 200, bytes: 5, key, patients: patients.map(entry).collect() }
+}
+
+fn searched() -> Intent {
+    let mut intent = intent(1, 0, None);
+    intent.patients.push(PatientEntry::unidentified(Source::Response, Reason::PatientInResponse));
+    intent
+}
+
+/// Phase, position, reason, key and status of the rows.
+fn told(rows: &[Row]) -> Vec<(Phase, Option<u32>, Reason, u16)> {
+    rows.iter()
+        .filter_map(|row| match row {
+            Row::Access(row) => {
+                let named = row.patient_kind != 0;
+                assert_eq!(row.patient_key, if named { Uuid::from_u128(10) } else { Uuid::nil() });
+                Some((row.phase, named.then_some(row.position), row.reason, row.status))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn who_is_disclosed_gets_a_row_with_the_outcome_and_stands_for_the_row_of_nobody() {
+    let (mut fold, mut rows) = (fold(), Vec::new());
+    let intent = searched();
+    let request = intent.asked.request;
+    fold.apply(1, kinds::INTENT, &intent.to_bytes(), &mut rows).expect("applies");
+    for patients in [0..2, 2..3] {
+        fold.apply(2, kinds::DISCLOSURE, &disclosure(request, patients).to_bytes(), &mut rows).expect("applies");
+    }
+    assert!(rows.is_empty());
+    fold.apply(4, kinds::OUTCOME, &outcome(request, OutcomeKind::Aborted).to_bytes(), &mut rows).expect("applies");
+    assert_eq!(told(&rows), [0, 1, 2].map(|i| (Phase::Whole, Some(i), Reason::None, 200)));
+    let ids: std::collections::HashSet<_> =
+        rows.iter().map(|row| if let Row::Access(row) = row { row.record_id } else { Uuid::nil() }).collect();
+    assert_eq!(ids.len(), 3);
+    // What comes behind the end belongs to nobody.
+    fold.apply(5, kinds::DISCLOSURE, &disclosure(request, 3..4).to_bytes(), &mut rows).expect("applies");
+    assert_eq!((rows.len(), fold.open()), (3, 0));
+}
+
+#[test]
+fn an_answer_that_names_nobody_has_its_row() {
+    let (mut fold, mut rows) = (fold(), Vec::new());
+    let intent = searched();
+    fold.apply(1, kinds::INTENT, &intent.to_bytes(), &mut rows).expect("applies");
+    let end = outcome(intent.asked.request, OutcomeKind::Complete);
+    fold.apply(2, kinds::OUTCOME, &end.to_bytes(), &mut rows).expect("applies");
+    assert_eq!(told(&rows), [(Phase::Whole, None, Reason::PatientInResponse, 200)]);
+}
+
+#[test]
+fn of_a_long_list_the_first_get_their_rows_while_it_goes_on() {
+    let (mut fold, mut rows) = (fold(), Vec::new());
+    let intent = searched();
+    let request = intent.asked.request;
+    fold.apply(1, kinds::INTENT, &intent.to_bytes(), &mut rows).expect("applies");
+    let many = 3 * WAITING_MAX + 10;
+    for first in (0..many).step_by(100) {
+        let some = disclosure(request, first..many.min(first + 100));
+        fold.apply(2, kinds::DISCLOSURE, &some.to_bytes(), &mut rows).expect("applies");
+        assert!(rows.len() + WAITING_MAX >= many.min(first + 100), "what waits is bounded");
+    }
+    fold.apply(4, kinds::OUTCOME, &outcome(request, OutcomeKind::Complete).to_bytes(), &mut rows).expect("applies");
+    let told = told(&rows);
+    assert_eq!(
+        told.iter().filter_map(|row| row.1).collect::<Vec<_>>(),
+        (0..u32::try_from(many).unwrap_or(0)).collect::<Vec<_>>()
+    );
+    let during = told.iter().filter(|row| row.0 == Phase::During).count();
+    assert_eq!((during, told.len()), (3 * WAITING_MAX, many), "the last tell how it ended");
+}
+
+#[test]
+fn a_long_exchange_tells_whom_it_discloses_as_it_goes() {
+    let (mut fold, mut rows) = (fold(), Vec::new());
+    let intent = searched();
+    let request = intent.asked.request;
+    fold.apply(1, kinds::INTENT, &intent.to_bytes(), &mut rows).expect("applies");
+    fold.apply(2, kinds::DISCLOSURE, &disclosure(request, 0..1).to_bytes(), &mut rows).expect("applies");
+    fold.apply(3, kinds::OUTCOME, &outcome(request, OutcomeKind::Open).to_bytes(), &mut rows).expect("applies");
+    let begun = [(Phase::Begin, None, Reason::None, 200), (Phase::During, Some(0), Reason::None, 200)];
+    assert_eq!(told(&rows), begun);
+    fold.apply(4, kinds::DISCLOSURE, &disclosure(request, 1..2).to_bytes(), &mut rows).expect("applies");
+    assert_eq!(told(&rows).last(), Some(&(Phase::During, Some(1), Reason::None, 200)));
+    fold.apply(5, kinds::OUTCOME, &outcome(request, OutcomeKind::Complete).to_bytes(), &mut rows).expect("applies");
+    assert_eq!(told(&rows).last(), Some(&(Phase::End, None, Reason::None, 200)));
+    assert_eq!(rows.len(), 4);
+}
+
+#[test]
+fn a_start_tells_whom_an_answer_may_have_disclosed() {
+    let (mut fold, mut rows) = (fold(), Vec::new());
+    let intent = searched();
+    fold.apply(1, kinds::INTENT, &intent.to_bytes(), &mut rows).expect("applies");
+    let some = disclosure(intent.asked.request, 0..2);
+    fold.apply(2, kinds::DISCLOSURE, &some.to_bytes(), &mut rows).expect("applies");
+    fold.apply(3, kinds::MARKER, &Marker::Started { at: 9_000 }.to_bytes(), &mut rows).expect("applies");
+    assert_eq!(access(&rows), vec![(Phase::Whole, OutcomeKind::Unknown); 2]);
+}
+
 #[test]
 fn a_start_closes_what_was_open_in_the_order_of_its_frames() {
     let (mut fold, mut rows) = (fold(), Vec::new());
@@ -131,4 +244,7 @@ fn bytes_of_a_record_do_not_change() {
     let bytes = intent(1, 2, Some(OutcomeKind::Refused)).to_bytes();
     insta::assert_snapshot!(hex::encode(blake3::hash(&bytes).as_bytes()));
     assert_eq!(Intent::from_bytes(&bytes).map(|i| i.to_bytes()), Ok(bytes));
+    let bytes = disclosure(RequestId::new(Uuid::from_u128(5)), 0..2).to_bytes();
+    insta::assert_snapshot!(hex::encode(blake3::hash(&bytes).as_bytes()));
+    assert_eq!(Disclosure::from_bytes(&bytes).map(|d| d.to_bytes()), Ok(bytes));
 }

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 const ROUNDS: usize = 20;
 
-fn accept(heard: &Heard, more: &[u8]) -> Vec<u8> {
+pub(super) fn accept(heard: &Heard, more: &[u8]) -> Vec<u8> {
     // Heads are kept in lower case; the key is not.
     let key = heard.key.as_deref().unwrap_or_default();
     let mut bytes = format!(

@@ -1,0 +1,98 @@
+//! What answers disclose: the patients whom a request does not name.
+//!
+//! An answer on a route that is marked so is looked into as it passes: an [`Inspector`] keeps what may not leave yet, reads
+//! the rest as its content type says ([`scan`]) through the coding that it came in ([`decode`]), or the messages of a
+//! WebSocket ([`websocket`]). Whom it finds is recorded before that part of the answer leaves; that is the proxy's part.
+//!
+//! # Invariants
+//! 1. No byte leaves that completes the identity of a patient whose record is not durable.
+//! 2. What cannot be looked into is [`Unscannable`], with its cause, and never just passes.
+//! 3. Memory is bounded, whatever the answer.
+
+pub mod decode;
+mod form;
+mod inspector;
+mod message;
+pub mod scan;
+mod seen;
+pub mod websocket;
+
+pub use form::is_text;
+pub use inspector::{Inspector, Ready};
+pub use seen::{Seen, TooMany};
+
+/// Why an answer cannot be looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unscannable {
+    /// Its content type is of no text that is known here, or its characters are not told as ASCII's are.
+    #[error("the content type is none that can be looked into")]
+    Type,
+    /// It is coded in a way that is not known here.
+    #[error("the content coding is not known")]
+    Coding,
+    /// Its coding is broken, or goes on behind its end.
+    #[error("the content coding is broken")]
+    Broken,
+    /// It would become far larger than it is.
+    #[error("the answer grows beyond measure when it is decoded")]
+    Bomb,
+    /// It is not JSON as its type says, or too deep.
+    #[error("the JSON is broken or too deep")]
+    Json,
+    /// It is binary, in a WebSocket.
+    #[error("a binary message")]
+    Binary,
+    /// Its frames are not a WebSocket's.
+    #[error("frames that are none of a WebSocket")]
+    Frames,
+    /// It names more patients than one answer may.
+    #[error("more patients than one answer may name")]
+    TooMany,
+}
+
+impl From<scan::Fault> for Unscannable {
+    fn from(_: scan::Fault) -> Self {
+        Self::Json
+    }
+}
+
+impl From<decode::Fault> for Unscannable {
+    fn from(fault: decode::Fault) -> Self {
+        if fault == decode::Fault::Bomb { Self::Bomb } else { Self::Broken }
+    }
+}
+
+impl From<websocket::Fault> for Unscannable {
+    fn from(_: websocket::Fault) -> Self {
+        Self::Frames
+    }
+}
+
+impl<E: Into<Self>> From<decode::Stop<E>> for Unscannable {
+    fn from(stop: decode::Stop<E>) -> Self {
+        match stop {
+            decode::Stop::Fault(fault) => fault.into(),
+            decode::Stop::Sink(error) => error.into(),
+        }
+    }
+}
+
+impl Unscannable {
+    /// All causes.
+    pub const ALL: [Self; 8] =
+        [Self::Type, Self::Coding, Self::Broken, Self::Bomb, Self::Json, Self::Binary, Self::Frames, Self::TooMany];
+
+    /// The cause's name, in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Coding => "coding",
+            Self::Broken => "broken",
+            Self::Bomb => "bomb",
+            Self::Json => "json",
+            Self::Binary => "binary",
+            Self::Frames => "frames",
+            Self::TooMany => "too_many",
+        }
+    }
+}

@@ -1,0 +1,178 @@
+use super::*;
+use crate::disclosure::Seen;
+use crate::route::FieldPath;
+use contract::identity::{Series, Year, luhn_holds};
+use contract::pseudonym::PseudonymKey;
+use http::{HeaderValue, header};
+use proptest::prelude::*;
+use std::io::Write as _;
+
+const READING: Reading = Reading { year: Year(2026), series: Series { skane: false, short: true } };
+
+/// A formally valid number of nobody: serials of 980 and above are for tests.
+fn number(index: u32) -> String {
+    let head = format!("{}0{}{:02}98{}", 1950 + index % 40, 1 + index % 9, 1 + index % 28, index % 10);
+    let fits = |check: &u32| {
+        let digits: Vec<u8> = format!("{head}{check}").bytes().skip(2).map(|byte| byte - b'0').collect();
+        luhn_holds(digits.into_iter())
+    };
+    format!("{head}{}", (0..10).find(fits).unwrap_or(0))
+}
+
+fn how(json: &[&str]) -> InResponse {
+    let json = json.iter().filter_map(|path| FieldPath::parse(path)).collect();
+    InResponse { json, fhir: false, headers: Vec::new(), passes_unscanned: false }
+}
+
+fn headers(kind: &'static str, coding: Option<&'static str>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Some(coding) = coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    headers
+}
+
+fn encode(coding: Option<&str>, plain: &[u8]) -> Vec<u8> {
+    match coding {
+        Some("gzip") => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(plain).expect("memory");
+            encoder.finish().expect("memory")
+        }
+        Some("zstd") => zstd::bulk::compress(plain, 1).expect("memory"),
+        _ => plain.to_vec(),
+    }
+}
+
+/// Takes the bytes through in pieces. Gives whom it told, and checks that nothing leaves before what is in it is told: of
+/// plain bodies, whatever left until then has no number whole that was not told.
+fn through(mut inspector: Inspector, bytes: &[u8], cuts: &[usize], plain: bool) -> Result<Vec<String>, Unscannable> {
+    let (mut left, mut told, mut rest) = (Vec::new(), Vec::new(), bytes);
+    let mut cuts = cuts.iter().cycle();
+    while !rest.is_empty() {
+        let at = cuts.next().map_or(rest.len(), |cut| (*cut).clamp(1, rest.len()));
+        let (piece, after) = rest.split_at(at);
+        rest = after;
+        let mut hits = Vec::new();
+        let ready = inspector.push(Bytes::copy_from_slice(piece), &mut hits)?;
+        note(&hits, &mut told);
+        left.extend(ready.iter().flatten());
+        if plain {
+            let text = String::from_utf8_lossy(&left);
+            for index in 0..400 {
+                let number = number(index);
+                assert!(!text.contains(&number) || told.contains(&number), "it left, and was not told");
+            }
+        }
+    }
+    let mut hits = Vec::new();
+    let ready = inspector.finish(&mut hits)?;
+    note(&hits, &mut told);
+    left.extend(ready.iter().flatten());
+    assert_eq!(left, bytes, "the bytes pass as they came");
+    Ok(told)
+}
+
+fn note(hits: &[Hit], told: &mut Vec<String>) {
+    for hit in hits {
+        if let Hit::Patient { id, .. } = hit
+            && !told.iter().any(|known| known == id.expose())
+        {
+            told.push(id.expose().to_owned());
+        }
+    }
+}
+
+fn json(indices: &[u32]) -> String {
+    let list: Vec<String> = indices.iter().map(|i| format!(r#"{{"name":"Prov {i}","id":"{}"}}"#, number(*i))).collect();
+    format!(r#"{{"list":[{}],"total":{}}}"#, list.join(","), indices.len())
+}
+
+fn frames(texts: &[String]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for text in texts {
+        bytes.push(0x81);
+        match u8::try_from(text.len()) {
+            Ok(short) if short < 126 => bytes.push(short),
+            _ => {
+                bytes.push(126);
+                bytes.extend(u16::try_from(text.len()).expect("a short text").to_be_bytes());
+            }
+        }
+        bytes.extend(text.as_bytes());
+    }
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn all_pass_unchanged_and_nobody_leaves_untold(
+        indices in prop::collection::vec(0_u32..400, 0..30),
+        cuts in prop::collection::vec(1_usize..200, 1..20),
+        by_path in any::<bool>(),
+    ) {
+        let body = json(&indices);
+        let mut wanted: Vec<String> = indices.iter().map(|index| number(*index)).collect();
+        wanted.sort();
+        wanted.dedup();
+        let how = how(if by_path { &["list[*].id"] } else { &[] });
+        for coding in [None, Some("gzip"), Some("zstd")] {
+            let inspector = Inspector::of_answer(&how, &headers("application/json", coding), READING).expect("scannable");
+            let mut told = through(inspector, &encode(coding, body.as_bytes()), &cuts, coding.is_none()).expect("scannable");
+            told.sort();
+            prop_assert_eq!(&told, &wanted);
+        }
+        let texts: Vec<String> = indices.chunks(3).map(json).collect();
+        let mut told = through(Inspector::of_socket(&how, READING), &frames(&texts), &cuts, true).expect("scannable");
+        told.sort();
+        prop_assert_eq!(&told, &wanted);
+    }
+
+    #[test]
+    fn no_bytes_panic_and_what_leaves_is_what_came(
+        bytes in prop::collection::vec(any::<u8>(), 0..2000),
+        cuts in prop::collection::vec(1_usize..100, 1..10),
+        kind in 0_usize..4,
+    ) {
+        let kinds = ["application/json", "text/html", "text/event-stream", "application/fhir+json"];
+        for coding in [None, Some("gzip"), Some("zstd"), Some("br"), Some("deflate")] {
+            let headers = headers(kinds[kind], coding);
+            let inspector = Inspector::of_answer(&how(&["a.b"]), &headers, READING).expect("scannable");
+            let _either = through(inspector, &bytes, &cuts, false);
+        }
+        let _either = through(Inspector::of_socket(&how(&["a.b"]), READING), &bytes, &cuts, false);
+    }
+}
+
+#[test]
+fn a_message_that_is_not_as_the_route_says_is_read_as_text() {
+    let texts = [format!("hej {}", number(7)), json(&[8])];
+    let told = through(Inspector::of_socket(&how(&["list[*].id"]), READING), &frames(&texts), &[5], true);
+    assert_eq!(told, Ok(vec![number(7), number(8)]));
+}
+
+#[test]
+fn what_waits_is_bounded_while_nobody_is_named() {
+    let how = how(&["list[*].id"]);
+    let mut inspector = Inspector::of_answer(&how, &headers("application/json", None), READING).expect("scannable");
+    let (mut sent, mut left) = (0, 0);
+    let mut push = |bytes: Vec<u8>| {
+        sent += bytes.len();
+        let ready = inspector.push(bytes.into(), &mut Vec::new()).expect("scannable");
+        left += ready.iter().map(Bytes::len).sum::<usize>();
+        sent - left
+    };
+    push(br#"{"list":[{"text":""#.to_vec());
+    let most = (0..1000).map(|_| push(vec![b'x'; 1000])).max();
+    let bound = usize::try_from(super::super::scan::HOLD_BYTES_MAX).expect("a small number") + 2000;
+    assert!(most.is_some_and(|most| most <= bound), "{most:?}");
+}
+
+#[test]
+fn each_is_new_once() {
+    let key = PseudonymKey::new(&[7; 32]);
+    let mut seen = Seen::new(&[], 10);
+    let id = contract::identity::parse(&number(1), Year(2026)).expect("an identity");
+    assert_eq!([0, 1].map(|_| seen.patient(key.patient(&id))), [Ok(true), Ok(false)]);
+}

@@ -1,0 +1,46 @@
+//! A text message of a WebSocket: read as the route says, and as text, for nobody says what a message is.
+
+use super::scan::{Fault, Form, Hit, Scanner};
+use crate::patient::Reading;
+use contract::record::Reason;
+
+/// Looks into one message.
+pub(super) struct Message {
+    text: Scanner,
+    /// `None`: the route names no form, or this message does not have it.
+    form: Option<Scanner>,
+}
+
+impl Message {
+    /// One that begins.
+    pub(super) fn new(form: &Form, reading: Reading) -> Self {
+        let special = (*form != Form::Text).then(|| Scanner::new(form.clone(), reading));
+        Self { text: Scanner::new(Form::Text, reading), form: special }
+    }
+
+    /// Looks at the next bytes.
+    pub(super) fn push(&mut self, bytes: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
+        let read = self.form.as_mut().map_or(Ok(()), |form| form.push(bytes, hits));
+        self.or_text(read, hits);
+        self.text.push(bytes, hits)
+    }
+
+    /// It has ended.
+    pub(super) fn finish(&mut self, hits: &mut Vec<Hit>) -> Result<(), Fault> {
+        let read = self.form.as_mut().map_or(Ok(()), |form| form.finish(hits));
+        self.or_text(read, hits);
+        self.text.finish(hits)
+    }
+
+    /// How many of its bytes may leave once the hits so far are recorded.
+    pub(super) fn settled(&self) -> u64 {
+        self.form.as_ref().map_or(u64::MAX, Scanner::settled).min(self.text.settled())
+    }
+
+    fn or_text(&mut self, read: Result<(), Fault>, hits: &mut Vec<Hit>) {
+        if read.is_err() {
+            self.form = None;
+            hits.push(Hit::Unread { reason: Reason::PatientBody });
+        }
+    }
+}

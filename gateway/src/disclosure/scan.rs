@@ -1,0 +1,150 @@
+//! The scanner: who stands in a body, while it passes in pieces.
+//!
+//! # Invariants
+//! 1. The pieces do not matter: however a body is cut, the hits, their order and the faults are the same.
+//! 2. [`Scanner::settled`] never falls, and never passes the first byte of an identity that was not told yet.
+//! 3. Memory is bounded whatever the body, time is linear in it, and no bytes panic.
+//! 4. Bytes of a body that are kept are wiped. No fault and no `Debug` has any.
+//!
+//! It reads bytes that are UTF-8, Latin-1 or another encoding with ASCII's digits, not compressed. It does not hold
+//! back, record or count anybody: that is the caller's.
+
+mod events;
+mod fhir;
+mod hold;
+mod json;
+mod paths;
+mod recent;
+mod text;
+
+use crate::patient::Reading;
+use crate::route::FieldPath;
+use contract::identity::PatientId;
+use contract::record::Reason;
+use recent::Hits;
+use std::sync::Arc;
+
+/// How much of an element (of a list, or the whole body if it is none) is held back at most, in bytes, while it names
+/// nobody.
+pub const HOLD_BYTES_MAX: u64 = 64 * 1024;
+
+/// As what a body is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// Any text: HTML, CSV, XML, plain, and JSON of which nothing is known. Identities stand anywhere.
+    Text,
+    /// JSON: identities stand in these fields.
+    Json(Arc<[FieldPath]>),
+    /// A JSON document in each line (NDJSON), or each after a record separator (RFC 7464).
+    Lines(Arc<[FieldPath]>),
+    /// FHIR's JSON: a Bundle or one resource.
+    Fhir,
+    /// `text/event-stream`: each event's data is a document of the inner form.
+    Events(Box<Form>),
+}
+
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Hit {
+    /// A patient. The same one may be told again later.
+    Patient {
+        /// Who.
+        id: PatientId,
+        /// Where: of a list the element's index, of lines, events and documents in a row theirs; in a text of its own
+        /// the number of hits before it, so that the order is that of appearance.
+        position: u32,
+    },
+    /// Somebody stands there who cannot be read. Each reason is told once.
+    Unread {
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// Why a body is not what its form says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Fault {
+    /// A syntax error.
+    #[error("the body is not JSON")]
+    Syntax,
+    /// Nested deeper than is followed.
+    #[error("the body is nested too deep")]
+    Deep,
+    /// The body ended in the middle.
+    #[error("the body is cut off")]
+    Cut,
+}
+
+/// Looks at a body, piece after piece.
+///
+/// After a fault the rest is not looked at: each further call gives the same fault.
+#[derive(Debug)]
+pub struct Scanner {
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Text(text::Scan),
+    Json(Box<json::Walker<paths::Paths>>),
+    Fhir(Box<json::Walker<fhir::Fhir>>),
+    Events(Box<events::Events>),
+}
+
+impl Scanner {
+    /// A scanner at a body's start.
+    pub fn new(form: Form, reading: Reading) -> Self {
+        let inner = match form {
+            Form::Json(paths) => {
+                Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, false, reading), None)))
+            }
+            Form::Lines(paths) => {
+                // RFC 7464 has a record separator before each document.
+                Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, true, reading), Some(0x1e))))
+            }
+            Form::Fhir => Inner::Fhir(Box::new(json::Walker::new(fhir::Fhir::new(reading), None))),
+            Form::Events(form) => Inner::Events(Box::new(events::Events::new(*form, reading))),
+            Form::Text => Inner::Text(text::Scan::new(reading)),
+        };
+        Self { inner }
+    }
+
+    /// Looks at the next bytes.
+    pub fn push(&mut self, piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
+        match &mut self.inner {
+            Inner::Text(text) => text.push(piece, hits),
+            Inner::Json(walker) => return walker.push(piece, hits),
+            Inner::Fhir(walker) => return walker.push(piece, hits),
+            Inner::Events(events) => events.push(piece, hits),
+        }
+        Ok(())
+    }
+
+    /// The body has ended.
+    pub fn finish(&mut self, hits: &mut Vec<Hit>) -> Result<(), Fault> {
+        match &mut self.inner {
+            Inner::Text(text) => text.finish(hits),
+            Inner::Json(walker) => return walker.finish(hits),
+            Inner::Fhir(walker) => {
+                walker.finish(hits)?;
+                walker.guide().finish(hits);
+            }
+            Inner::Events(events) => events.finish(hits),
+        }
+        Ok(())
+    }
+
+    /// How many bytes from the body's start may leave once the hits so far are recorded. What follows may belong to
+    /// somebody who is not known yet. After [`Scanner::finish`]: all; after a fault: what was settled before it.
+    pub fn settled(&self) -> u64 {
+        match &self.inner {
+            Inner::Text(text) => text.settled(),
+            Inner::Json(walker) => walker.settled(),
+            Inner::Fhir(walker) => walker.settled(),
+            Inner::Events(events) => events.settled(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Bytes of JSON, several at a time.
+
+/// How far a string goes on.
+pub(super) struct Ended {
+    /// Bytes looked at, with the closing quote.
+    pub(super) len: usize,
+    /// The closing quote stands among them.
+    pub(super) closed: bool,
+}
+
+/// Reads on in a string. `escape`: the byte before was a backslash that escapes the first.
+pub(super) fn string(rest: &[u8], escape: &mut bool) -> Ended {
+    let mut at = usize::from(std::mem::take(escape));
+    while let Some(found) = rest.get(at..).and_then(quote_or_escape) {
+        at += found;
+        if rest.get(at) == Some(&b'"') {
+            return Ended { len: at + 1, closed: true };
+        }
+        at += 2;
+    }
+    // The last byte was a backslash.
+    *escape = at > rest.len();
+    Ended { len: rest.len(), closed: false }
+}
+
+/// A key that stands as a whole before its value.
+pub(super) struct Key<'b> {
+    pub(super) text: &'b [u8],
+    /// Where its value begins.
+    pub(super) value: usize,
+}
+
+/// The key at an index, after a comma if `comma`. `None`: it is cut off, has escapes, or is none.
+#[inline]
+pub(super) fn key(rest: &[u8], at: usize, comma: bool) -> Option<Key<'_>> {
+    let quote = if comma { after(rest, after(rest, at, b',')?, b'"')? } else { after(rest, at, b'"')? };
+    let text = rest.get(quote..)?;
+    let len = quote_or_escape(text)?;
+    let colon = after(rest, quote + len, b'"').and_then(|end| after(rest, end, b':'))?;
+    let value = colon + spaces(rest.get(colon..)?);
+    Some(Key { text: text.get(..len)?, value })
+}
+
+/// The index after white space and this byte.
+#[inline]
+fn after(rest: &[u8], at: usize, byte: u8) -> Option<usize> {
+    let mut at = at;
+    if rest.get(at)? != &byte {
+        at += spaces(rest.get(at..)?);
+        if rest.get(at)? != &byte {
+            return None;
+        }
+    }
+    Some(at + 1)
+}
+
+/// The index after the closing quote of a string that goes on here; `None` if it is cut off.
+#[inline]
+pub(super) fn closing(rest: &[u8], at: usize) -> Option<usize> {
+    let mut at = at;
+    loop {
+        at += quote_or_escape(rest.get(at..)?)?;
+        if rest.get(at) == Some(&b'"') {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+/// The rest of a string, if it stands here as a whole and has no escapes.
+#[inline]
+pub(super) fn plain_text(rest: &[u8], at: usize) -> Option<&[u8]> {
+    let text = rest.get(at..)?;
+    let (text, end) = text.split_at_checked(quote_or_escape(text)?)?;
+    (end.first() == Some(&b'"')).then_some(text)
+}
+
+/// The index after a number that begins here; `None` if it may go on.
+#[inline]
+pub(super) fn ended_literal(rest: &[u8], at: usize) -> Option<usize> {
+    let end = at + literal(rest.get(at..)?);
+    (end < rest.len()).then_some(end)
+}
+
+/// The index after a word that begins here; `None` if it may go on, or is none.
+pub(super) fn ended_word(rest: &[u8], at: usize) -> Option<usize> {
+    let end = ended_literal(rest, at)?;
+    matches!(rest.get(at..end), Some(b"true" | b"false" | b"null")).then_some(end)
+}
+
+/// Where the next quote or backslash stands.
+#[inline]
+fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    let mut at = 0;
+    // Most strings are short.
+    for _ in 0..6 {
+        let Some((word, next)) = rest.split_first_chunk::<8>() else { break };
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ QUOTES) | zeros(word ^ ESCAPES);
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        rest = next;
+        at += 8;
+    }
+    memchr::memchr2(b'"', b'\\', rest).map(|found| at + found)
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+const ESCAPES: u64 = u64::from_le_bytes([b'\\'; 8]);
+
+/// The high bit of each byte that is zero; exact up to the first of them.
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGHS
+}
+
+/// How many bytes of a number or word stand here.
+pub(super) fn literal(rest: &[u8]) -> usize {
+    let part = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'E' | b'+' | b'-' | b'.');
+    rest.iter().position(|byte| !part(byte)).unwrap_or(rest.len())
+}
+
+/// How many bytes of white space stand here.
+pub(super) fn spaces(rest: &[u8]) -> usize {
+    rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).unwrap_or(rest.len())
+}

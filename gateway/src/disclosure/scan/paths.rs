@@ -1,0 +1,313 @@
+//! JSON fields by their paths, read as in requests: keys without regard to case, arrays entered by themselves, repeated
+//! keys all count, and a field that is a FHIR Identifier or Reference is read as one.
+//!
+//! The outermost array on a path is a list: its elements are held and numbered one by one.
+
+use super::hold::Hold;
+use super::json::{Guide, Scalar};
+use super::{Hit, Hits};
+use crate::patient::{Reading, Said, identities, is_identity_system};
+use crate::route::FieldPath;
+use contract::record::Reason;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// A guide along paths.
+#[derive(Debug)]
+pub(super) struct Paths {
+    fields: Arc<[FieldPath]>,
+    branches: Vec<Branch>,
+    reading: Reading,
+    out: Hits,
+    hold: Hold,
+    /// Each document is an element (NDJSON).
+    lines: bool,
+    documents: u32,
+    list: Option<List>,
+    /// How many arrays are entered.
+    arrays: usize,
+    objects: SmallVec<[Object; 8]>,
+}
+
+/// A place on the way of at least one path. The first is the document itself.
+#[derive(Debug, Clone, Copy)]
+struct Branch {
+    /// Its key: that of this path, at this depth.
+    path: usize,
+    depth: usize,
+    /// A path ends here.
+    ends: bool,
+    /// How many paths end here or beneath.
+    beneath: usize,
+    first: Option<usize>,
+    next: Option<usize>,
+    /// Which lengths the keys have that are looked for here: a bit for each.
+    lengths: u64,
+}
+
+/// The bits of the lengths of `value`, `system`, `reference` and `identifier`.
+const LENGTHS: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10;
+
+/// The outermost array.
+#[derive(Debug)]
+struct List {
+    depth: usize,
+    count: u32,
+}
+
+/// A place in the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Node {
+    branch: Option<usize>,
+    /// In an Identifier or Reference that a path leads to.
+    within: bool,
+    role: Role,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Role {
+    #[default]
+    Plain,
+    /// The key is `value`, of which `system` may say whether it is a patient's.
+    Value,
+    /// The key is `system`.
+    System,
+}
+
+/// What an object says of its values.
+#[derive(Debug, Default)]
+struct Object {
+    system: System,
+    /// Why its `value`s are no identities, if they should be.
+    reasons: SmallVec<[Reason; 3]>,
+}
+
+#[derive(Debug, Default, PartialEq)]
+enum System {
+    #[default]
+    Unsaid,
+    Other,
+    /// One of a patient's series, unreadable, or several.
+    Any,
+}
+
+impl Paths {
+    pub(super) fn new(fields: Arc<[FieldPath]>, lines: bool, reading: Reading) -> Self {
+        let root = Branch { path: 0, depth: 0, ends: false, beneath: 0, first: None, next: None, lengths: 0 };
+        let mut guide = Self {
+            fields,
+            branches: vec![root],
+            reading,
+            out: Hits::default(),
+            hold: Hold::default(),
+            lines,
+            documents: 0,
+            list: None,
+            arrays: 0,
+            objects: SmallVec::new(),
+        };
+        for (index, path) in Arc::clone(&guide.fields).iter().enumerate() {
+            guide.grow(index, path);
+        }
+        guide
+    }
+
+    /// Adds a path's branches.
+    fn grow(&mut self, index: usize, path: &FieldPath) {
+        let mut at = 0;
+        for (depth, key) in path.keys().iter().enumerate() {
+            let beneath = self.child(at, key.as_bytes()).unwrap_or_else(|| {
+                let new = self.branches.len();
+                let next = self.branches.get_mut(at).and_then(|branch| {
+                    // What is a `value` may have a `system`.
+                    let is_value = key.eq_ignore_ascii_case("value");
+                    branch.lengths |= length(key.as_bytes()) | if is_value { LENGTHS } else { 0 };
+                    branch.first.replace(new)
+                });
+                self.branches.push(Branch {
+                    path: index,
+                    depth,
+                    ends: false,
+                    beneath: 0,
+                    first: None,
+                    next,
+                    lengths: 0,
+                });
+                new
+            });
+            self.count(at);
+            at = beneath;
+        }
+        self.count(at);
+        if let Some(branch) = self.branches.get_mut(at) {
+            branch.ends = true;
+            branch.lengths |= LENGTHS;
+        }
+    }
+
+    fn count(&mut self, at: usize) {
+        if let Some(branch) = self.branches.get_mut(at) {
+            branch.beneath += 1;
+        }
+    }
+
+    /// The branch under a key.
+    fn child(&self, of: usize, key: &[u8]) -> Option<usize> {
+        let mut next = self.branches.get(of)?.first;
+        while let Some(index) = next {
+            let branch = self.branches.get(index)?;
+            if self.fields.get(branch.path)?.keys().get(branch.depth)?.as_bytes().eq_ignore_ascii_case(key) {
+                return Some(index);
+            }
+            next = branch.next;
+        }
+        None
+    }
+
+    fn branch(&self, node: Node) -> Option<&Branch> {
+        self.branches.get(node.branch?)
+    }
+
+    fn ends(&self, node: Node) -> bool {
+        node.within || self.branch(node).is_some_and(|branch| branch.ends)
+    }
+
+    fn read(&mut self, node: Node, bytes: &[u8], hits: &mut Vec<Hit>) {
+        let Ok(text) = std::str::from_utf8(bytes) else { return self.out.unread(Reason::PatientForm, hits) };
+        let position = self.list.as_ref().map_or(0, |list| list.count.saturating_sub(1));
+        let object = self.objects.last_mut();
+        let mut reasons = object.filter(|_| node.role == Role::Value).map(|object| &mut object.reasons);
+        identities(text, self.reading, &mut |said| match (said, &mut reasons) {
+            (Said::Patient(id), _) => {
+                self.out.patient(id, position, hits);
+                self.hold.told();
+            }
+            // The object may still say that it is a number of another series.
+            (Said::Unread { reason, unsaid: true }, Some(reasons)) => {
+                if !reasons.contains(&reason) {
+                    reasons.push(reason);
+                }
+            }
+            (Said::Unread { reason, .. } | Said::Logical { reason, .. }, _) => self.out.unread(reason, hits),
+        });
+    }
+}
+
+/// The bit of a key's length.
+fn length(key: &[u8]) -> u64 {
+    1 << key.len().min(63)
+}
+
+impl Guide for Paths {
+    type Node = Node;
+
+    fn document(&mut self, at: u64) -> Node {
+        self.hold.document(at);
+        self.list = self.lines.then_some(List { depth: 0, count: self.documents.saturating_add(1) });
+        self.documents = self.documents.saturating_add(1);
+        self.arrays = 0;
+        Node { branch: Some(0), ..Node::default() }
+    }
+
+    fn key(&self, node: Node, key: &[u8]) -> Option<Node> {
+        let lengths = self.branch(node).map_or(0, |branch| branch.lengths) | if node.within { LENGTHS } else { 0 };
+        if lengths & length(key) == 0 {
+            return None;
+        }
+        let is = |name: &[u8]| key.eq_ignore_ascii_case(name);
+        let branch = node.branch.and_then(|branch| self.child(branch, key));
+        let (value, reference) = (is(b"value"), is(b"reference") || is(b"identifier"));
+        let within = (value || reference) && self.ends(node);
+        let role = match () {
+            () if value => Role::Value,
+            () if is(b"system") => Role::System,
+            () => Role::Plain,
+        };
+        (branch.is_some() || within || role == Role::System).then_some(Node { branch, within, role })
+    }
+
+    fn wants(&self, node: Node) -> bool {
+        node.role == Role::System || self.ends(node)
+    }
+
+    fn enters(&self, node: Node) -> bool {
+        node.branch.is_some() || node.within
+    }
+
+    fn scalar(&mut self, node: Node, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
+        if node.role == Role::System
+            && let Some(object) = self.objects.last_mut()
+        {
+            let system = match scalar {
+                Scalar::Text(bytes) => std::str::from_utf8(bytes).ok(),
+                _ => None,
+            };
+            let other = object.system == System::Unsaid && system.is_some_and(|system| !is_identity_system(system));
+            object.system = if other { System::Other } else { System::Any };
+        }
+        if !self.ends(node) {
+            return;
+        }
+        match scalar {
+            Scalar::Text(bytes) | Scalar::Number(bytes) => self.read(node, bytes, hits),
+            Scalar::Truth | Scalar::Unreadable => self.out.unread(Reason::PatientForm, hits),
+            Scalar::Null => {}
+        }
+    }
+
+    fn enter_object(&mut self, _: Node, _: u64) {
+        self.objects.push(Object::default());
+    }
+
+    fn leave_object(&mut self, _: Node, hits: &mut Vec<Hit>) {
+        let Some(object) = self.objects.pop() else { return };
+        if object.system != System::Other {
+            for reason in object.reasons {
+                self.out.unread(reason, hits);
+            }
+        }
+    }
+
+    fn enter_array(&mut self, node: Node) {
+        self.arrays += 1;
+        if self.list.is_none() {
+            self.list = Some(List { depth: self.arrays, count: 0 });
+            let all = self.branches.first().map_or(0, |root| root.beneath);
+            self.hold.list(self.branch(node).is_some_and(|branch| branch.beneath == all));
+        }
+    }
+
+    fn leave_array(&mut self, _: Node) {
+        if self.list.as_ref().is_some_and(|list| list.depth == self.arrays) {
+            self.list = None;
+            self.hold.list_ended();
+        }
+        self.arrays = self.arrays.saturating_sub(1);
+    }
+
+    fn element(&mut self, node: Node, at: u64) -> Node {
+        if let Some(list) = self.list.as_mut().filter(|list| list.depth == self.arrays) {
+            list.count = list.count.saturating_add(1);
+            self.hold.element(at);
+        }
+        // What stands in an array has no key: it has no sibling that names its series.
+        Node { role: Role::Plain, ..node }
+    }
+
+    fn element_ended(&mut self) {
+        if self.list.as_ref().is_some_and(|list| list.depth == self.arrays) {
+            self.hold.element_ended();
+        }
+    }
+
+    fn ended(&mut self, _: u64, _: &mut Vec<Hit>) {
+        self.hold = Hold::default();
+        self.list = None;
+    }
+
+    fn tick(&mut self, _: u64, _: &mut Vec<Hit>) {}
+
+    fn settled(&self, read: u64) -> u64 {
+        self.hold.settled(read)
+    }
+}

@@ -1,0 +1,174 @@
+//! Tests of JSON fields.
+
+use super::*;
+
+fn form(names: &[&str]) -> Form {
+    Form::Json(paths(names))
+}
+
+fn json(names: &[&str], body: &str) -> (Vec<String>, Vec<Reason>) {
+    let (hits, ended) = scan(&form(names), [body.as_bytes()]);
+    assert_eq!(ended, Ok(()), "{body}");
+    told(&hits)
+}
+
+fn found(ids: &[&str]) -> (Vec<String>, Vec<Reason>) {
+    (ids.iter().map(|id| (*id).to_owned()).collect(), Vec::new())
+}
+
+fn problem(reason: Reason) -> (Vec<String>, Vec<Reason>) {
+    (Vec::new(), vec![reason])
+}
+
+#[test]
+fn fields_are_read_as_in_requests() {
+    let p = |body: &str| json(&["personnummer"], body);
+    assert_eq!(p(r#"{"a": [1, {"b": null}], "personnummer": "19121212-1212"}"#), found(&[A]));
+    assert_eq!(p(r#"{"personnummer": 191212121212}"#), found(&[A]));
+    assert_eq!(p(r#"{"personnummer": 191212121212, "a": 1}"#), found(&[A]));
+    assert_eq!(p(r#"{"Personnummer": "\u0031912121\u00321212"}"#), found(&[A]));
+    assert_eq!(p(r#"{"p\u0065rsonnummer": "191212121212"}"#), found(&[A]));
+    assert_eq!(p(r#"{"personnummer": "191212121212", "personnummer": "201212121212"}"#), found(&[A, B]));
+    assert_eq!(p(r#"{"personnummer": ["191212121212", "201212121212"]}"#), found(&[A, B]));
+    assert_eq!(p(r#"[{"personnummer": "191212121212"}]"#), found(&[A]));
+    assert_eq!(p("\u{feff}{\"personnummer\": \"191212121212\"}"), found(&[A]));
+    assert_eq!(p(r#"{"personnummer": null}"#), found(&[]));
+    assert_eq!(p(r#"{"personnummer": ""}"#), found(&[]));
+    assert_eq!(p(r#"{"x": {"personnummer": "191212121212"}}"#), found(&[]));
+    assert_eq!(p(r#"{"personnummer": true}"#), problem(Reason::PatientForm));
+    assert_eq!(p(r#"{"personnummer": "\ud800"}"#), problem(Reason::PatientForm));
+    assert_eq!(p(r#"{"personnummer": "191212121213"}"#), problem(Reason::PatientCheckDigit));
+    assert_eq!(p(r#"{"personnummer": "191313131212"}"#), problem(Reason::PatientDate));
+    assert_eq!(p(r#"{"personnummer": "urn:oid:1.2.752.129.2.1.3.1|191212121212"}"#), found(&[A]));
+    assert_eq!(p(r#"{"personnummer": "191212121212^^^&1.2.752.129.2.1.3.1&ISO"}"#), found(&[A]));
+    assert_eq!(p(r#"{"a":1} {"personnummer": "191212121212"}"#), found(&[A]), "all documents");
+    assert_eq!(p(""), found(&[]));
+    assert_eq!(p(" 17 "), found(&[]));
+    let long = format!(r#"{{"personnummer": "{}"}}"#, "1".repeat(300));
+    assert_eq!(p(&long), problem(Reason::PatientForm));
+    let twice = r#"[{"personnummer": "1"}, {"personnummer": "2"}, {"personnummer": "191212121213"}]"#;
+    assert_eq!(p(twice), (vec![], vec![Reason::PatientForm, Reason::PatientCheckDigit]), "each reason once");
+}
+
+#[test]
+fn identifiers_and_references_are_read() {
+    let several = r#"{"identifier": [{"system": "http://local/mrn", "value": "MRN7"}, {"value": "191212121212"}]}"#;
+    assert_eq!(json(&["identifier.value"], several), found(&[A]));
+    assert_eq!(json(&["identifier"], several), found(&[A]));
+    let after = r#"{"identifier": [{"value": "MRN7", "x": {"system": 1}, "system": "http://local/mrn"}]}"#;
+    assert_eq!(json(&["identifier.value"], after), found(&[]));
+    let twice = r#"{"identifier": [{"system": "x", "value": "MRN7", "system": "y"}]}"#;
+    assert_eq!(json(&["identifier.value"], twice), problem(Reason::PatientForm));
+    assert_eq!(json(&["subject"], r#"{"subject": {"reference": "Patient/191212121212"}}"#), found(&[A]));
+    assert_eq!(json(&["subject"], r#"{"subject": {"identifier": {"value": "191212121212"}}}"#), found(&[A]));
+    assert_eq!(json(&["subject"], r#"{"subject": {"display": "191212121212"}}"#), found(&[]));
+    assert_eq!(json(&["subject"], r#"{"subject": {"reference": "Practitioner/7"}}"#), found(&[]));
+}
+
+#[test]
+fn positions_are_those_of_the_outermost_list() {
+    let positions = |form: &Form, body: &str| {
+        let (hits, ended) = scan(form, [body.as_bytes()]);
+        assert_eq!(ended, Ok(()));
+        hits.iter()
+            .map(|hit| match hit {
+                Hit::Patient { position, .. } => *position,
+                Hit::Unread { .. } => u32::MAX,
+            })
+            .collect::<Vec<_>>()
+    };
+    let list = r#"{"n":0,"items":[{"p":1},{"q":[{"p":"191212121212"}]},{"q":[{},{"p":"201212121212"}]}]}"#;
+    assert_eq!(positions(&form(&["items[*].q.p"]), list), [1, 2]);
+    assert_eq!(positions(&form(&["p"]), r#"{"p":"191212121212"}"#), [0]);
+    let lines = Form::Lines(paths(&["p"]));
+    assert_eq!(
+        positions(&lines, "{\"p\":null}\n\x1e{\"p\":\"191212121212\"}\r\n[{},{\"p\":\"201212121212\"}]\n"),
+        [1, 2]
+    );
+}
+
+#[test]
+fn what_is_no_json_is_a_fault() {
+    for (body, fault) in [
+        ("{", Fault::Cut),
+        ("[1,]", Fault::Syntax),
+        ("[,1]", Fault::Syntax),
+        ("{\"a\" 1}", Fault::Syntax),
+        ("{\"a\":1,}", Fault::Syntax),
+        ("{'a': 1}", Fault::Syntax),
+        ("nul", Fault::Syntax),
+        ("[nul]", Fault::Syntax),
+        ("nulll", Fault::Syntax),
+        ("\"a", Fault::Cut),
+        ("{\"a\": 1}}", Fault::Syntax),
+        ("{a: 1}", Fault::Syntax),
+        ("[}", Fault::Syntax),
+        ("{\"x\":[}}", Fault::Syntax),
+        ("{\"x\":{\"y\":[}]}", Fault::Syntax),
+        ("{\"x\":[\\\"]}", Fault::Syntax),
+        ("{\"x\":[\"]}", Fault::Cut),
+        ("{\"x\":[\"\\\"]}", Fault::Cut),
+        ("{\"personnummer\": \"\\", Fault::Cut),
+        ("{\"personnummer\": 1912", Fault::Cut),
+        ("<html>", Fault::Syntax),
+    ] {
+        for step in 1..=body.len() {
+            let (hits, ended) = scan(&form(&["personnummer"]), body.as_bytes().chunks(step));
+            assert_eq!((told(&hits), ended), (found(&[]), Err(fault)), "{body}");
+        }
+    }
+    let (hits, ended) = scan(&form(&["p"]), [br#"{"p": "191212121212", oops"#.as_slice()]);
+    assert_eq!((told(&hits), ended), (found(&[A]), Err(Fault::Syntax)), "what stands before it is told");
+    for deep in ["[".repeat(100_000), "{\"x\":".repeat(1000), format!("{{\"x\":{}", "[".repeat(128))] {
+        for step in [1, 63, 100_000] {
+            let (_, ended) = scan(&form(&["p"]), deep.as_bytes().chunks(step));
+            assert_eq!(ended, Err(Fault::Deep));
+        }
+    }
+    for (open, close) in [("[", "]"), ("{\"x\":[", "]}")] {
+        let times = 128 / (open.len() / 5 + 1);
+        let deep = format!("{}{}", open.repeat(times), close.repeat(times));
+        assert_eq!(scan(&form(&["p"]), [deep.as_bytes()]).1, Ok(()));
+    }
+}
+
+#[test]
+fn an_element_is_held_until_it_names_somebody() {
+    let mut scanner = Scanner::new(form(&["items[*].p"]), READING);
+    let mut hits = Vec::new();
+    let mut pushed = 0;
+    let mut held = |text: &str, told: usize| {
+        scanner.push(text.as_bytes(), &mut hits).expect("JSON");
+        assert_eq!(hits.len(), told, "{text}");
+        pushed += text.len() as u64;
+        pushed - scanner.settled()
+    };
+    assert_eq!(held("{\"total\":2,\"items\":[{\"name\":\"x\",", 0), 32, "all");
+    assert_eq!(held("\"p\":\"1912121212", 0), 47, "all with half an identity");
+    assert_eq!(held("12\",", 1), 0);
+    assert_eq!(held("\"y\":1}", 1), 0);
+    assert_eq!(held(",{\"y\":1", 1), 6);
+    assert_eq!(held("},", 1), 0, "an element that names nobody");
+    assert_eq!(held("{\"y\":\"", 1), 6);
+    assert_eq!(held(&"a".repeat(65_529), 1), 65_535);
+    assert_eq!(held("a", 1), 0, "held for so long only");
+    assert_eq!(held("\",\"p\":\"2012", 1), 5, "but never half an identity");
+    assert_eq!(held("12121212\"}", 2), 0);
+    assert_eq!(held("]}", 2), 0);
+}
+
+#[test]
+fn a_document_is_held_until_it_names_somebody() {
+    let body = |text: &str, names: &[&str]| {
+        let mut scanner = Scanner::new(form(names), READING);
+        scanner.push(text.as_bytes(), &mut Vec::new()).expect("JSON");
+        (scanner.settled(), text.len() as u64)
+    };
+    assert_eq!(body(r#"{"name":"x","identifier":[{"value":"MRN7","system":"x"},"#, &["identifier.value"]).0, 0);
+    let told = body(r#"{"name":"x","identifier":[{"value":"191212121212""#, &["identifier.value"]);
+    assert_eq!(told.0, told.1);
+    let children = r#"{"name":"x","children":[{"p":"191212121212"}]"#;
+    assert_eq!(body(children, &["children.p", "p"]).0, 0, "the parent is not known yet");
+    let whole = body(&format!("{children},\"p\":\"201212121212\""), &["children.p", "p"]);
+    assert_eq!(whole.0, whole.1);
+}

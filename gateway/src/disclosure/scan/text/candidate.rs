@@ -1,0 +1,193 @@
+//! Whether a run of digits begins an identity.
+
+use super::separator::{self, Found};
+use super::{RUN_MAX, RUN_MIN};
+use crate::patient::Reading;
+use contract::identity::{IdentityKind, PatientId, parse_with};
+use zeroize::Zeroizing;
+
+/// A run of digits of a text.
+pub(super) struct Candidate<'t> {
+    pub(super) text: &'t [u8],
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// The text ends where it ends, and is not cut.
+    pub(super) last: bool,
+    pub(super) reading: Reading,
+}
+
+pub(super) enum Verdict {
+    Patient(PatientId),
+    Nobody,
+    /// More bytes decide.
+    Open,
+}
+
+/// The text is cut where a byte is asked for.
+pub(super) struct Cut;
+
+/// The most separators between date and number: ` - `.
+const SEPARATORS_MAX: usize = 3;
+/// A run after so many other hexadecimal digits is a hash's.
+const HASH_BYTES: usize = 12;
+
+impl Candidate<'_> {
+    pub(super) fn decide(&self) -> Verdict {
+        let escape = self.escape();
+        for start in [self.start + escape, self.start] {
+            match self.read(start) {
+                Ok(Some(id)) => return Verdict::Patient(id),
+                Ok(None) => {}
+                Err(Cut) => return Verdict::Open,
+            }
+            if escape == 0 {
+                break;
+            }
+        }
+        Verdict::Nobody
+    }
+
+    /// Reads what begins at `start`.
+    fn read(&self, start: usize) -> Result<Option<PatientId>, Cut> {
+        let Some(head) = self.text.get(start..self.end) else { return Ok(None) };
+        match head.len() {
+            12 | 10 if self.letter(self.end)? => Ok(None),
+            12 => Ok(self.identity(head, b"", start, self.end)),
+            10 => {
+                let (date, number) = head.split_at(6);
+                Ok(self.identity(date, number, start, self.end))
+            }
+            8 | 6 => self.split(head, start),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads eight or six digits and what follows them.
+    fn split(&self, head: &[u8], start: usize) -> Result<Option<PatientId>, Cut> {
+        let mut at = self.end;
+        let (mut plus, mut count) = (false, 0);
+        while count < SEPARATORS_MAX
+            && let Some(Found { end, is_plus }) = separator::find(self, at)?
+        {
+            at = end;
+            plus |= is_plus;
+            count += 1;
+        }
+        let mut tail = [0; 4];
+        let mut letters = false;
+        for (byte, index) in tail.iter_mut().zip(at..) {
+            match self.at(index)? {
+                Some(digit @ b'0'..=b'9') => *byte = digit,
+                Some(letter @ b'A'..=b'Z') if head.len() == 8 => {
+                    letters = true;
+                    *byte = letter;
+                }
+                _ => return Ok(None),
+            }
+        }
+        let end = at + 4;
+        if self.letter(end)? || self.at(end)?.is_some_and(|byte| byte.is_ascii_digit()) {
+            return Ok(None);
+        }
+        // Digits without a separator are another length's; letters stand directly or after a hyphen.
+        if (count == 0) != letters && !(letters && count == 1 && self.at(self.end)? == Some(b'-')) {
+            return Ok(None);
+        }
+        if self.begins_uuid(end)? {
+            return Ok(None);
+        }
+        // Years of four digits leave nothing for a «+» to say: it is a space in a link.
+        let mut number = Zeroizing::new([if plus && head.len() == 6 { b'+' } else { b'-' }, 0, 0, 0, 0]);
+        for (place, byte) in number.iter_mut().skip(1).zip(tail) {
+            *place = byte;
+        }
+        Ok(self.identity(head, number.as_slice(), start, end))
+    }
+
+    /// The identity of these characters, if their date and check digit hold and nothing around speaks against it.
+    fn identity(&self, head: &[u8], tail: &[u8], start: usize, end: usize) -> Option<PatientId> {
+        let mut text = Zeroizing::new([0_u8; RUN_MAX]);
+        for (place, byte) in text.iter_mut().zip(head.iter().chain(tail)) {
+            *place = *byte;
+        }
+        let text = std::str::from_utf8(text.get(..head.len() + tail.len())?).ok()?;
+        let id = parse_with(text, self.reading.year, self.reading.series).ok()?;
+        let is_number = matches!(id.kind(), IdentityKind::Personnummer | IdentityKind::Samordningsnummer);
+        let short = head.len() == RUN_MIN;
+        let foreign = (short && !is_number) || self.is_fraction(start) || self.ends_hash(start) || self.ends_uuid(end);
+        (!foreign).then_some(id)
+    }
+
+    /// The byte at an index, `None` after the text's end.
+    pub(super) fn at(&self, index: usize) -> Result<Option<u8>, Cut> {
+        match self.text.get(index) {
+            Some(byte) => Ok(Some(*byte)),
+            None if self.last => Ok(None),
+            None => Err(Cut),
+        }
+    }
+
+    fn letter(&self, index: usize) -> Result<bool, Cut> {
+        Ok(self.at(index)?.is_some_and(|byte| byte.is_ascii_alphabetic()))
+    }
+
+    /// The `count` bytes before an index.
+    fn before(&self, index: usize, count: usize) -> Option<&[u8]> {
+        self.text.get(index.checked_sub(count)?..index)
+    }
+
+    /// How many digits of the run belong to an escape that begins before it: `%20`, `\x22`, `\u00a0`.
+    fn escape(&self) -> usize {
+        let hex = |skip: usize, mark: &[u8]| {
+            self.before(self.start, skip + mark.len())
+                .and_then(|bytes| bytes.strip_prefix(mark))
+                .is_some_and(|between| between.iter().all(u8::is_ascii_hexdigit))
+        };
+        for (mark, digits) in [(b"%".as_slice(), 2), (b"\\x", 2), (b"\\u", 4)] {
+            for skip in 0..digits {
+                if hex(skip, mark) {
+                    return digits - skip;
+                }
+            }
+        }
+        0
+    }
+
+    /// Whether the run stands behind a decimal point.
+    fn is_fraction(&self, start: usize) -> bool {
+        let Some(whole) = self.text.get(..start).and_then(|before| before.strip_suffix(b".")) else { return false };
+        let digits = whole.iter().rev().take(8).take_while(|byte| byte.is_ascii_digit()).count();
+        let rest = whole.get(..whole.len() - digits).unwrap_or_default();
+        digits > 0 && rest.last() != Some(&b'.')
+    }
+
+    fn ends_hash(&self, start: usize) -> bool {
+        self.before(start, HASH_BYTES).is_some_and(|bytes| bytes.iter().all(u8::is_ascii_hexdigit))
+    }
+
+    /// Whether a UUID ends here: `hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh`.
+    fn ends_uuid(&self, end: usize) -> bool {
+        self.before(end, 36).is_some_and(|bytes| uuid(bytes, 0).is_ok_and(|fits| fits))
+    }
+
+    /// Whether the rest of a UUID stands here: `-hhhh-hhhh-hhhhhhhhhhhh`.
+    fn begins_uuid(&self, at: usize) -> Result<bool, Cut> {
+        match uuid(self.text.get(at..).unwrap_or_default(), 13) {
+            Err(Cut) if self.last => Ok(false),
+            fits => fits,
+        }
+    }
+}
+
+/// Whether the bytes are a UUID's from its character `skip` on; cut if they end before one of them differs.
+fn uuid(bytes: &[u8], skip: usize) -> Result<bool, Cut> {
+    let mut bytes = bytes.iter();
+    for position in skip..36 {
+        let byte = bytes.next().ok_or(Cut)?;
+        let fits = if matches!(position, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() };
+        if !fits {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

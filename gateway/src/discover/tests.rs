@@ -1,0 +1,72 @@
+use super::*;
+use contract::settings::Document;
+
+fn routes() -> Routes {
+    let text = r#"
+        [[registry]]
+        name = "prov"
+        hosts = ["localhost"]
+        peers = ["127.0.0.1:1"]
+
+        [[route]]
+        name = "list"
+        registry = "prov"
+        methods = ["GET"]
+        path = "/list"
+        resource = "list"
+        patient = { in = "none" }
+
+        [[route]]
+        name = "page"
+        registry = "prov"
+        methods = ["GET"]
+        path = "/pages/{id}"
+        resource = "page"
+        patients = [{ in = "path", name = "id" }, { in = "query", name = "p" }]
+
+        [[route]]
+        name = "marked"
+        registry = "prov"
+        methods = ["GET"]
+        path = "/marked"
+        resource = "list"
+        patient = { in = "response" }
+    "#;
+    let document = Document::parse("routes.toml", text, []);
+    Routes::read(&document).expect("good routes")
+}
+
+#[test]
+fn counts_outlive_the_gateway_and_show_what_a_route_should_say() {
+    let (dir, routes) = (tempfile::tempdir().expect("a folder"), routes());
+    let by_name = |name: &str| routes.routes().iter().find(|route| route.name.as_str() == name).expect("there").id;
+    for _ in 0..2 {
+        let finder = Finder::open(dir.path(), &routes, 5).expect("opens");
+        finder.count(by_name("list"), 0);
+        finder.count(by_name("page"), 3);
+        finder.save().expect("writes");
+    }
+    let seen = Seen::read(&path(dir.path())).expect("reads");
+    assert_eq!(seen.routes.get("page"), Some(&Count { answers: 2, disclosing: 2, patients: 6 }));
+    let shown = show(&seen, &routes, false);
+    let line = r#"patients = [{ in = "path", name = "id" }, { in = "query", name = "p" }, { in = "response" }]"#;
+    assert!(shown.contains(line) && !shown.contains("/list"), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&show(&seen, &routes, true)).expect("JSON");
+    assert_eq!(json.pointer("/routes/0/config").and_then(|text| text.as_str()), Some(line));
+}
+
+#[test]
+fn a_route_that_was_marked_since_and_one_that_is_gone_are_not_shown() {
+    let mut seen = Seen { since: 1, ..Seen::default() };
+    for name in ["marked", "gone"] {
+        seen.routes.insert(name.to_owned(), Count { answers: 1, disclosing: 1, patients: 1 });
+    }
+    assert!(show(&seen, &routes(), false).contains("None of them disclosed"));
+}
+
+#[test]
+fn a_file_that_is_none_is_told() {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(path(dir.path()), "{").expect("writes");
+    assert!(Finder::open(dir.path(), &routes(), 5).is_err());
+}

@@ -1,0 +1,254 @@
+//! Whom an answer discloses: found in it as it passes, and recorded before that part of it leaves.
+
+use super::Proxy;
+use super::context::{Context, Stage};
+use super::exchange::Broken;
+use crate::clock;
+use crate::disclosure::scan::{Form, Hit, Scanner};
+use crate::disclosure::{Inspector, Ready, Seen, Unscannable};
+use crate::discover::Glance;
+use crate::patient::{self, Reading, Said};
+use bytes::Bytes;
+use contract::id::DataKeyId;
+use contract::identity::Series;
+use contract::record::{DISCLOSED_MAX, Disclosure, PatientEntry, Reason, Source};
+use http::{HeaderMap, StatusCode};
+use smallvec::SmallVec;
+
+/// The look into an answer on a marked route.
+pub(super) struct Look {
+    /// `None`: there is no body, or what is left of it passes unscanned.
+    inspector: Option<Inspector>,
+    seen: Seen,
+    /// The answer's status, for records.
+    status: u16,
+    /// What cannot be looked into passes.
+    passes_unscanned: bool,
+    reading: Reading,
+}
+
+/// What is to be recorded before anything leaves.
+struct Found {
+    key: DataKeyId,
+    entries: Vec<PatientEntry>,
+    /// The answer names more than it may.
+    too_many: bool,
+}
+
+impl Proxy {
+    /// Begins to look into an answer with this head, if its route is marked. Whom the head names is recorded.
+    pub(super) async fn begin_look(
+        &self,
+        context: &mut Context,
+        status: StatusCode,
+        headers: &HeaderMap,
+        has_body: bool,
+    ) -> Result<(), Broken> {
+        let Stage::Admitted(admitted) = &context.stage else { return Ok(()) };
+        let reading = Reading { year: clock::year_of(context.at), series: Series::default() };
+        let Some(how) = admitted.route.patients.in_response() else {
+            if self.parts.finder.is_some() && has_body && !self.is_auditor(admitted) {
+                context.glance = Glance::new(admitted.route.id, &admitted.named, headers, reading).map(Box::new);
+            }
+            return Ok(());
+        };
+        let mut look = Box::new(Look {
+            inspector: None,
+            seen: Seen::new(&admitted.named, self.parts.limits.response_patients_max),
+            status: status.as_u16(),
+            passes_unscanned: how.passes_unscanned,
+            reading,
+        });
+        let mut cause = None;
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            look.inspector = Some(Inspector::of_socket(how, reading));
+        } else if has_body {
+            match Inspector::of_answer(how, headers, reading) {
+                Ok(inspector) => look.inspector = Some(inspector),
+                Err(unscannable) => cause = Some(unscannable),
+            }
+        }
+        let mut hits = Vec::new();
+        for value in how.headers.iter().flat_map(|name| headers.get_all(name)) {
+            header_names(value.as_bytes(), reading, &mut hits);
+        }
+        self.record_hits(context, &mut look, &hits, cause).await?;
+        context.look = Some(look);
+        Ok(())
+    }
+
+    /// Looks at the next piece of an answer. Gives what may leave now: those who are in it have their records.
+    pub(super) async fn look(&self, context: &mut Context, piece: Bytes, last: bool) -> Result<Ready, Broken> {
+        // Put back below: should this end in between, so does the exchange.
+        let Some(mut look) = context.look.take() else { return Ok(SmallVec::from_elem(piece, 1)) };
+        let Some(inspector) = &mut look.inspector else {
+            context.look = Some(look);
+            return Ok(SmallVec::from_elem(piece, 1));
+        };
+        let mut hits = Vec::new();
+        let (mut ready, mut cause) = (Ready::new(), None);
+        if !piece.is_empty() {
+            match inspector.push(piece.clone(), &mut hits) {
+                Ok(some) => ready = some,
+                Err(unscannable) => {
+                    ready = inspector.give_up();
+                    ready.push(piece);
+                    cause = Some(unscannable);
+                }
+            }
+        }
+        if last && cause.is_none() {
+            match inspector.finish(&mut hits) {
+                Ok(rest) => ready.extend(rest),
+                Err(unscannable) => {
+                    ready.extend(inspector.give_up());
+                    cause = Some(unscannable);
+                }
+            }
+        }
+        if let Some(more) = self.record_hits(context, &mut look, &hits, cause).await? {
+            ready.extend(more);
+        }
+        context.look = Some(look);
+        Ok(ready)
+    }
+
+    /// Looks at what HTTP/2 brings behind a body.
+    pub(super) async fn look_at_trailers(&self, context: &mut Context, trailers: &HeaderMap) -> Result<(), Broken> {
+        let Some(mut look) = context.look.take() else { return Ok(()) };
+        let mut hits = Vec::new();
+        for value in trailers.values() {
+            let mut scanner = Scanner::new(Form::Text, look.reading);
+            // Text has no faults.
+            let _none = scanner.push(value.as_bytes(), &mut hits).and_then(|()| scanner.finish(&mut hits));
+        }
+        self.record_hits(context, &mut look, &hits, None).await?;
+        context.look = Some(look);
+        Ok(())
+    }
+
+    /// Glances at a piece of an answer that nobody has marked.
+    pub(super) fn glance(&self, context: &mut Context, piece: &[u8]) {
+        if let Some(glance) = &mut context.glance {
+            glance.push(piece, self.parts.sealer.pseudonyms());
+        }
+    }
+
+    /// Counts an answer that was to name patients and did not, or that was not to and did, once it has passed.
+    pub(super) fn end_look(&self, context: &mut Context) {
+        if let (Some(glance), Some(finder)) = (context.glance.take(), &self.parts.finder) {
+            let (route, patients) = glance.end(self.parts.sealer.pseudonyms());
+            finder.count(route, patients);
+        }
+        if context.look.as_ref().is_some_and(|look| look.seen.is_empty()) {
+            self.parts.recorder.disclosed_none();
+        }
+    }
+
+    /// Records who is new among these, and waits until the record is durable. With a cause for which the answer cannot be
+    /// looked into, it is refused; or it passes and is recorded as that: then what had been kept back is given.
+    async fn record_hits(
+        &self,
+        context: &Context,
+        look: &mut Look,
+        hits: &[Hit],
+        cause: Option<Unscannable>,
+    ) -> Result<Option<Ready>, Broken> {
+        if hits.is_empty() && cause.is_none() {
+            return Ok(None);
+        }
+        let mut found = self.found(look, hits)?;
+        let cause = if found.too_many { Some(Unscannable::TooMany) } else { cause };
+        if let Some(cause) = cause {
+            if !look.passes_unscanned {
+                // Nothing of it leaves.
+                found.entries.clear();
+            }
+            let reason = if look.passes_unscanned { Reason::Unscanned } else { Reason::Unscannable };
+            self.parts.metrics.not_looked_into(cause, look.passes_unscanned);
+            tracing::warn!(request = %context.request, cause = cause.as_str(), passes = look.passes_unscanned, "an answer on a marked route cannot be looked into");
+            if look.seen.problem(reason) {
+                found.entries.push(PatientEntry::unidentified(Source::Response, reason));
+            }
+        }
+        self.write(context, look.status, &found).await?;
+        let Some(_) = cause else { return Ok(None) };
+        if !look.passes_unscanned {
+            let reason = Reason::Unscannable;
+            return Err(Broken::own(reason, crate::problem::status(reason)));
+        }
+        Ok(look.inspector.take().map(|mut inspector| inspector.give_up()))
+    }
+
+    /// Who is new, sealed.
+    fn found(&self, look: &mut Look, hits: &[Hit]) -> Result<Found, Broken> {
+        // One key for all of them: there may be another in a moment.
+        let (pseudonyms, key) = (self.parts.sealer.pseudonyms(), self.parts.sealer.key());
+        let mut found = Found { key: key.id(), entries: Vec::new(), too_many: false };
+        for hit in hits {
+            match hit {
+                Hit::Patient { id, position } => {
+                    let reference = pseudonyms.patient(id);
+                    match look.seen.patient(reference) {
+                        Ok(false) => {}
+                        Ok(true) => found.entries.push(PatientEntry {
+                            reference,
+                            kind: id.kind().tag(),
+                            sealed: key.seal(id, reference).map_err(|_| not_recorded())?,
+                            source: Source::Response,
+                            position: *position,
+                            problem: Reason::None,
+                        }),
+                        Err(_) => {
+                            found.too_many = true;
+                            break;
+                        }
+                    }
+                }
+                Hit::Unread { reason } if look.seen.problem(*reason) => {
+                    found.entries.push(PatientEntry::unidentified(Source::Response, *reason));
+                }
+                Hit::Unread { .. } => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes them, and waits until they are durable.
+    async fn write(&self, context: &Context, status: u16, found: &Found) -> Result<(), Broken> {
+        let mut last = None;
+        for some in found.entries.chunks(DISCLOSED_MAX) {
+            let disclosure = Disclosure {
+                request: context.request,
+                at: clock::now(),
+                status,
+                bytes: context.bytes,
+                key: found.key,
+                patients: SmallVec::from_slice(some),
+            };
+            last = Some(self.parts.recorder.disclose(&disclosure).map_err(|_| not_recorded())?);
+        }
+        if let Some(pending) = last {
+            // What was written before it is durable with it.
+            pending.durable().await.map_err(|_| not_recorded())?;
+        }
+        Ok(())
+    }
+}
+
+/// Whom a header's value names.
+fn header_names(value: &[u8], reading: Reading, hits: &mut Vec<Hit>) {
+    let mut unread = |reason| hits.push(Hit::Unread { reason });
+    let Ok(text) = std::str::from_utf8(value) else { return unread(Reason::PatientForm) };
+    patient::identities(text, reading, &mut |said| {
+        hits.push(match said {
+            Said::Patient(id) => Hit::Patient { id, position: 0 },
+            Said::Logical { reason, .. } | Said::Unread { reason, .. } => Hit::Unread { reason },
+        });
+    });
+}
+
+fn not_recorded() -> Broken {
+    let reason = Reason::JournalUnavailable;
+    Broken::own(reason, crate::problem::status(reason))
+}
