@@ -214,7 +214,11 @@ fn verified(report: &verify::Report) -> Table {
     if report.intact {
         let waiting =
             if report.waiting == 0 { String::new() } else { format!(", {} wait for their seal", report.waiting) };
-        return Table::line(&format!("{} rows under {} seals are what was sealed{waiting}", report.rows, report.seals));
+        let witness = report.witness.map_or_else(String::new, |witness| {
+            format!("; {} copies of the witness fit, {} seals have none", witness.copies, witness.without_copy)
+        });
+        let (rows, seals) = (report.rows, report.seals);
+        return Table::line(&format!("{rows} rows under {seals} seals are what was sealed{waiting}{witness}"));
     }
     Table::new(&["node", "table", "batch", "finding", "records"], &report.findings, |finding| {
         let batch = finding.batch.map(|batch| batch.to_string()).unwrap_or_default();

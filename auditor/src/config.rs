@@ -184,13 +184,23 @@ impl fmt::Debug for ClickHouse {
     }
 }
 
-/// The public key that a node's seals are signed with. A node may have had several.
+/// A public key that a node's seals are signed with, and from which its hand-overs are followed. A node may have several:
+/// one for each key that nobody handed over to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeKey {
     /// The node.
     pub node: NodeName,
-    /// The key, as `gateway keys` writes it: 64 hexadecimal digits.
-    pub file: PathBuf,
+    /// The key.
+    pub key: PublicKey,
+}
+
+/// Where a public key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicKey {
+    /// In the settings.
+    Here([u8; 32]),
+    /// In a file, as `gateway keys` writes it: 64 hexadecimal digits.
+    File(PathBuf),
 }
 
 /// Logs.
@@ -356,10 +366,27 @@ fn read_keys(section: &Section<'_>) -> Option<Keys> {
 
 fn read_node_key(section: &Section<'_>) -> Option<NodeKey> {
     let node = section.parsed("node");
-    // The file is made by the gateway, maybe later: it is read when it is needed.
-    let file = section.path_required("file");
+    let key = match (section.has("key"), section.has("file")) {
+        (true, true) => {
+            section.reject("key", "stands beside file: a section names one key, by either");
+            None
+        }
+        (true, false) => section.required::<String>("key").and_then(|text| {
+            let mut bytes = [0; 32];
+            let read = hex::decode_to_slice(text.trim(), &mut bytes);
+            if read.is_err() {
+                section.reject(
+                    "key",
+                    "is not the public key of a node: 64 hexadecimal digits, as `gateway seal-key show` prints",
+                );
+            }
+            read.ok().map(|()| PublicKey::Here(bytes))
+        }),
+        // The file is made by the gateway, maybe later: it is read when it is needed.
+        (false, _) => section.path_required("file").map(PublicKey::File),
+    };
     section.finish();
-    Some(NodeKey { node: node?, file: file? })
+    Some(NodeKey { node: node?, key: key? })
 }
 
 fn read_seal(section: &Section<'_>) -> Option<SealKey> {

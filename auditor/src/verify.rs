@@ -4,33 +4,41 @@
 //! each seal against its signature, its node's key and the seal before. Neither the database nor who administers it is
 //! believed in anything.
 //!
-//! What it cannot see by itself: that the last rows of all have gone together with their seals. That takes somebody
-//! who remembers a later seal.
+//! A node's key is one that the operator names, or one that follows from it by hand-overs, each signed by the key before.
 //!
-//! Memory: [`WINDOW_ROWS`] hashes and leaves of 40 bytes each, whatever the log's length.
+//! What it cannot see by itself: that the last rows of all have gone together with their seals, and that somebody who holds
+//! a node's key has sealed a changed log anew. That takes somebody who remembers the seals: a witness, whose copies are held
+//! against those that are there (`--witness`).
+//!
+//! Memory: [`WINDOW_ROWS`] hashes and leaves of 40 bytes each, whatever the log's length; 40 bytes for each seal of a node
+//! and table, and 80 for each copy of a seal.
 
 mod check;
 mod finding;
+mod keys;
 mod read;
+mod witness;
 
 pub use finding::{Finding, Kind};
+pub use witness::Witnessed;
 
 use crate::clock::{self, DAY, SECOND};
-use crate::config::Config;
+use crate::config::{Config, PublicKey};
 use crate::outbox::client;
 use check::{Before, Checker, Window, is_whole};
 use clickhouse::Client;
 use contract::Micros;
-use contract::id::NodeName;
 use contract::row::{AccessRow, AuthRow};
-use contract::seal::Stream;
+use contract::seal::{SignedHandOver, Stream};
 use contract::wire::WireError;
 use finding::Findings;
 use indicatif::{ProgressBar, ProgressStyle};
+use keys::Keyring;
 use read::Outline;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use witness::Witness;
 
 /// Rows that are looked at in one pass over the tables.
 const WINDOW_ROWS: u64 = 8 << 20;
@@ -47,6 +55,10 @@ pub struct VerifyArgs {
     /// Only what was sealed from this time on: a date (2026-11-01) or RFC 3339 (2026-11-01T12:00:00Z) [default: all].
     #[arg(long, value_parser = since)]
     since: Option<Micros>,
+    /// A file of seals that a witness has kept (a gateway's `[witness]`): names seals that are gone or were replaced. Several
+    /// are allowed.
+    #[arg(long, value_name = "FILE")]
+    witness: Vec<PathBuf>,
 }
 
 /// Why the log could not be verified.
@@ -64,6 +76,21 @@ pub enum VerifyError {
         #[source]
         error: WireError,
     },
+    /// There are more hand-overs than can be.
+    #[error("the table seal_key has more than {} hand-overs: somebody has filled it", read::HAND_OVERS_MAX)]
+    HandOvers,
+    /// A witness' file cannot be read.
+    #[error("{path} cannot be read", path = .path.display())]
+    WitnessFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no witness' file.
+    #[error("{path} has no copy of a seal: is it the file of a gateway's [witness]?", path = .0.display())]
+    NoCopies(PathBuf),
     /// A key cannot be read.
     #[error("{path}: is not the public key of a node: 64 hexadecimal digits, as `gateway keys` writes to seal.pub", path = .0.display())]
     Key(PathBuf),
@@ -80,14 +107,17 @@ pub struct Report {
     pub seals: u64,
     /// Rows that came so lately that their seal may still come.
     pub waiting: u64,
+    /// What a witness says of it, if one was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witnessed>,
     /// How many things are wrong.
     pub count: u64,
     /// What is wrong, up to ten thousand.
     pub findings: Vec<Finding>,
 }
 
-/// Which keys belong to which node.
-type Keys = BTreeMap<NodeName, Vec<[u8; 32]>>;
+/// The keys that the operator believes, by node.
+type Roots = BTreeMap<String, Vec<[u8; 32]>>;
 
 /// Verifies the log.
 pub async fn verify(
@@ -95,21 +125,30 @@ pub async fn verify(
     settings: &crate::config::ClickHouse,
     args: &VerifyArgs,
 ) -> Result<Report, VerifyError> {
-    let keys = keys(config)?;
+    let roots = roots(config)?;
     let retention = i64::from(settings.target.retention_years) * 365 * DAY;
     let pass = Pass {
         client: client(settings),
         now: clock::now(),
         since: args.since.unwrap_or(Micros::MIN),
         fading: clock::now() - retention + FADING,
+        witness: Witness::read(&args.witness)?,
         bar: bar(),
     };
-    let mut report = Report { intact: false, rows: 0, seals: 0, waiting: 0, count: 0, findings: Vec::new() };
+    let mut report =
+        Report { intact: false, rows: 0, seals: 0, waiting: 0, witness: None, count: 0, findings: Vec::new() };
+    if !args.witness.is_empty() {
+        pass.witness.count(&mut report);
+    }
     let mut findings = Findings::default();
+    let rings = rings(&roots, read::hand_overs(&pass.client).await?, &mut findings)?;
+    let nobody = Keyring::default();
     for stream in [Stream::Access, Stream::Auth] {
-        for node in read::nodes(&pass.client, stream).await? {
-            let known = NodeName::parse(&node).ok().and_then(|name| keys.get(&name)).map_or(&[][..], Vec::as_slice);
-            pass.stream(stream, &node, known, &mut report, &mut findings).await?;
+        let mut nodes: BTreeSet<String> = read::nodes(&pass.client, stream).await?.into_iter().collect();
+        nodes.extend(pass.witness.nodes(stream).map(str::to_owned));
+        for node in nodes {
+            let keys = rings.get(&node).unwrap_or(&nobody);
+            pass.stream(stream, &node, keys, &mut report, &mut findings).await?;
         }
     }
     pass.bar.finish_and_clear();
@@ -118,15 +157,47 @@ pub async fn verify(
     Ok(report)
 }
 
-fn keys(config: &Config) -> Result<Keys, VerifyError> {
-    let mut keys = Keys::from([(config.node.clone(), vec![config.seal.public()])]);
-    for key in &config.seal_keys {
-        let text = std::fs::read_to_string(&key.file).unwrap_or_default();
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text.trim(), &mut bytes).map_err(|_| VerifyError::Key(key.file.clone()))?;
-        keys.entry(key.node.clone()).or_default().push(bytes);
+fn roots(config: &Config) -> Result<Roots, VerifyError> {
+    let mut roots = Roots::from([(config.node.as_str().to_owned(), vec![config.seal.public()])]);
+    for known in &config.seal_keys {
+        let key = match &known.key {
+            PublicKey::Here(key) => *key,
+            PublicKey::File(path) => {
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(text.trim(), &mut bytes).map_err(|_| VerifyError::Key(path.clone()))?;
+                bytes
+            }
+        };
+        let of_node = roots.entry(known.node.as_str().to_owned()).or_default();
+        if !of_node.contains(&key) {
+            of_node.push(key);
+        }
     }
-    Ok(keys)
+    Ok(roots)
+}
+
+/// Each node's keys, and what is wrong with their hand-overs.
+fn rings(
+    roots: &Roots,
+    hand_overs: Vec<SignedHandOver>,
+    findings: &mut Findings,
+) -> Result<BTreeMap<String, Keyring>, VerifyError> {
+    if hand_overs.len() > read::HAND_OVERS_MAX {
+        return Err(VerifyError::HandOvers);
+    }
+    let mut of_node: BTreeMap<String, Vec<SignedHandOver>> = BTreeMap::new();
+    for signed in hand_overs {
+        of_node.entry(signed.said.node.clone()).or_default().push(signed);
+    }
+    let nodes: BTreeSet<String> = roots.keys().chain(of_node.keys()).cloned().collect();
+    let ring = |node: String| {
+        let known = roots.get(&node).map_or(&[][..], Vec::as_slice);
+        let said = of_node.get(&node).map_or(&[][..], Vec::as_slice);
+        let ring = Keyring::new(known, said, findings);
+        (node, ring)
+    };
+    Ok(nodes.into_iter().map(ring).collect())
 }
 
 struct Pass {
@@ -135,6 +206,7 @@ struct Pass {
     since: Micros,
     /// What was sealed before may be gone.
     fading: Micros,
+    witness: Witness,
     bar: ProgressBar,
 }
 
@@ -144,7 +216,7 @@ impl Pass {
         &self,
         stream: Stream,
         node: &str,
-        keys: &[[u8; 32]],
+        keys: &Keyring,
         report: &mut Report,
         findings: &mut Findings,
     ) -> Result<(), VerifyError> {
@@ -167,12 +239,17 @@ impl Pass {
         };
         self.bar.inc_length(read::count(&self.client, stream, node, from).await?);
         let mut checker = Checker::new(node, stream, keys, before);
+        let mut copies = self.witness.of(stream, node);
         let mut rest = outlines.as_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at(so_many(rest));
             rest = later;
             let (low, high) = (now.first().map_or(0, |seal| seal.batch), now.last().map_or(0, |seal| seal.batch));
             let mut seals = read::seals(&self.client, stream, node, (low, high)).await?;
+            let unmet = seals.iter().filter(|seal| !copies.meet(seal, findings)).count() as u64;
+            if let Some(witnessed) = &mut report.witness {
+                witnessed.without_copy += unmet;
+            }
             seals.retain(|seal| is_whole(seal.first, seal.last, seal.leaves.len() as u64));
             let to = seals.iter().map(|seal| seal.last).max().unwrap_or(from);
             let mut window = Window::new(seals.iter().map(|seal| (seal.first, seal.leaves.len())));
@@ -181,6 +258,7 @@ impl Pass {
             checker.window(&seals, window, findings);
             from = from.max(to.saturating_add(1));
         }
+        copies.finish(stream, node, self.since.max(self.fading), findings);
         // No row has the number 0.
         self.beyond(stream, node, (0, 0), &checker, report, findings).await?;
         self.beyond(stream, node, (from, u64::MAX), &checker, report, findings).await

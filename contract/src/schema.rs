@@ -40,6 +40,7 @@ migrations! {
     5 "0005_views",
     6 "0006_views_of_their_definer",
     7 "0007_disclosures",
+    8 "0008_seal_key",
 }
 
 /// Where the schema goes.
@@ -100,7 +101,7 @@ mod tests {
         Activity, AuthEventKind, AuthMethod, Decision, Initiator, OutcomeKind, Phase, Protection, Purpose, Reason,
         Relation, Sensitivity, Source,
     };
-    use crate::row::{AccessRow, AuthRow, KeyRow, Record as _, SealRow};
+    use crate::row::{AccessRow, AuthRow, KeyRow, Record as _, SealKeyRow, SealRow};
 
     fn target() -> Target {
         Target { database: "grindvakt".into(), cluster: None, retention_years: 10 }
@@ -132,6 +133,7 @@ mod tests {
         assert_eq!(columns(sql("auth_event")), AuthRow::COLUMNS);
         assert_eq!(columns(sql("data_key")), KeyRow::COLUMNS);
         assert_eq!(columns(sql("access_seal")), SealRow::COLUMNS);
+        assert_eq!(columns(sql("0008_seal_key")), SealKeyRow::COLUMNS);
     }
 
     #[test]

@@ -3,6 +3,17 @@
 //! A seal covers the rows `first..=last` of one node and stream. Its root is BLAKE3 over the rows' hashes, its
 //! chain is the hash of the seal before. Leaf prefixes let `auditor verify` name the very row that was changed;
 //! they are under the signature too.
+//!
+//! A node's key is replaced by a hand-over that the old one signs ([`SignedHandOver`]). A witness outside keeps copies
+//! of seals ([`SealCopy`]).
+
+mod copy;
+mod digits;
+mod hand_over;
+
+pub use copy::SealCopy;
+pub use digits::Digits;
+pub use hand_over::{Edge, HandOver, SignedHandOver};
 
 use crate::id::NodeName;
 use crate::wire::Wire;
@@ -113,8 +124,13 @@ impl SealKey {
 
     /// Signs a statement.
     pub fn sign(&self, statement: &Statement) -> [u8; 64] {
+        self.sign_bytes(&statement.to_bytes())
+    }
+
+    /// Signs what is no seal: its bytes must begin as no statement's do.
+    fn sign_bytes(&self, bytes: &[u8]) -> [u8; 64] {
         let mut signature = [0; 64];
-        for (to, from) in signature.iter_mut().zip(self.0.sign(&statement.to_bytes()).as_ref()) {
+        for (to, from) in signature.iter_mut().zip(self.0.sign(bytes).as_ref()) {
             *to = *from;
         }
         signature
@@ -123,7 +139,17 @@ impl SealKey {
 
 /// Whether `signature` is `key`'s over `statement`.
 pub fn verify(statement: &Statement, key: &[u8; 32], signature: &[u8]) -> bool {
-    signature::UnparsedPublicKey::new(&signature::ED25519, key).verify(&statement.to_bytes(), signature).is_ok()
+    verify_bytes(&statement.to_bytes(), key, signature)
+}
+
+fn verify_bytes(bytes: &[u8], key: &[u8; 32], signature: &[u8]) -> bool {
+    signature::UnparsedPublicKey::new(&signature::ED25519, key).verify(bytes, signature).is_ok()
+}
+
+/// A short name for a public key, for people: the first eight bytes of its BLAKE3 hash.
+pub fn key_id(key: &[u8; 32]) -> String {
+    let hash = blake3::hash(key);
+    hex::encode(hash.as_bytes().split_at(8).0)
 }
 
 /// Starts a statement for a node.

@@ -17,6 +17,7 @@ use contract::wire::Wire;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use gateway::journal::storage::Disk;
 use gateway::journal::{self, AppendError, FrameKind, Journal, Position};
+use gateway::keys::SealKeys;
 use gateway::shipper::{self, Shipper, measure};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -110,10 +111,14 @@ fn ship(rows: u64, number: u64, target: &http::Uri, rows_max: usize) -> Duration
         rows_max,
         wait: Duration::from_millis(10),
         ledger_path: dir.path().join("shipper.ledger"),
+        witness: None,
     };
     let metrics = shipper::Metrics::new(&registry).expect("invariant: the registry is empty");
     let journal = filled(&dir, rows, number * rows);
-    let shipper = Shipper::open(journal, config, seal_key(), metrics).expect("invariant: nothing was shipped");
+    std::fs::create_dir_all(dir.path().join("keys")).expect("invariant: the disk takes a folder");
+    let seal_keys =
+        SealKeys::open(&Disk::storage(), dir.path(), &config.node).expect("invariant: the disk takes a key");
+    let shipper = Shipper::open(journal, config, seal_keys, metrics).expect("invariant: nothing was shipped");
     let stop = CancellationToken::new();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("invariant: threads are free");

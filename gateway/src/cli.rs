@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::journal_cli;
 use crate::keys::NodeKeys;
-use crate::{console, discover, serve, tls};
+use crate::{console, discover, seal_key_cli, serve, tls};
 use clap::{CommandFactory, Parser, Subcommand};
 use contract::settings::Problems;
 use std::path::{Path, PathBuf};
@@ -41,6 +41,14 @@ enum Command {
         /// The settings file.
         #[arg(long, default_value = "gateway.toml")]
         config: PathBuf,
+    },
+    /// Show the key that seals this node's records, or let another take its place.
+    SealKey {
+        /// The settings file.
+        #[arg(long, default_value = "gateway.toml", global = true)]
+        config: PathBuf,
+        #[command(flatten)]
+        args: seal_key_cli::Args,
     },
     /// Look into a journal, with or without a gateway running on it.
     Journal {
@@ -91,11 +99,18 @@ pub fn run() -> ExitCode {
             Err(code) => code,
         },
         Command::Keys { config } => match load(&config, Config::load) {
-            Ok(config) => match NodeKeys::open(&config.node.state_dir) {
+            Ok(config) => match NodeKeys::open(&config.node.state_dir, &config.node.name) {
                 Ok(keys) => {
                     console::line(format_args!("{}", keys.assertion.jwks()));
                     ExitCode::SUCCESS
                 }
+                Err(error) => failed(&error),
+            },
+            Err(code) => code,
+        },
+        Command::SealKey { config, args } => match load(&config, Config::load) {
+            Ok(config) => match seal_key_cli::run(&args, &config.node, &mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failed(&error),
             },
             Err(code) => code,

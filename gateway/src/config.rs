@@ -34,6 +34,8 @@ pub struct Config {
     pub journal: journal::Config,
     /// Where records go.
     pub clickhouse: ClickHouse,
+    /// Who gets copies of seals.
+    pub witness: Witness,
     /// Country data.
     pub geo_database: Option<PathBuf>,
     /// Answers on routes that are not marked are looked at for patients ([`crate::discover`]).
@@ -164,6 +166,30 @@ pub struct ClickHouse {
     pub batch_rows_max: usize,
     /// How long a row may wait for company.
     pub batch_wait: Duration,
+}
+
+/// Who gets copies of this node's seals, and how.
+#[derive(Debug, Clone)]
+pub struct Witness {
+    /// A file to append to.
+    pub file: Option<PathBuf>,
+    /// An HTTP endpoint.
+    pub url: Option<WitnessUrl>,
+    /// How long the endpoint may take for one seal.
+    pub timeout: Duration,
+    /// Bytes that may wait for a witness.
+    pub spool_bytes_max: u64,
+}
+
+/// An HTTP endpoint that takes copies of seals.
+#[derive(Debug, Clone)]
+pub struct WitnessUrl {
+    /// `https://`, or `http://` on this machine.
+    pub uri: http::Uri,
+    /// The authority of its certificate, PEM; `None`: the public ones.
+    pub ca: Option<PathBuf>,
+    /// File of a bearer token.
+    pub token_file: Option<PathBuf>,
 }
 
 impl Config {

@@ -4,7 +4,8 @@
 //! The modules read like the life of a request: [`listener`] and [`tls`] take a connection, [`hygiene`] refuses what
 //! could mean two things, [`route`] finds what is asked, [`directory`] knows who asks, [`policy`] decides, [`patient`]
 //! finds whom it is about, [`recorder`] and [`journal`] write it down, [`upstream`] reaches the registry, [`proxy`]
-//! joins them, [`disclosure`] finds whom an answer names, and [`shipper`] takes the records to ClickHouse.
+//! joins them, [`disclosure`] finds whom an answer names, [`shipper`] takes the records to ClickHouse, and [`witness`] keeps
+//! copies of their seals elsewhere.
 
 pub mod assertion;
 pub mod cli;
@@ -28,8 +29,10 @@ pub mod problem;
 pub mod proxy;
 pub mod recorder;
 pub mod route;
+pub mod seal_key_cli;
 pub mod serve;
 pub mod shipper;
 pub mod task;
 pub mod tls;
 pub mod upstream;
+pub mod witness;

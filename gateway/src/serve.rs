@@ -14,7 +14,7 @@ use crate::discover::{self, Finder};
 use crate::geo::Geo;
 use crate::journal::storage::Disk;
 use crate::journal::{self, Journal, State};
-use crate::keys::NodeKeys;
+use crate::keys::{NodeKeys, SealKeys};
 use crate::listener::{self, Listener};
 use crate::ops::Ops;
 use crate::proxy::{self, Proxy};
@@ -24,6 +24,7 @@ use crate::recorder::{self, Recorder};
 use crate::shipper::{self, Shipper};
 use crate::tls::{self, Verifier};
 use crate::upstream::Upstreams;
+use crate::witness::{self, Spool, Witnesses};
 use anyhow::Context as _;
 use contract::pseudonym::{AuditorPublicKey, PseudonymKey};
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
@@ -40,7 +41,7 @@ use zeroize::Zeroizing;
 /// Runs the gateway until it is told to stop.
 pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<()> {
     let registry = Registry::new();
-    let keys = NodeKeys::open(&config.node.state_dir)?;
+    let keys = NodeKeys::open(&config.node.state_dir, &config.node.name)?;
     let clickhouse_key = secret(&config.clickhouse.key_file)?;
     let pseudonyms = PseudonymKey::from_hex(&secret(&config.identity.pseudonym_key)?)
         .with_context(|| config.identity.pseudonym_key.display().to_string())?;
@@ -63,8 +64,10 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let auditor = Arc::new(AuditorClient::new(Arc::clone(&directory), &config.auditor.directory, copy)?);
 
     let journal = open_journal(&config, &registry)?;
+    let witnesses = Witnesses::open(&config.journal.dir, &config.witness, witness::Metrics::register(&registry)?)?;
     // Before anything is appended: its book is compared with what the last run left.
-    let shipper = open_shipper(&config, &journal, keys.seal, clickhouse_key, &registry)?;
+    let spool = witnesses.as_ref().map(Witnesses::spool);
+    let shipper = open_shipper(&config, &journal, keys.seal, (clickhouse_key, spool), &registry)?;
     let recorder = Recorder::new(journal.clone(), recorder::Metrics::register(&registry)?);
     recorder.started(clock::now())?.durable().await.context("the journal cannot be written")?;
     let sealer = Arc::new(Sealer::start(pseudonyms, auditor_key, recorder.clone(), clock::now()).await?);
@@ -122,6 +125,8 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let (down_sender, down) = watch::channel(false);
     let ship_stop = CancellationToken::new();
     let shipping = crate::task::vital("shipper", shipper.run(ship_stop.clone()));
+    let witness_stop = CancellationToken::new();
+    let witnessing = witnesses.map(|witnesses| witnesses.run(&witness_stop)).unwrap_or_default();
     upstreams.watch(&stop);
     let following = spawn_directory(&auditor, &directory, &clients, &stop);
     spawn_upkeep(&sealer, &floods, &listener, &upstreams, &stop);
@@ -160,6 +165,9 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     }
     ship_stop.cancel();
     let _ended = shipping.await;
+    // What a witness does not take now it gets after the next start.
+    witness_stop.cancel();
+    let _late = tokio::time::timeout(WITNESS_STOP, futures_util::future::join_all(witnessing)).await;
     let closing = tokio::task::spawn_blocking(move || journal.close());
     closing.await.context("the journal could not be closed")?;
     down_sender.send_replace(true);
@@ -195,8 +203,8 @@ fn open_journal(config: &Config, registry: &Registry) -> anyhow::Result<Journal>
 fn open_shipper(
     config: &Config,
     journal: &Journal,
-    seal_key: contract::seal::SealKey,
-    key: Zeroizing<String>,
+    seal_keys: SealKeys,
+    (key, witness): (Zeroizing<String>, Option<Spool>),
     registry: &Registry,
 ) -> anyhow::Result<Shipper> {
     let settings = shipper::Config {
@@ -211,8 +219,9 @@ fn open_shipper(
         rows_max: config.clickhouse.batch_rows_max,
         wait: config.clickhouse.batch_wait,
         ledger_path: ledger_path(&config.journal.dir),
+        witness,
     };
-    Ok(Shipper::open(journal.clone(), settings, seal_key, shipper::Metrics::new(registry)?)?)
+    Ok(Shipper::open(journal.clone(), settings, seal_keys, shipper::Metrics::new(registry)?)?)
 }
 
 /// Where the shipper's book is: with the journal it belongs to.
@@ -434,3 +443,6 @@ async fn drain(clients: &Arc<Clients>, limit: Duration) {
         clients.cut_all();
     }
 }
+
+/// How long witnesses may take at the end.
+const WITNESS_STOP: Duration = Duration::from_secs(3);

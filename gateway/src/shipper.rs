@@ -20,8 +20,10 @@
 //!    Deduplication tokens are not used: a retried token can lose data.
 //! 4. The journal is acknowledged only after the book says settled, and never beyond an open exchange: its intent will
 //!    be needed to form the row when its outcome comes.
-//! 5. Data keys go before rows that are sealed under them, seals after the rows they cover.
-//! 6. Nothing is dropped. A batch that ClickHouse refuses stays and is tried again, with a loud log line and a metric.
+//! 5. Data keys go before rows that are sealed under them, seals after the rows they cover, and the hand-over to a seal
+//!    key before the first seal by it.
+//! 6. If there are witnesses, the copies of a batch's seals are in their spool before the book says settled.
+//! 7. Nothing is dropped. A batch that ClickHouse refuses stays and is tried again, with a loud log line and a metric.
 //!    Only a frame that cannot be decoded, or that the journal lost, gives no row; both are counted and logged.
 //!
 //! Should the journal be damaged between two tries of a batch, the batch cannot be formed again. Then the rows that can
@@ -58,7 +60,6 @@ use std::time::Duration;
 
 use contract::Text;
 use contract::id::NodeName;
-use contract::seal::SealKey;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -66,6 +67,8 @@ use zeroize::Zeroizing;
 use crate::journal::ledger::LedgerError;
 use crate::journal::storage::{Disk, Storage};
 use crate::journal::{Journal, Position, State};
+use crate::keys::SealKeys;
+use crate::witness::Spool;
 use book::Book;
 pub(crate) use book::{BookSeen, peek_book};
 use worker::{Parts, Step, Worker};
@@ -85,6 +88,8 @@ pub struct Config {
     pub wait: Duration,
     /// The book's file; its directory must exist and stay with the journal.
     pub ledger_path: PathBuf,
+    /// Where copies of seals go.
+    pub witness: Option<Spool>,
 }
 
 /// How ClickHouse is reached.
@@ -177,7 +182,7 @@ impl Drop for OwnRuntime {
 impl Shipper {
     /// Opens the book and checks that it belongs to the journal, to which nothing may have been appended in this run.
     /// Asks nothing of ClickHouse, which may be away.
-    pub fn open(journal: Journal, config: Config, seal_key: SealKey, metrics: Metrics) -> Result<Self, OpenError> {
+    pub fn open(journal: Journal, config: Config, seal_keys: SealKeys, metrics: Metrics) -> Result<Self, OpenError> {
         let storage: Arc<dyn Storage> = Disk::storage();
         // On a disk that fails just now, the journal's end may be further on than it can prove.
         let end = (journal.state() == State::Healthy).then(|| journal.durable_end());
@@ -188,7 +193,8 @@ impl Shipper {
             journal,
             book,
             sink,
-            seal_key,
+            seal_keys,
+            witness: config.witness,
             metrics,
             node: config.node,
             tenant: config.tenant,

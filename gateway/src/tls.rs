@@ -93,6 +93,22 @@ pub fn client_config(ca: &Path, certificate: &Path, key: &Path) -> Result<Client
         .map_err(pair)
 }
 
+/// The settings towards a server that is verified against the public authorities, or against one that is named, and that asks
+/// for no certificate of ours. HTTP/1.1.
+pub fn server_verified(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let roots = match ca {
+        Some(ca) => roots(&[ca])?,
+        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+    };
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(TlsError::Version)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
 /// What checks client certificates: chain to one of the authorities, valid now, for client authentication.
 pub fn client_verifier(
     authorities: &[PathBuf],

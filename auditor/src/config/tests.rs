@@ -64,6 +64,22 @@ fn tcp_needs_mutual_tls_and_a_socket_none() {
 }
 
 #[test]
+fn a_seal_key_stands_here_or_in_a_file() {
+    let file = "file = \"state/gateway/seal.pub\"";
+    let key = format!("key = \"{}\"", "0f".repeat(32));
+    let config = example(|text| text.replace(file, &key)).expect("reads");
+    assert_eq!(config.seal_keys.first().map(|known| &known.key), Some(&PublicKey::Here([15; 32])));
+    for (wrong, words) in [
+        (format!("{file}\n{key}"), "seal_key[0].key: stands beside file"),
+        ("key = \"0f\"".to_owned(), "seal_key[0].key: is not the public key of a node"),
+        (String::new(), "seal_key[0].file: is missing"),
+    ] {
+        let found = problems(|text| text.replace(file, &wrong));
+        assert!(found.len() == 1 && found.iter().all(|p| p.starts_with(words)), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
 fn without_clickhouse_events_wait() {
     let config = example(|text| text.split("[clickhouse]").next().unwrap_or_default().to_owned()).expect("reads");
     assert!(config.clickhouse.is_none());

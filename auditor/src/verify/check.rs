@@ -1,6 +1,7 @@
 //! Whether seals hold over rows. Knows no database: seals and rows' hashes come in, findings go out.
 
 use super::finding::{Finding, Findings, Kind};
+use super::keys::{Keyring, Standing};
 use contract::Micros;
 use contract::row::SealRow;
 use contract::seal::{Root, Stream, leaf, verify};
@@ -76,14 +77,14 @@ pub(super) struct Checker<'a> {
     node: &'a str,
     stream: Stream,
     /// The keys that are known to be the node's.
-    keys: &'a [[u8; 32]],
+    keys: &'a Keyring,
     /// The seal before; `None` if what came before is not to be looked at.
     pub(super) before: Option<Before>,
 }
 
 impl<'a> Checker<'a> {
     /// Begins.
-    pub(super) fn new(node: &'a str, stream: Stream, keys: &'a [[u8; 32]], before: Option<Before>) -> Self {
+    pub(super) fn new(node: &'a str, stream: Stream, keys: &'a Keyring, before: Option<Before>) -> Self {
         Self { node, stream, keys, before }
     }
 
@@ -119,15 +120,25 @@ impl<'a> Checker<'a> {
         } else if seal.first <= before.last || seal.batch <= before.batch || seal.previous != before.chain {
             findings.note(finding(Kind::OutOfSequence, seal.first, seal.last).between(before.at, Some(seal.ts)));
         }
+        // A hand-over says what the first seal by the new key chains to.
+        let misplaced = self.keys.between(self.stream, before.batch, seal.batch);
+        for (said, _) in misplaced.filter(|(_, edge)| edge.previous != seal.previous) {
+            findings.note(Finding::of_hand_over(Kind::HandOverMisplaced, said));
+        }
     }
 
     fn signature(&self, seal: &SealRow, findings: &mut Findings) {
         let finding = |kind| self.finding(kind, Some(seal.batch), seal.first, seal.last);
-        if !verify(&seal.statement(), &seal.key, &seal.signature) {
-            findings.note(finding(Kind::SealBroken).between(None, Some(seal.ts)));
-        } else if !self.keys.contains(&seal.key) {
-            findings.note(finding(Kind::SealForeign).between(None, Some(seal.ts)));
-        }
+        let kind = if verify(&seal.statement(), &seal.key, &seal.signature) {
+            match self.keys.standing(&seal.key, self.stream, seal.batch) {
+                Standing::Holds => return,
+                Standing::OutOfTerm => Kind::SealOutOfTerm,
+                Standing::Foreign => Kind::SealForeign,
+            }
+        } else {
+            Kind::SealBroken
+        };
+        findings.note(finding(kind).by(&seal.key).between(None, Some(seal.ts)));
     }
 
     fn rows(&self, seal: &SealRow, window: &mut Window, findings: &mut Findings) {

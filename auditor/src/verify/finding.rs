@@ -2,7 +2,7 @@
 
 use crate::clock;
 use contract::Micros;
-use contract::seal::Stream;
+use contract::seal::{HandOver, Stream, key_id};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -29,6 +29,27 @@ pub enum Kind {
     SealForeign,
     /// A seal does not follow on the one before: by its numbers, or by its chain.
     OutOfSequence,
+    /// A seal is signed with a key of its node's that did not hold for it: it had been handed over, or was not yet.
+    SealOutOfTerm,
+    /// A witness has the copy of a seal that is not there.
+    SealGone,
+    /// A seal is another than the one that a witness has the copy of.
+    SealReplaced,
+    /// The signature of a key's hand-over does not hold.
+    HandOverBroken,
+    /// A hand-over comes from a key that is not known to be its node's.
+    HandOverForeign,
+    /// A key was handed over more than once: neither is believed.
+    HandOverForked,
+    /// A hand-over does not fit where it stands: the seals before are others than those that it was made after.
+    HandOverMisplaced,
+}
+
+impl Kind {
+    /// Whether it concerns a key's hand-over, and no rows.
+    fn of_hand_over(self) -> bool {
+        matches!(self, Self::HandOverBroken | Self::HandOverForeign | Self::HandOverForked | Self::HandOverMisplaced)
+    }
 }
 
 /// One thing that is wrong.
@@ -47,6 +68,9 @@ pub struct Finding {
     pub first: u64,
     /// The last row's number.
     pub last: u64,
+    /// Which key, or which hand-over, by the keys' short names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// From when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -62,7 +86,32 @@ impl Finding {
     /// Something about these rows.
     pub(super) fn new(kind: Kind, node: &str, stream: Stream, batch: Option<u64>, first: u64, last: u64) -> Self {
         let node = node.to_owned();
-        Self { kind, node, stream: stream.as_str(), batch, first, last, from: None, to: None, records: Vec::new() }
+        Self {
+            kind,
+            node,
+            stream: stream.as_str(),
+            batch,
+            first,
+            last,
+            key: None,
+            from: None,
+            to: None,
+            records: Vec::new(),
+        }
+    }
+
+    /// Something about a hand-over.
+    pub(super) fn of_hand_over(kind: Kind, said: &HandOver) -> Self {
+        let key = Some(format!("{} to {}", key_id(&said.old), key_id(&said.new)));
+        let (node, to) = (said.node.clone(), Some(clock::rfc3339(said.at)));
+        let stream = "seal_key";
+        Self { kind, node, stream, batch: None, first: 0, last: 0, key, from: None, to, records: Vec::new() }
+    }
+
+    /// By this key.
+    pub(super) fn by(mut self, key: &[u8; 32]) -> Self {
+        self.key = Some(key_id(key));
+        self
     }
 
     /// In this time.
@@ -73,6 +122,15 @@ impl Finding {
 
     /// It for people.
     pub fn text(&self) -> String {
+        let key = self.key.as_deref().unwrap_or("?");
+        if self.kind.of_hand_over() {
+            return match self.kind {
+                Kind::HandOverBroken => format!("the hand-over of key {key} is not signed by the key that hands over"),
+                Kind::HandOverForeign => format!("the hand-over of key {key} comes from a key that is not this node's"),
+                Kind::HandOverForked => format!("the hand-over of key {key} is one of several: none is believed"),
+                _ => format!("the hand-over of key {key} was made after other seals than those before it"),
+            };
+        }
         let numbers = if self.first == self.last {
             format!("row {}", self.first)
         } else {
@@ -85,8 +143,11 @@ impl Finding {
             Kind::Unsealed => format!("{numbers} should have been sealed by now"),
             Kind::SealMissing => format!("{numbers}: there is no seal"),
             Kind::SealBroken => format!("{numbers}: the seal's signature does not hold"),
-            Kind::SealForeign => format!("{numbers}: the seal is signed with a key that is not this node's"),
+            Kind::SealForeign => format!("{numbers}: the seal is signed with a key that is not this node's ({key})"),
             Kind::OutOfSequence => format!("{numbers}: the seal does not follow on the one before"),
+            Kind::SealOutOfTerm => format!("{numbers}: the seal is signed with key {key}, which did not hold then"),
+            Kind::SealGone => format!("{numbers}: there was a seal, of which the witness has a copy"),
+            _ => format!("{numbers}: the seal is another than the one that the witness has a copy of"),
         };
         let time = match (&self.from, &self.to) {
             (Some(from), Some(to)) => format!(", between {from} and {to}"),

@@ -3,13 +3,16 @@
 use super::VerifyError;
 use bytes::Bytes;
 use clickhouse::Client;
-use contract::row::{Record, SealRow};
-use contract::seal::Stream;
+use contract::row::{Record, SealKeyRow, SealRow};
+use contract::seal::{SignedHandOver, Stream};
 use contract::wire::{Input, WireError};
 use uuid::Uuid;
 
 /// The longest row that is believed to be one.
 const ROW_BYTES_MAX: usize = 8 << 20;
+
+/// More hand-overs than any installation has: somebody has filled the table.
+pub(super) const HAND_OVERS_MAX: usize = 100_000;
 
 /// What a seal says of its rows, without their leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clickhouse::Row, serde::Deserialize)]
@@ -28,6 +31,16 @@ pub(super) async fn nodes(client: &Client, stream: Stream) -> Result<Vec<String>
         table(stream)
     );
     Ok(client.query(&sql).bind(stream.as_str()).fetch_all().await?)
+}
+
+/// Every hand-over of every node, each once, in any order; [`HAND_OVERS_MAX`] and one more at the most.
+pub(super) async fn hand_overs(client: &Client) -> Result<Vec<SignedHandOver>, VerifyError> {
+    let columns = SealKeyRow::COLUMNS.join(", ");
+    let sql = format!("SELECT DISTINCT {columns} FROM seal_key LIMIT ?");
+    let mut all = Vec::new();
+    each(client.query(&sql).bind(HAND_OVERS_MAX + 1), |row: SealKeyRow, _| all.push(SignedHandOver::from(&row)))
+        .await?;
+    Ok(all)
 }
 
 /// The outlines of a node's seals from a time on, in order.

@@ -9,8 +9,8 @@ use contract::record::{
     Activity, Actor, Asked, Decision, Initiator, Intent, Origin, Outcome, OutcomeKind, PatientEntry, Purpose, Reason,
     Sensitivity, Source,
 };
-use contract::row::{self, AccessRow, Fold, Packed, Record, Row, SealRow, Table, kinds};
-use contract::seal::{Root, SealKey, Stream, statement};
+use contract::row::{self, AccessRow, Fold, Packed, Record, Row, SealKeyRow, SealRow, Table, kinds};
+use contract::seal::{Edge, Root, SealKey, SignedHandOver, Stream, statement};
 use contract::wire::Wire as _;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -79,6 +79,11 @@ fn intent(number: u64, at: i64) -> Intent {
 
 /// A gateway's rows and seals, as it would have sent them.
 fn log(key: &SealKey, now: i64) -> (Packed<AccessRow>, Packed<SealRow>) {
+    log_of(|_| key, now, None)
+}
+
+/// The same with a key for each batch; in one row something else may stand than usual.
+fn log_of<'a>(key: impl Fn(u64) -> &'a SealKey, now: i64, other: Option<u64>) -> (Packed<AccessRow>, Packed<SealRow>) {
     let node = NodeName::parse("gw1").unwrap();
     let (mut all, mut seals) = (Packed::default(), Packed::default());
     let mut fold = Fold::new(&node, &"SE2321000016-T".into());
@@ -88,7 +93,11 @@ fn log(key: &SealKey, now: i64) -> (Packed<AccessRow>, Packed<SealRow>) {
         let first = (batch - 1) * ROWS + 1;
         for number in first..first + ROWS {
             let at = now - 1_000_000_000 + i64::try_from(number).unwrap() * 1_000;
-            fold.apply(number, kinds::INTENT, &intent(number, at).to_bytes(), &mut folded).unwrap();
+            let mut intent = intent(number, at);
+            if other == Some(number) {
+                intent.asked.purpose = Purpose::Statistics;
+            }
+            fold.apply(number, kinds::INTENT, &intent.to_bytes(), &mut folded).unwrap();
         }
         for row in &folded {
             if let Row::Access(row) = row {
@@ -99,7 +108,7 @@ fn log(key: &SealKey, now: i64) -> (Packed<AccessRow>, Packed<SealRow>) {
         rows.numbered(first, batch, |row, _| root.add(row));
         let statement = statement(&node, Stream::Access, batch, first, root, previous, now);
         previous = statement.chain();
-        seals.push(&SealRow::new(statement, key));
+        seals.push(&SealRow::new(statement, key(batch)));
         for row in rows.read().unwrap() {
             all.push(&row);
         }
@@ -161,6 +170,16 @@ impl Place {
         };
         findings.iter().map(named).collect()
     }
+}
+
+/// The findings' kinds and batches.
+fn kinds_of(report: &Value) -> Vec<(String, u64)> {
+    let of = |finding: &Value| (finding["kind"].as_str().unwrap().to_owned(), finding["batch"].as_u64().unwrap_or(0));
+    report["findings"].as_array().unwrap().iter().map(of).collect()
+}
+
+fn each(kind: &str, batches: impl IntoIterator<Item = u64>) -> Vec<(String, u64)> {
+    batches.into_iter().map(|batch| (kind.to_owned(), batch)).collect()
 }
 
 fn key() -> SealKey {
@@ -271,4 +290,119 @@ fn what_is_missing_or_foreign_is_named_and_what_is_new_is_not() {
     // From tomorrow on there is nothing that could be wrong.
     let (intact, report) = place.verify(&["--since", "2199-01-01"]);
     assert!(!intact && report["seals"] == 0, "rows without a seal are still seen: {report}");
+}
+
+#[test]
+fn a_log_that_was_sealed_anew_with_the_right_key_is_found_by_a_witness() {
+    let key = key();
+    let place = Place::new(&key);
+    let now = auditor::clock::now();
+    let (rows, seals) = log(&key, now);
+    place.insert(&rows);
+    place.insert(&seals);
+    let file = place.installation.path("seals.ndjson");
+    let copies: Vec<Vec<u8>> = seals.read().unwrap().iter().map(|seal| seal.copy().line().unwrap()).collect();
+    // The last one is on its way, and a crash has left its traces.
+    std::fs::write(&file, [&copies[..19].concat(), &copies[4][..99], b"\n", &copies[4..19].concat()].concat()).unwrap();
+    let with_witness = ["--witness", file.to_str().unwrap()];
+    let (intact, report) = place.verify(&with_witness);
+    assert!(intact, "{report}");
+    let said = serde_json::json!({ "copies": 19, "unreadable": 1, "without_copy": 1 });
+    assert_eq!(report["witness"], said);
+
+    // Whoever has the key and the database changes a row of batch 17, and seals all from there on anew.
+    let place_of = 16 * ROWS + 7;
+    let (other_rows, other_seals) = log_of(|_| &key, now, Some(place_of));
+    for table in ["access_log", "access_seal"] {
+        place.engine.run(&format!("TRUNCATE TABLE {table}"));
+    }
+    place.insert(&other_rows);
+    place.insert(&other_seals);
+    let (intact, report) = place.verify(&[]);
+    assert!(intact, "by itself the log is in order: {report}");
+    let (_, report) = place.verify(&with_witness);
+    assert_eq!(kinds_of(&report), each("seal_replaced", 17..=19));
+
+    // Or takes the last ones away, rows and seals.
+    place.engine.run("ALTER TABLE access_seal DELETE WHERE batch > 17");
+    place.engine.run("ALTER TABLE access_log DELETE WHERE batch > 17");
+    assert!(place.verify(&[]).0);
+    let (_, report) = place.verify(&with_witness);
+    let wanted = [each("seal_replaced", [17]), each("seal_gone", 18..=19)].concat();
+    assert_eq!(kinds_of(&report), wanted);
+    // Or everything.
+    for table in ["access_log", "access_seal"] {
+        place.engine.run(&format!("TRUNCATE TABLE {table}"));
+    }
+    assert!(place.verify(&[]).0);
+    assert_eq!(kinds_of(&place.verify(&with_witness).1), each("seal_gone", 1..=19));
+
+    let output = place.installation.run(&["verify", "--witness", "/nowhere"]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere cannot be read"));
+}
+
+#[test]
+fn a_key_is_followed_to_the_next_by_what_it_signed() {
+    let (old, new, thief) = (key(), key(), key());
+    let place = Place::new(&old);
+    let now = auditor::clock::now();
+    let (rows, seals) = log_of(|batch| if batch < 11 { &old } else { &new }, now, None);
+    place.insert(&rows);
+    place.insert(&seals);
+    let node = NodeName::parse("gw1").unwrap();
+    let tenth = seals.read().unwrap()[9].statement().chain();
+    let auth = Edge { batch: 1, previous: [0; 32] };
+    let hand_over = |key: &SealKey, new: &SealKey, batch, previous| {
+        SignedHandOver::new(&node, key, new.public(), Edge { batch, previous }, auth, now)
+    };
+    let told = |all: &[SignedHandOver]| {
+        place.engine.run("TRUNCATE TABLE seal_key");
+        let mut rows = Packed::default();
+        for signed in all {
+            rows.push(&SealKeyRow::from(signed));
+        }
+        place.insert(&rows);
+    };
+    let right = hand_over(&old, &new, 11, tenth);
+    assert_eq!(kinds_of(&place.verify(&[]).1), each("seal_foreign", 11..=20));
+    // The gateway says it again whenever it starts.
+    told(&[right.clone(), right.clone()]);
+    place.insert(&{
+        let mut again = Packed::default();
+        again.push(&SealKeyRow::from(&right));
+        again
+    });
+    let (intact, report) = place.verify(&[]);
+    assert!(intact, "{report}");
+    // Also of what came after it alone.
+    assert!(place.verify(&["--since", "2020-01-01"]).0);
+
+    let forged = SignedHandOver { signature: hand_over(&thief, &new, 11, tenth).signature, ..right.clone() };
+    told(&[forged]);
+    assert_eq!(kinds_of(&place.verify(&[]).1), [each("hand_over_broken", [0]), each("seal_foreign", 11..=20)].concat());
+    told(&[right.clone(), hand_over(&old, &thief, 15, [7; 32])]);
+    let wanted = [each("hand_over_forked", [0, 0]), each("seal_foreign", 11..=20)].concat();
+    assert_eq!(kinds_of(&place.verify(&[]).1), wanted);
+    told(&[hand_over(&old, &new, 11, [7; 32])]);
+    assert_eq!(kinds_of(&place.verify(&[]).1), each("hand_over_misplaced", [0]));
+    told(&[hand_over(&old, &new, 9, tenth)]);
+    let (_, report) = place.verify(&[]);
+    let wanted = [each("hand_over_misplaced", [0]), each("seal_out_of_term", [9, 10])].concat();
+    assert_eq!(kinds_of(&report), wanted);
+    let finding = &report["findings"][1];
+    assert_eq!(finding["key"].as_str(), Some(contract::seal::key_id(&old.public()).as_str()));
+    told(&[right, hand_over(&thief, &old, 3, [7; 32]), hand_over(&thief, &key(), 3, [7; 32])]);
+    // A stranger's two hand-overs: the one to a key that is believed does no harm.
+    assert_eq!(kinds_of(&place.verify(&[]).1), each("hand_over_foreign", [0]));
+    // The key may stand in the settings.
+    let text = std::fs::read_to_string(place.installation.path("auditor.toml")).unwrap();
+    let with_key =
+        text.replace("file = \"state/gateway/seal.pub\"", &format!("key = \"{}\"", hex::encode(old.public())));
+    assert_ne!(text, with_key);
+    std::fs::write(place.installation.path("auditor.toml"), with_key).unwrap();
+    assert_eq!(kinds_of(&place.verify(&[]).1), each("hand_over_foreign", [0]));
+    let output = place.installation.run(&["verify"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("comes from a key that is not this node's"), "{text}");
 }

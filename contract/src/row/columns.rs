@@ -6,7 +6,7 @@ use crate::record::{
     Activity, AuthEventKind, AuthMethod, Decision, Initiator, OutcomeKind, Phase, Protection, Purpose, Reason,
     Relation, Sensitivity, Source,
 };
-use crate::seal::{SealKey, Statement, Stream};
+use crate::seal::{Edge, HandOver, SealCopy, SealKey, SignedHandOver, Statement, Stream};
 use crate::wire::{Input, WireError};
 use crate::{Micros, Text};
 use std::net::Ipv6Addr;
@@ -232,6 +232,60 @@ row! {
     }
 }
 
+row! {
+    /// A row of `seal_key`: a node's seal key hands over to the next.
+    pub struct SealKeyRow in "seal_key" {
+        /// The node.
+        pub node: Text,
+        /// The key that signed this.
+        pub old_key: [u8; 32],
+        /// The key that follows it.
+        pub new_key: [u8; 32],
+        /// The first batch of `access_log` under the new key.
+        pub access_batch: u64,
+        /// What that batch's seal chains to.
+        pub access_previous: [u8; 32],
+        /// The first batch of `auth_event` under the new key.
+        pub auth_batch: u64,
+        /// What that batch's seal chains to.
+        pub auth_previous: [u8; 32],
+        /// When it was signed.
+        pub ts: Micros,
+        /// The old key's signature.
+        pub signature: [u8; 64],
+    }
+}
+
+impl From<&SignedHandOver> for SealKeyRow {
+    fn from(SignedHandOver { said, signature }: &SignedHandOver) -> Self {
+        Self {
+            node: said.node.as_str().into(),
+            old_key: said.old,
+            new_key: said.new,
+            access_batch: said.access.batch,
+            access_previous: said.access.previous,
+            auth_batch: said.auth.batch,
+            auth_previous: said.auth.previous,
+            ts: said.at,
+            signature: *signature,
+        }
+    }
+}
+
+impl From<&SealKeyRow> for SignedHandOver {
+    fn from(row: &SealKeyRow) -> Self {
+        let said = HandOver {
+            node: row.node.to_string(),
+            old: row.old_key,
+            new: row.new_key,
+            access: Edge { batch: row.access_batch, previous: row.access_previous },
+            auth: Edge { batch: row.auth_batch, previous: row.auth_previous },
+            at: row.ts,
+        };
+        Self { said, signature: row.signature }
+    }
+}
+
 impl Numbered for AccessRow {}
 impl Numbered for AuthRow {}
 
@@ -257,5 +311,10 @@ impl SealRow {
             previous: self.previous,
             at: self.ts,
         }
+    }
+
+    /// Its copy for a witness.
+    pub fn copy(&self) -> SealCopy {
+        SealCopy::new(&self.statement(), self.key, self.signature)
     }
 }

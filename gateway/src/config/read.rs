@@ -1,6 +1,6 @@
 //! From the settings file to [`Config`].
 
-use super::{Auditor, ClickHouse, Config, Identity, InternalAddress, Limits, Listen, Node, Tls};
+use super::{Auditor, ClickHouse, Config, Identity, InternalAddress, Limits, Listen, Node, Tls, Witness, WitnessUrl};
 use crate::journal;
 use crate::route::Routes;
 use contract::Text;
@@ -31,6 +31,7 @@ pub(super) fn load(
     let identity = identity(&root.section("identity"));
     let journal = journal(&root.section("journal"), node.as_ref());
     let clickhouse = clickhouse(&root.section("clickhouse"));
+    let witness = witness(&root.section("witness"));
     let geo = root.section("geo");
     let geo_database = geo.file_optional("database");
     geo.finish();
@@ -69,6 +70,7 @@ pub(super) fn load(
             identity: identity?,
             journal: journal?,
             clickhouse: clickhouse?,
+            witness: witness?,
             geo_database: geo_database?,
             discover: discover?,
             routes: routes?,
@@ -296,4 +298,43 @@ fn clickhouse(section: &Section<'_>) -> Option<ClickHouse> {
         batch_rows_max: batch_rows_max?,
         batch_wait: batch_wait?,
     })
+}
+
+fn witness(section: &Section<'_>) -> Option<Witness> {
+    let file = if section.has("file") { section.path_required("file").map(Some) } else { Some(None) };
+    let uri = if section.has("url") { witness_uri(section).map(Some) } else { Some(None) };
+    let ca = section.file_optional("ca");
+    let token_file = section.file_optional("token_file");
+    if let Some(Some(path)) = &ca {
+        let certificates = |pem: &[u8]| CertificateDer::pem_slice_iter(pem).next().is_some_and(|one| one.is_ok());
+        section.file_holds("ca", path, "a certificate in PEM form", certificates);
+    }
+    for key in ["ca", "token_file"] {
+        if section.has(key) && !section.has("url") {
+            section.reject(key, "is for the witness' url, and there is none");
+        }
+    }
+    let timeout = millis(section, "timeout_ms", 10_000, 100, 60_000);
+    let spool_bytes_max = section.within("spool_bytes_max", 1 << 30, 1 << 20, 1 << 40);
+    section.finish();
+    let (ca, token_file) = (ca?, token_file?);
+    let url = uri?.map(|uri| WitnessUrl { uri, ca, token_file });
+    Some(Witness { file: file?, url, timeout: timeout?, spool_bytes_max: spool_bytes_max? })
+}
+
+/// Copies of seals hold no patient, but who may change them on their way can hide that a seal was replaced.
+fn witness_uri(section: &Section<'_>) -> Option<http::Uri> {
+    let text: String = section.required("url")?;
+    let uri = text.parse::<http::Uri>().ok().filter(|uri| {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        let scheme = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && here);
+        let login = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        scheme && !host.is_empty() && !login
+    });
+    if uri.is_none() {
+        // What was written may hold a password: it is not repeated.
+        section.reject("url", "must be https://HOST[:PORT]/PATH without user and password, or http:// to this machine");
+    }
+    uri
 }

@@ -38,6 +38,8 @@ fn the_examples_are_in_order_and_hold_the_defaults() {
         "grace_s",
         "batch_rows_max",
         "batch_wait_ms",
+        "timeout_ms",
+        "spool_bytes_max",
     ];
     let bare: String =
         text.lines().filter(|l| !defaulted.iter().any(|k| l.starts_with(k))).collect::<Vec<_>>().join("\n");
@@ -46,8 +48,8 @@ fn the_examples_are_in_order_and_hold_the_defaults() {
     assert_eq!(format!("{:?}", config.limits), format!("{:?}", defaults.limits));
     assert_eq!(config.journal, defaults.journal);
     assert_eq!(
-        format!("{:?}{:?}", config.clickhouse, config.auditor),
-        format!("{:?}{:?}", defaults.clickhouse, defaults.auditor)
+        format!("{:?}{:?}{:?}", config.clickhouse, config.auditor, config.witness),
+        format!("{:?}{:?}{:?}", defaults.clickhouse, defaults.auditor, defaults.witness)
     );
 }
 
@@ -84,12 +86,38 @@ fn values_that_cannot_work_are_mistakes() {
         ("LISTEN__OPS", "0.0.0.0:8443", "listen.ops: is an address of https, too"),
         ("CLICKHOUSE__URL", "http://", "clickhouse.url: must be http://HOST:PORT"),
         ("CLICKHOUSE__DATABASE", "a b; drop", "clickhouse.database: must be letters"),
+        ("WITNESS__URL", "http://witness.example/", "witness.url: must be https://HOST"),
+        ("WITNESS__URL", "https://user:pass@witness.example/", "witness.url: must be https://HOST"),
+        ("WITNESS__URL", "witness", "witness.url: must be https://HOST"),
+        ("WITNESS__CA", "pki/ca.pem", "witness.ca: is for the witness' url"),
+        ("WITNESS__TOKEN_FILE", "token", "witness.token_file: is for the witness' url"),
+        ("WITNESS__TIMEOUT_MS", "5", "witness.timeout_ms: is 5, and must be 100 to 60000"),
+        ("WITNESS__SPOOL_BYTES_MAX", "5", "witness.spool_bytes_max: is 5, and must be"),
+        ("WITNESS__FIEL", "x", "did you mean \"file\""),
         ("AUDITOR__REGISTRY", "nosuch", "auditor.registry: nosuch is no registry of the routes"),
     ] {
         let https = ("GATEWAY__LISTEN__HTTPS".to_owned(), "[\"0.0.0.0:8443\"]".to_owned());
         let found = problems(Config::load(&path, [https, (format!("GATEWAY__{key}"), value.to_owned())]));
         assert!(found.len() == 1 && found.iter().any(|p| p.contains(why)), "{key}: {found:?}");
     }
+}
+
+#[test]
+fn witnesses_are_a_file_an_endpoint_or_both() {
+    let dir = example();
+    let path = dir.path().join("gateway.toml");
+    let with = |list: &[(&str, &str)]| {
+        let list: Vec<_> =
+            list.iter().map(|(key, value)| (format!("GATEWAY__WITNESS__{key}"), (*value).to_owned())).collect();
+        Config::load(&path, list).expect("in order").witness
+    };
+    let none = with(&[]);
+    assert!(none.file.is_none() && none.url.is_none());
+    let both = with(&[("FILE", "seals.ndjson"), ("URL", "https://witness.example/seals"), ("CA", "ca.pem")]);
+    assert_eq!(both.file.as_deref(), Some(dir.path().join("seals.ndjson").as_path()));
+    let url = both.url.expect("a url");
+    assert_eq!((url.uri.path(), url.ca.as_deref()), ("/seals", Some(dir.path().join("ca.pem").as_path())));
+    assert!(with(&[("URL", "http://127.0.0.1:8080/")]).url.is_some_and(|url| url.ca.is_none()));
 }
 
 #[test]

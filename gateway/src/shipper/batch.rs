@@ -3,7 +3,7 @@
 use contract::Micros;
 use contract::id::NodeName;
 use contract::row::{Numbered, Packed, SealRow};
-use contract::seal::{Root, SealKey, Stream, statement};
+use contract::seal::{Digits, Root, SealCopy, SealKey, Stream, statement};
 
 use super::book::{Mark, Opened, Portion, Progress};
 use super::collect::Rows;
@@ -52,6 +52,11 @@ impl Batch {
         }
     }
 
+    /// Copies of the seals for a witness, a line each.
+    pub(super) fn copies(&self) -> Vec<u8> {
+        self.seals.iter().filter_map(|seal| seal.copy().line()).flatten().collect()
+    }
+
     /// What to ask before a part is sent again. Keys are sent without asking: each has its id, and the table keeps one.
     pub(super) fn question(&self, part: Part) -> Option<Question> {
         question(&self.mark, &self.opened, part)
@@ -80,6 +85,30 @@ pub(super) fn question(mark: &Mark, opened: &Opened, part: Part) -> Option<Quest
         }
         Part::Seal(stream) => Some(Question::Seal { stream, batch: mark.of(stream).batch, at: opened.at }),
     }
+}
+
+/// Copies of the seals of an open batch that cannot be formed again: what the book knows of them, which is enough to tell
+/// them from others.
+pub(super) fn copies_of(node: &NodeName, mark: &Mark, opened: &Opened) -> Vec<u8> {
+    let copy = |stream| {
+        let (progress, portion) = (mark.of(stream), opened.of(stream));
+        let copy = SealCopy {
+            v: SealCopy::VERSION,
+            node: node.as_str().to_owned(),
+            stream,
+            batch: progress.batch,
+            first: progress.seq,
+            last: (progress.seq + portion.rows).saturating_sub(1),
+            at: opened.at,
+            previous: Digits(progress.previous),
+            hash: Digits(portion.chain),
+            root: None,
+            key: None,
+            signature: None,
+        };
+        (portion.rows > 0).then(|| copy.line()).flatten()
+    };
+    [Stream::Access, Stream::Auth].into_iter().filter_map(copy).flatten().collect()
 }
 
 /// The mark after an open batch whose rows and seals are there.

@@ -116,6 +116,7 @@ impl Sink for ClickHouseSink {
             Load::Keys(rows) => self.insert_all(rows).await,
             Load::Access(rows) => self.insert_all(rows).await,
             Load::Auth(rows) => self.insert_all(rows).await,
+            Load::HandOvers(rows) => self.insert_all(rows).await,
             Load::Seal(row) => {
                 let mut rows = Packed::default();
                 rows.push(row);

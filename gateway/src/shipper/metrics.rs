@@ -18,7 +18,7 @@ pub struct Metrics {
     /// Batches that have arrived as a whole.
     pub(super) batches: IntCounter,
     /// Tries that failed, by what failed.
-    failures: [IntCounter; 5],
+    failures: [IntCounter; 7],
     /// From the first send of a batch to its last answer.
     pub(super) ship_seconds: Histogram,
     /// Loads found to be there when ClickHouse was asked after a failure.
@@ -44,10 +44,14 @@ pub(super) enum FailureKind {
     Journal = 3,
     /// The book could not be written.
     Book = 4,
+    /// The seal key could not be handed over.
+    Keys = 5,
+    /// Copies of seals could not be kept for the witness.
+    Witness = 6,
 }
 
 impl FailureKind {
-    const NAMES: [&'static str; 5] = ["unreachable", "refused", "schema", "journal", "book"];
+    const NAMES: [&'static str; 7] = ["unreachable", "refused", "schema", "journal", "book", "keys", "witness"];
 }
 
 impl Metrics {

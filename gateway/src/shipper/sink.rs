@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contract::Micros;
-use contract::row::{AccessRow, AuthRow, KeyRow, Mismatch, Packed, SealRow};
+use contract::row::{AccessRow, AuthRow, KeyRow, Mismatch, Packed, SealKeyRow, SealRow};
 use contract::seal::Stream;
 
 /// Rows for one table, of one batch.
@@ -17,6 +17,8 @@ pub(super) enum Load<'a> {
     Auth(&'a Packed<AuthRow>),
     /// For `access_seal`.
     Seal(&'a SealRow),
+    /// For `seal_key`.
+    HandOvers(&'a Packed<SealKeyRow>),
 }
 
 /// What to ask for.

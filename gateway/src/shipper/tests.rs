@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use contract::id::NodeName;
 use contract::record::{AuthEventKind, OutcomeKind};
-use contract::seal::SealKey;
 
 use super::book::{Book, Mark, peek_book};
 use super::metrics::Metrics;
@@ -21,22 +20,22 @@ use super::worker::{Failure, Parts, Step, Worker};
 use super::{OpenError, backoff};
 use crate::journal::sim::SimStorage;
 use crate::journal::{self, Config, Journal, Position};
+use crate::keys::{KeysError, SealKeys};
+use crate::witness::{Limits, Spool, SpoolError, To};
 use database::{Database, Fake, Fault};
 use frames::{Frames, Kind};
 
 const DIR: &str = "/journal";
 const TENANT: &str = "SE2321000016-T";
 const BOOK: &str = "/journal/shipper.ledger";
+const STATE: &str = "/state";
 
 fn node() -> NodeName {
     NodeName::parse("gw1").unwrap()
 }
 
-fn seal_key() -> SealKey {
-    // Any 32 bytes are an Ed25519 seed; this is PKCS#8 around them.
-    let mut der = hex::decode("302e020100300506032b657004220420").unwrap();
-    der.extend_from_slice(&[7; 32]);
-    SealKey::from_pkcs8(&der).unwrap()
+fn seal_keys(sim: &SimStorage) -> Result<SealKeys, KeysError> {
+    SealKeys::open(&sim.storage(), Path::new(STATE), &node())
 }
 
 fn journal_metrics() -> journal::Metrics {
@@ -53,20 +52,51 @@ fn config() -> Config {
     }
 }
 
+/// Why a worker could not begin.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+fn spool(sim: &SimStorage) -> Result<Spool, SpoolError> {
+    let limits = Limits { bytes_max: 1 << 20, tidy_bytes: 1 << 20 };
+    Spool::open(&sim.storage(), Path::new(DIR), [true, false], limits)
+}
+
+/// Every seal that was made is in the spool.
+fn check_copies(sim: &SimStorage, database: &Database) {
+    let (spool, mut copies) = (spool(sim).unwrap(), std::collections::BTreeSet::new());
+    while let Some(chunk) = spool.next(To::File).unwrap() {
+        copies.extend(chunk.lines().filter_map(|(_, copy)| copy).map(|copy| (copy.stream, copy.batch, copy.hash.0)));
+        spool.taken(To::File, chunk.start + chunk.bytes.len() as u64).unwrap();
+    }
+    for seal in database.seals() {
+        let copy = (seal.stream, seal.batch, seal.statement().chain());
+        assert!(copies.contains(&copy), "there is no copy of the seal of batch {}", seal.batch);
+    }
+}
+
 fn worker(
     parts: &journal::Parts,
     sim: &SimStorage,
     database: &Database,
     tenant: &str,
     rows_max: usize,
-) -> Result<Worker<Fake>, OpenError> {
+) -> Result<Worker<Fake>, Trouble> {
+    let seal_keys = seal_keys(sim)?;
     let next = Some(Position::new(parts.recovery.next));
     let book = Book::open(&sim.storage(), Path::new(BOOK), &node(), parts.journal.acked(), next)?;
     Ok(Worker::new(Parts {
         journal: parts.journal.clone(),
         book,
         sink: Fake::new(database, sim),
-        seal_key: seal_key(),
+        seal_keys,
+        witness: Some(spool(sim)?),
         metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
         node: node(),
         tenant: tenant.into(),
@@ -173,6 +203,39 @@ fn a_batch_that_is_refused_stays_and_is_tried_again() {
 }
 
 #[test]
+fn another_key_seals_from_the_next_batch_on_and_the_open_one_stays_with_the_old() {
+    let mut world = World::new();
+    let parts = world.begin(&[REFUSED, Kind::Auth]);
+    let mut worker = world.worker(&parts);
+    let first = seal_keys(&world.sim).unwrap().current().public();
+    // The seal of the access rows has arrived, the events' has not.
+    world.database.pass_next(3);
+    world.database.fail_next(Fault::Lose, 1);
+    step(&mut worker, 5).unwrap_err();
+    drop(worker);
+    world.kill(parts);
+    let (second, _) = SealKeys::prepare(&world.sim.storage(), Path::new(STATE)).unwrap();
+    let parts = world.begin(&[REFUSED]);
+    let mut worker = world.worker(&parts);
+    while step(&mut worker, 9).unwrap() != Step::Idle {}
+    let keys: Vec<_> = world.database.seals().iter().map(|seal| (seal.batch, seal.key)).collect();
+    assert_eq!(keys, [(1, first), (2, second), (1, first)]);
+    let keys = seal_keys(&world.sim).unwrap();
+    let said = &keys.history()[0].said;
+    assert_eq!((said.access.batch, said.auth.batch, said.at), (2, 2, 9));
+    world.database.check_keys(first);
+    // And without a row to ship.
+    drop(worker);
+    world.kill(parts);
+    let (third, _) = SealKeys::prepare(&world.sim.storage(), Path::new(STATE)).unwrap();
+    let parts = world.open();
+    let mut worker = world.worker(&parts);
+    assert_eq!(step(&mut worker, 11).unwrap(), Step::Idle);
+    assert_eq!(seal_keys(&world.sim).unwrap().current().public(), third);
+    world.database.check_keys(first);
+}
+
+#[test]
 fn an_open_exchange_holds_the_acknowledgement_until_its_row_has_arrived() {
     let mut world = World::new();
     let mut parts = world.begin(&[REFUSED, Kind::Intent(1), REFUSED, Kind::Auth]);
@@ -266,6 +329,7 @@ fn a_damaged_batch_that_had_arrived_as_a_whole_keeps_its_numbers() {
     assert_eq!(world.database.access().len(), 4);
     assert_eq!(world.database.seals().iter().map(|seal| seal.batch).collect::<Vec<_>>(), [1, 2]);
     world.database.check_seals();
+    check_copies(&world.sim, &world.database);
 }
 
 #[test]

@@ -7,23 +7,27 @@ use std::pin::pin;
 use std::time::Duration;
 
 use contract::id::NodeName;
-use contract::seal::{SealKey, Stream};
+use contract::row::{Packed, SealKeyRow};
+use contract::seal::{Edge, Stream};
 use contract::{Micros, Text};
 
 use super::batch::{self, Batch, Part};
 use super::book::{Book, Mark, Opened};
 use super::collect::Collector;
 use super::metrics::{FailureKind, Metrics};
-use super::sink::{Sink, SinkError};
+use super::sink::{Load, Sink, SinkError};
 use crate::journal::ledger::LedgerError;
 use crate::journal::{AckError, Journal, Position, ReadError};
+use crate::keys::{KeysError, SealKeys};
+use crate::witness::{Spool, SpoolError};
 
 /// What a worker is made of.
 pub(super) struct Parts<S> {
     pub(super) journal: Journal,
     pub(super) book: Book,
     pub(super) sink: S,
-    pub(super) seal_key: SealKey,
+    pub(super) seal_keys: SealKeys,
+    pub(super) witness: Option<Spool>,
     pub(super) metrics: Metrics,
     pub(super) node: NodeName,
     pub(super) tenant: Text,
@@ -52,6 +56,10 @@ pub(super) enum Failure {
     Ack(#[from] AckError),
     #[error("the shipper's book could not be written")]
     Book(#[from] LedgerError),
+    #[error("the seal key could not be handed over")]
+    Keys(#[from] KeysError),
+    #[error("copies of seals could not be kept for the witness")]
+    Witness(#[from] SpoolError),
     #[error("frames below {end} belong to a batch that was sent, and the journal gives out only those below {durable}")]
     NotYetDurable { end: u64, durable: Position },
 }
@@ -64,6 +72,8 @@ impl Failure {
             Self::Sink(SinkError::Unreachable(_) | SinkError::Timeout(_)) => FailureKind::Unreachable,
             Self::Read(_) | Self::Ack(_) | Self::NotYetDurable { .. } => FailureKind::Journal,
             Self::Book(_) => FailureKind::Book,
+            Self::Keys(_) => FailureKind::Keys,
+            Self::Witness(_) => FailureKind::Witness,
         }
     }
 }
@@ -74,6 +84,8 @@ pub(super) struct Worker<S> {
     collector: Collector,
     /// A batch that is being sent.
     flight: Option<Flight>,
+    /// This run has sent the hand-overs so far: there are few, and the table keeps one of each.
+    hand_overs_sent: bool,
 }
 
 /// A batch on its way.
@@ -99,12 +111,13 @@ impl<S: Sink> Worker<S> {
     pub(super) fn new(parts: Parts<S>) -> Self {
         let mark = parts.book.mark();
         let collector = Collector::new(&parts.journal, &parts.node, &parts.tenant, mark.resume, mark.end);
-        Self { parts, collector, flight: None }
+        Self { parts, collector, flight: None, hand_overs_sent: false }
     }
 
     /// Does the next thing. `now` is the time that a new batch is sealed with.
     pub(super) async fn step(&mut self, now: Micros) -> Result<Step, Failure> {
         self.acknowledge()?;
+        self.hand_over(now).await?;
         let mut step = Step::Full;
         if self.flight.is_none() {
             if let Some(opened) = self.parts.book.opened().copied() {
@@ -124,6 +137,30 @@ impl<S: Sink> Worker<S> {
         self.deliver().await?;
         self.measure(now);
         Ok(step)
+    }
+
+    /// Lets the seal key that waits take over, unless a batch is on its way that the old one has sealed; and tells
+    /// ClickHouse which key follows which, before the first seal of this run.
+    async fn hand_over(&mut self, now: Micros) -> Result<(), Failure> {
+        if self.parts.seal_keys.waits() && self.flight.is_none() && self.parts.book.opened().is_none() {
+            let mark = self.parts.book.mark();
+            let edge = |stream| Edge { batch: mark.of(stream).batch, previous: mark.of(stream).previous };
+            if self.parts.seal_keys.hand_over(edge(Stream::Access), edge(Stream::Auth), now)? {
+                tracing::info!(
+                    access_batch = mark.access.batch,
+                    auth_batch = mark.auth.batch,
+                    "the next seal key signs"
+                );
+                self.hand_overs_sent = false;
+            }
+        }
+        if !self.hand_overs_sent && !self.parts.seal_keys.history().is_empty() {
+            let mut rows = Packed::default();
+            self.parts.seal_keys.history().iter().for_each(|signed| rows.push(&SealKeyRow::from(signed)));
+            self.parts.sink.insert(Load::HandOvers(&rows)).await?;
+        }
+        self.hand_overs_sent = true;
+        Ok(())
     }
 
     /// Brings the journal's ack mark to where the book allows it. The book was written before.
@@ -155,7 +192,7 @@ impl<S: Sink> Worker<S> {
             return Ok(false);
         }
         let rows = self.collector.take();
-        let batch = Batch::new(&self.parts.node, &mark, rows, end, now, &self.parts.seal_key);
+        let batch = Batch::new(&self.parts.node, &mark, rows, end, now, self.parts.seal_keys.current());
         self.flight = Some(Flight::new(batch, resume, false));
         Ok(true)
     }
@@ -173,7 +210,8 @@ impl<S: Sink> Worker<S> {
         let same_counts = rows.access.len() as u64 == opened.access.rows && rows.auth.len() as u64 == opened.auth.rows;
         if same_counts {
             let rows = self.collector.take();
-            let batch = Batch::new(&self.parts.node, &mark, rows, opened.end, opened.at, &self.parts.seal_key);
+            let batch =
+                Batch::new(&self.parts.node, &mark, rows, opened.end, opened.at, self.parts.seal_keys.current());
             if batch.opened == opened {
                 self.flight = Some(Flight::new(batch, resume, true));
                 return Ok(());
@@ -181,6 +219,9 @@ impl<S: Sink> Worker<S> {
             self.collector.put_back(batch.rows);
         }
         if self.all_there(&opened).await? {
+            if let Some(spool) = &self.parts.witness {
+                spool.append(&batch::copies_of(&self.parts.node, &mark, &opened))?;
+            }
             self.collector.take();
             self.parts.book.settle(batch::settled(&mark, &opened, resume))?;
             return Ok(());
@@ -193,7 +234,7 @@ impl<S: Sink> Worker<S> {
         );
         let rows = self.collector.take();
         let mark = batch::given_up(&mark, &opened);
-        let batch = Batch::new(&self.parts.node, &mark, rows, opened.end, now, &self.parts.seal_key);
+        let batch = Batch::new(&self.parts.node, &mark, rows, opened.end, now, self.parts.seal_keys.current());
         // Numbered anew: from here on this is the open batch.
         if let Err(error) = self.parts.book.open_batch(mark, batch.opened) {
             self.collector.put_back(batch.rows);
@@ -242,6 +283,9 @@ impl<S: Sink> Worker<S> {
                 meanwhile(insert, || self.collector.collect_some(self.parts.rows_max, &self.parts.metrics)).await?;
             }
             flight.left.pop_front();
+        }
+        if let Some(spool) = &self.parts.witness {
+            spool.append(&flight.batch.copies())?;
         }
         self.parts.book.settle(flight.batch.settled(flight.resume))?;
         for stream in [Stream::Access, Stream::Auth] {

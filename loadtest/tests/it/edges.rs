@@ -29,7 +29,7 @@ const GATEWAY: Rules = Rules {
         ("console", &[]),
         ("geo", &[]),
         ("journal", &[]),
-        ("keys", &[]),
+        ("keys", &["journal"]),
         ("task", &[]),
         // What a request means, and what is allowed.
         ("hygiene", &["route"]),
@@ -45,8 +45,10 @@ const GATEWAY: Rules = Rules {
         ("assertion", &["directory", "keys", "policy"]),
         // The record's way.
         ("recorder", &["clock", "journal", "keys", "task"]),
-        ("shipper", &["clock", "journal", "keys", "task"]),
+        ("witness", &["clock", "config", "journal", "task", "tls"]),
+        ("shipper", &["clock", "journal", "keys", "task", "witness"]),
         ("journal_cli", &["clock", "config", "journal", "shipper"]),
+        ("seal_key_cli", &["config", "keys"]),
         // What is looked for where nothing is said.
         ("discover", &["disclosure", "patient", "route"]),
         // Connections and servers behind.
@@ -96,7 +98,18 @@ const GATEWAY: Rules = Rules {
         ("clickhouse", &["ops", "serve", "shipper"]),
         (
             "prometheus",
-            &["directory", "journal", "listener", "ops", "proxy", "recorder", "serve", "shipper", "upstream"],
+            &[
+                "directory",
+                "journal",
+                "listener",
+                "ops",
+                "proxy",
+                "recorder",
+                "serve",
+                "shipper",
+                "upstream",
+                "witness",
+            ],
         ),
     ],
 };

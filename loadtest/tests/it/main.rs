@@ -17,6 +17,7 @@ mod journal_trouble;
 mod pki;
 mod revocation;
 mod rude;
+mod seals;
 mod shared;
 mod sockets;
 mod tap;

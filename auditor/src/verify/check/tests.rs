@@ -1,11 +1,12 @@
 //! Tampering of every kind, on random rows of a small log: each is named, and nothing else is.
 
 use super::super::finding::{Finding, Findings, Kind};
+use super::super::keys::Keyring;
 use super::{Before, Checker, Window};
 use aws_lc_rs::signature::Ed25519KeyPair;
 use contract::id::NodeName;
 use contract::row::SealRow;
-use contract::seal::{Root, SealKey, Stream, statement};
+use contract::seal::{Edge, Root, SealKey, SignedHandOver, Stream, statement};
 use proptest::prelude::*;
 
 const BATCHES: u64 = 5;
@@ -17,6 +18,7 @@ struct Log {
     rows: Vec<(u64, Vec<u8>)>,
     seals: Vec<SealRow>,
     keys: Vec<[u8; 32]>,
+    hand_overs: Vec<SignedHandOver>,
 }
 
 fn key() -> SealKey {
@@ -43,7 +45,7 @@ impl Log {
             let previous = seals.last().map_or([0; 32], |seal| Before::after(seal).chain);
             seals.push(seal(batch, rows, previous, &key));
         }
-        Self { rows, seals, keys: vec![key.public()] }
+        Self { rows, seals, keys: vec![key.public()], hand_overs: Vec::new() }
     }
 
     fn findings(&self) -> Vec<Finding> {
@@ -52,11 +54,8 @@ impl Log {
             window.add(*number, row);
         }
         let mut findings = Findings::default();
-        Checker::new("gw1", Stream::Access, &self.keys, Some(Before::NOTHING)).window(
-            &self.seals,
-            window,
-            &mut findings,
-        );
+        let keys = Keyring::new(&self.keys, &self.hand_overs, &mut findings);
+        Checker::new("gw1", Stream::Access, &keys, Some(Before::NOTHING)).window(&self.seals, window, &mut findings);
         findings.listed
     }
 
@@ -140,4 +139,53 @@ fn many_rows_in_a_row_are_one_finding() {
     let mut log = Log::new();
     log.rows.retain(|(number, _)| !(3..=6).contains(number));
     assert_eq!(log.found(), [(Kind::Removed, 3, 6)]);
+}
+
+/// A log whose key was handed over before batch 3, and the two keys.
+fn handed_over() -> (Log, SealKey, SealKey) {
+    let (old, new) = (key(), key());
+    let mut log = Log { seals: Vec::new(), keys: vec![old.public()], ..Log::new() };
+    let rows = log.rows.clone();
+    for (batch, rows) in (1..).zip(rows.chunks(ROWS as usize)) {
+        let previous = log.seals.last().map_or([0; 32], |seal| Before::after(seal).chain);
+        log.seals.push(seal(batch, rows, previous, if batch < 3 { &old } else { &new }));
+    }
+    let edge = Edge { batch: 3, previous: Before::after(&log.seals[1]).chain };
+    let auth = Edge { batch: 1, previous: [0; 32] };
+    log.hand_overs = vec![SignedHandOver::new(&NodeName::parse("gw1").unwrap(), &old, new.public(), edge, auth, 5)];
+    (log, old, new)
+}
+
+#[test]
+fn seals_after_a_hand_over_are_by_the_new_key() {
+    let (log, old, new) = handed_over();
+    assert_eq!(log.found(), []);
+    // Without it nobody knows the new key.
+    let without = Log { hand_overs: Vec::new(), ..log.clone() };
+    let kinds: Vec<_> = without.found().into_iter().map(|(kind, first, _)| (kind, first)).collect();
+    assert_eq!(kinds, [3, 4, 5].map(|batch| (Kind::SealForeign, (batch - 1) * ROWS + 1)));
+    // The old key goes on, or the new one was there before its time.
+    for (batch, key) in [(5, &old), (1, &new)] {
+        let mut other = log.clone();
+        let place = usize::try_from(batch - 1).unwrap();
+        let said = other.seals[place].statement();
+        other.seals[place] = SealRow::new(said, key);
+        let (first, last) = ((batch - 1) * ROWS + 1, batch * ROWS);
+        assert_eq!(other.found(), [(Kind::SealOutOfTerm, first, last)]);
+        assert_eq!(other.findings()[0].key, Some(contract::seal::key_id(&key.public())));
+    }
+}
+
+#[test]
+fn a_past_that_was_sealed_anew_does_not_fit_the_hand_over() {
+    let (mut log, old, new) = handed_over();
+    // Whoever still has both keys changes a row before the hand-over, and seals all from there on anew.
+    log.rows[0].1 = b"another".to_vec();
+    let rows = log.rows.clone();
+    log.seals.clear();
+    for (batch, rows) in (1..).zip(rows.chunks(ROWS as usize)) {
+        let previous = log.seals.last().map_or([0; 32], |seal| Before::after(seal).chain);
+        log.seals.push(seal(batch, rows, previous, if batch < 3 { &old } else { &new }));
+    }
+    assert_eq!(log.found(), [(Kind::HandOverMisplaced, 0, 0)]);
 }

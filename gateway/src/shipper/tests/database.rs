@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use contract::row::{AccessRow, AuthRow, KeyRow, Record, SealRow};
-use contract::seal::{Root, Stream, verify};
+use contract::row::{AccessRow, AuthRow, KeyRow, Record, SealKeyRow, SealRow};
+use contract::seal::{Root, SignedHandOver, Stream, verify};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -42,6 +42,7 @@ struct Tables {
     auth: Vec<AuthRow>,
     keys: Vec<KeyRow>,
     seals: Vec<SealRow>,
+    hand_overs: Vec<SealKeyRow>,
     late: Vec<Stored>,
     /// 1/1000 of inserts and of questions.
     odds: u64,
@@ -57,6 +58,7 @@ enum Stored {
     Access(Vec<AccessRow>),
     Auth(Vec<AuthRow>),
     Seal(Box<SealRow>),
+    HandOvers(Vec<SealKeyRow>),
 }
 
 impl Database {
@@ -151,6 +153,30 @@ impl Database {
     }
 }
 
+impl Database {
+    /// From the first key on, each key hands over once to the next, at the seal where it says; and each seal is by the key
+    /// that held for it.
+    pub(super) fn check_keys(&self, first: [u8; 32]) {
+        let hand_overs: BTreeMap<_, _> =
+            self.0.lock().hand_overs.iter().map(|row| (row.signature, SignedHandOver::from(row))).collect();
+        let mut of_key = BTreeMap::new();
+        for signed in hand_overs.values() {
+            assert!(signed.holds());
+            assert!(of_key.insert(signed.said.old, &signed.said).is_none(), "a key hands over twice");
+        }
+        for seal in self.seals() {
+            let mut key = first;
+            while let Some(said) = of_key.get(&key).filter(|said| said.edge(seal.stream).batch <= seal.batch) {
+                if said.edge(seal.stream).batch == seal.batch {
+                    assert_eq!(said.edge(seal.stream).previous, seal.previous);
+                }
+                key = said.new;
+            }
+            assert_eq!(seal.key, key, "batch {} is by another key", seal.batch);
+        }
+    }
+}
+
 fn last_of_each<R: Clone, K: Ord>(rows: &[R], key: impl Fn(&R) -> K) -> BTreeMap<K, R> {
     rows.iter().map(|row| (key(row), row.clone())).collect()
 }
@@ -170,13 +196,14 @@ impl Tables {
             Stored::Access(rows) => self.access.extend(rows),
             Stored::Auth(rows) => self.auth.extend(rows),
             Stored::Seal(row) => self.seals.push(*row),
+            Stored::HandOvers(rows) => self.hand_overs.extend(rows),
         }
     }
 
     /// What must hold for everything that is sent.
     fn watch(&self, load: &Stored) {
         match load {
-            Stored::Keys(_) => {}
+            Stored::Keys(_) | Stored::HandOvers(_) => {}
             Stored::Access(rows) => {
                 assert!(!rows.iter().all(|row| self.access.contains(row)), "sent again without need");
                 for row in rows.iter().filter(|row| !row.patient_key.is_nil()) {
@@ -196,6 +223,8 @@ impl Tables {
                 };
                 let there: BTreeSet<u64> = there;
                 assert!((seal.first..=seal.last).all(|seq| there.contains(&seq)), "a seal came before its rows");
+                let known = self.hand_overs.iter().any(|row| row.new_key == seal.key);
+                assert!(known || self.seals.iter().all(|other| other.key == seal.key), "a seal came before its key");
             }
         }
     }
@@ -208,6 +237,7 @@ impl Stored {
             Load::Access(rows) => Self::Access(rows.read().unwrap()),
             Load::Auth(rows) => Self::Auth(rows.read().unwrap()),
             Load::Seal(row) => Self::Seal(Box::new(row.clone())),
+            Load::HandOvers(rows) => Self::HandOvers(rows.read().unwrap()),
         }
     }
 
@@ -221,6 +251,7 @@ impl Stored {
             Self::Access(rows) => thin(rows, sim),
             Self::Auth(rows) => thin(rows, sim),
             Self::Seal(_) => {}
+            Self::HandOvers(rows) => thin(rows, sim),
         }
         self
     }

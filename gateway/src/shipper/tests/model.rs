@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use contract::wire::Wire as _;
 
 use super::database::Database;
 use super::frames::{Frames, Kind};
-use super::{BOOK, Step, TENANT, config, journal_metrics, node, step, worker};
+use super::{BOOK, STATE, Step, TENANT, check_copies, config, journal_metrics, node, seal_keys, step, worker};
 use crate::journal::sim::{Faults, SimStorage};
 use crate::journal::{self, Config, Item, Journal, Position};
+use crate::keys::SealKeys;
 
 #[test]
 fn every_row_is_there_once_after_every_crash() {
@@ -94,6 +96,10 @@ impl Model {
         }
         self.database.set_odds([0, 100, 300, 700][below(4) as usize]);
         self.sim.set_faults(faults);
+        if below(4) == 0 {
+            // Somebody rotates the seal key, while the disk allows it.
+            let _refused = SealKeys::prepare(&self.sim.storage(), Path::new(STATE));
+        }
         if let Some(mut parts) = self.open()
             && let Ok(mut worker) = worker(&parts, &self.sim, &self.database, TENANT, self.rows_max)
         {
@@ -232,6 +238,8 @@ impl Model {
         let batches = found.last().map_or(0, |row| row.batch) + events.last().map_or(0, |row| row.batch);
         assert_eq!(self.database.seals().len() as u64, batches, "a seal for each batch");
         self.database.check_seals();
+        check_copies(&self.sim, &self.database);
+        self.database.check_keys(seal_keys(&self.sim).unwrap().root());
         self.check_acks(&access);
     }
 
