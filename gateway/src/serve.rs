@@ -77,12 +77,12 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let asserter =
         Asserter::new(keys.assertion, config.identity.assertion_issuer.clone(), config.auditor.registry.clone());
     let jwks = asserter.jwks().to_owned();
-    let finder = match config.discover {
-        true => Some(Arc::new(
-            Finder::open(&config.node.state_dir, &config.routes, clock::now())
-                .with_context(|| format!("{} cannot be read", discover::path(&config.node.state_dir).display()))?,
-        )),
-        false => None,
+    let finder = if config.discover {
+        let opened = Finder::open(&config.node.state_dir, &config.routes, clock::now());
+        let place = || format!("{} cannot be read", discover::path(&config.node.state_dir).display());
+        Some(Arc::new(opened.with_context(place)?))
+    } else {
+        None
     };
     let proxy_metrics = Arc::new(proxy::Metrics::register(&registry, &config.routes)?);
     let proxy = Arc::new(Proxy::new(proxy::Parts {

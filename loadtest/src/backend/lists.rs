@@ -52,7 +52,10 @@ fn streamed(kind: &'static str, pieces: Vec<String>) -> Response {
 async fn export(State(store): State<Arc<Store>>, Path(unit): Path<String>) -> Response {
     let Some(position) = unit_position(&unit) else { return unknown() };
     let patients = store.of_unit(position, EXPORT_MAX);
-    let lines = |some: &[&Patient]| some.iter().map(|patient| format!("{}\n", row(patient))).collect();
+    let lines = |some: &[&Patient]| {
+        let lines: Vec<String> = some.iter().map(|patient| row(patient).to_string()).collect();
+        lines.join("\n") + "\n"
+    };
     streamed("application/x-ndjson", patients.chunks(LINES_TOGETHER).map(lines).collect())
 }
 
