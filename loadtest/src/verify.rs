@@ -42,6 +42,9 @@ pub struct Options {
     /// Kill this program (kill -9) every 2 to 5 seconds; can be given several times.
     #[arg(long, value_enum)]
     pub kill: Vec<Component>,
+    /// ClickHouse is down all the while, and comes back when the traffic is over.
+    #[arg(long)]
+    pub clickhouse_away: bool,
     /// Seed of patients, traffic and kills [default: drawn anew and printed].
     #[arg(long)]
     pub seed: Option<u64>,
@@ -159,6 +162,9 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
         workers.spawn(worker.run(Arc::clone(&shared)));
     }
 
+    if options.clickhouse_away {
+        stack.kill(Component::Clickhouse);
+    }
     let start = Instant::now();
     let end = start + Duration::from_secs(options.seconds);
     let mut killer = kill::Killer::new(Rng::fork(seed, u64::MAX), options.kill.clone());
@@ -180,6 +186,9 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
     console::progress_end();
     worked?;
     ended.context("workers did not end in time")??;
+    if options.clickhouse_away {
+        stack.restart(Component::Clickhouse).await?;
+    }
 
     console::progress("waiting for the gateway's backlog");
     let drain = Instant::now();
