@@ -14,6 +14,7 @@ mod examples;
 mod grafana;
 mod journal_stall;
 mod journal_trouble;
+mod messages;
 mod pki;
 mod revocation;
 mod rude;
