@@ -225,6 +225,12 @@ impl Stack {
         }
     }
 
+    /// Kills a program that is to stay away for a while.
+    pub fn take_away(&mut self, component: Component) {
+        self.kill(component);
+        self.running.retain(|(other, _)| *other != component);
+    }
+
     /// Starts a killed program again, and waits until it is ready.
     pub async fn restart(&mut self, component: Component) -> anyhow::Result<()> {
         self.kill(component);

@@ -163,7 +163,7 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
     }
 
     if options.clickhouse_away {
-        stack.kill(Component::Clickhouse);
+        stack.take_away(Component::Clickhouse);
     }
     let start = Instant::now();
     let end = start + Duration::from_secs(options.seconds);
