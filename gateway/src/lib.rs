@@ -32,6 +32,8 @@ pub mod route;
 pub mod seal_key_cli;
 pub mod serve;
 pub mod shipper;
+#[cfg(test)]
+mod sim;
 pub mod task;
 pub mod tls;
 pub mod upstream;

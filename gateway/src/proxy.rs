@@ -19,7 +19,7 @@ mod context;
 mod disclose;
 mod exchange;
 mod forward;
-mod hold;
+pub(crate) mod hold;
 mod metrics;
 mod pace;
 

@@ -8,7 +8,7 @@ use crate::policy::Permit;
 use crate::recorder::{Durable, Pending, RecordError};
 
 /// What the record of an admitted request stands at.
-pub(super) struct Hold(State);
+pub(crate) struct Hold(State);
 
 enum State {
     /// No patient data: there is no record.
@@ -25,12 +25,12 @@ enum State {
 
 impl Hold {
     /// The hold of a request on a route without patient data.
-    pub(super) fn unrecorded() -> Self {
+    pub(crate) fn unrecorded() -> Self {
         Self(State::Unrecorded)
     }
 
     /// The hold of a recorded request. One that changes data, or that opens a stream which may, waits here.
-    pub(super) async fn of(permit: &Permit, pending: Pending, opens_stream: bool) -> Result<Self, RecordError> {
+    pub(crate) async fn of(permit: &Permit, pending: Pending, opens_stream: bool) -> Result<Self, RecordError> {
         if permit.changes() || opens_stream {
             return Ok(Self(State::Durable { _proof: pending.durable().await? }));
         }
@@ -38,7 +38,7 @@ impl Hold {
     }
 
     /// Waits until the response may leave.
-    pub(super) async fn release(&mut self) -> Result<(), RecordError> {
+    pub(crate) async fn release(&mut self) -> Result<(), RecordError> {
         match std::mem::replace(&mut self.0, State::Waiting) {
             State::Pending(pending) => {
                 // Should this future be dropped while it waits, nothing has left; the record has, and needs its outcome.
@@ -58,7 +58,7 @@ impl Hold {
     }
 
     /// Whether there is a record, which then needs an outcome.
-    pub(super) fn is_recorded(&self) -> bool {
+    pub(crate) fn is_recorded(&self) -> bool {
         !matches!(self.0, State::Unrecorded)
     }
 }

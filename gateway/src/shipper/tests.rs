@@ -1,9 +1,10 @@
 //! The shipper against a disk and a database that fail in every way: `model` for all that can happen by chance, and
 //! single cases here.
 
-mod database;
+pub(crate) mod database;
 pub(crate) mod frames;
 mod model;
+pub(crate) mod rig;
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;

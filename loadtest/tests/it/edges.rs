@@ -83,6 +83,8 @@ const GATEWAY: Rules = Rules {
         ("cli", ALL),
         ("main", ALL),
         ("lib", ALL),
+        // The simulation of the core: tests alone.
+        ("sim", ALL),
     ],
     mutual: &[
         (

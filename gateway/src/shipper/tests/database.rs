@@ -33,7 +33,7 @@ pub(super) enum Fault {
 
 /// The database. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Database(Arc<Mutex<Tables>>);
+pub(crate) struct Database(Arc<Mutex<Tables>>);
 
 #[derive(Default)]
 struct Tables {
@@ -49,6 +49,8 @@ struct Tables {
     pass: u64,
     planned: Vec<Fault>,
     questions: u64,
+    /// Nothing gets through, for now.
+    down: bool,
 }
 
 /// A load of its own.
@@ -63,8 +65,13 @@ enum Stored {
 
 impl Database {
     /// From now on, so many inserts in a thousand go wrong.
-    pub(super) fn set_odds(&self, odds: u64) {
+    pub(crate) fn set_odds(&self, odds: u64) {
         self.0.lock().odds = odds;
+    }
+
+    /// From now on nothing gets through, or everything does again.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.0.lock().down = down;
     }
 
     /// The next inserts go wrong in this way.
@@ -73,17 +80,17 @@ impl Database {
     }
 
     /// Nothing that was planned goes wrong.
-    pub(super) fn forgive(&self) {
+    pub(crate) fn forgive(&self) {
         self.0.lock().planned.clear();
     }
 
     /// Before planned faults, so many inserts go well.
-    pub(super) fn pass_next(&self, times: u64) {
+    pub(crate) fn pass_next(&self, times: u64) {
         self.0.lock().pass = times;
     }
 
     /// Stores what was on its way, or some of it.
-    pub(super) fn land(&self, sim: &SimStorage, all: bool) {
+    pub(crate) fn land(&self, sim: &SimStorage, all: bool) {
         let mut tables = self.0.lock();
         for late in std::mem::take(&mut tables.late) {
             if all || sim.below(2) == 0 { tables.store(late) } else { tables.late.push(late) }
@@ -91,30 +98,35 @@ impl Database {
     }
 
     /// What `FINAL` shows, in the order of the rows' numbers. Doubles must be equal to the byte.
-    pub(super) fn access(&self) -> Vec<AccessRow> {
+    pub(crate) fn access(&self) -> Vec<AccessRow> {
         let tables = self.0.lock();
         let mut rows: Vec<_> = last_of_each(&tables.access, |row| row.record_id).into_values().collect();
         rows.sort_by_key(|row| row.seq);
         rows
     }
 
-    pub(super) fn auth(&self) -> Vec<AuthRow> {
+    pub(crate) fn auth(&self) -> Vec<AuthRow> {
         let tables = self.0.lock();
         let mut rows: Vec<_> = last_of_each(&tables.auth, |row| row.event_id).into_values().collect();
         rows.sort_by_key(|row| row.seq);
         rows
     }
 
-    pub(super) fn keys(&self) -> BTreeSet<Uuid> {
+    pub(crate) fn keys(&self) -> BTreeSet<Uuid> {
         self.0.lock().keys.iter().map(|key| key.key_id).collect()
     }
 
-    pub(super) fn seals(&self) -> Vec<SealRow> {
+    /// The data keys, as they were sealed to the auditor.
+    pub(crate) fn wrapped_keys(&self) -> BTreeMap<Uuid, KeyRow> {
+        last_of_each(&self.0.lock().keys, |key| key.key_id)
+    }
+
+    pub(crate) fn seals(&self) -> Vec<SealRow> {
         last_of_each(&self.0.lock().seals, |seal| (seal.stream.tag(), seal.batch)).into_values().collect()
     }
 
     /// Whatever is stored twice is the same, to the byte.
-    pub(super) fn check_doubles(&self) {
+    pub(crate) fn check_doubles(&self) {
         let tables = self.0.lock();
         all_equal(&tables.access, |row| row.record_id);
         all_equal(&tables.auth, |row| row.event_id);
@@ -123,7 +135,7 @@ impl Database {
     }
 
     /// Each seal covers the rows of its batch, is signed, and chains to the one before.
-    pub(super) fn check_seals(&self) {
+    pub(crate) fn check_seals(&self) {
         let (access, auth) = (self.access(), self.auth());
         let mut previous = BTreeMap::new();
         for seal in self.seals() {
@@ -298,6 +310,9 @@ impl Sink for Fake {
             return Err(CUT);
         }
         let mut tables = self.database.0.lock();
+        if tables.down {
+            return Err(CUT);
+        }
         let rows = Stored::of(load);
         tables.watch(&rows);
         let Some(mut fault) = self.fault(&mut tables) else {
@@ -331,6 +346,9 @@ impl Sink for Fake {
         }
         self.database.land(&self.sim, false);
         let mut tables = self.database.0.lock();
+        if tables.down {
+            return Err(CUT);
+        }
         tables.questions += 1;
         let odds = tables.odds;
         if self.sim.below(1000) < odds / 2 {
