@@ -105,6 +105,8 @@ pub struct Directory {
     fingerprints: DashMap<DeviceId, CertFingerprint>,
     accounts: DashMap<AccountId, Arc<Account>>,
     sessions: DashMap<SessionKey, Arc<KnownSession>>,
+    /// How many snapshots were taken. Held while one replaces all, and while a session that was asked for is put in.
+    snapshots: Mutex<u64>,
     epoch: AtomicU64,
     heard: AtomicI64,
     stale_after: Micros,
@@ -120,6 +122,7 @@ impl Directory {
             fingerprints: DashMap::new(),
             accounts: DashMap::new(),
             sessions: DashMap::new(),
+            snapshots: Mutex::new(0),
             epoch: AtomicU64::new(0),
             heard: AtomicI64::new(0),
             stale_after: i64::try_from(stale_after.as_micros()).unwrap_or(i64::MAX),
@@ -185,6 +188,8 @@ impl Directory {
             }
             Message::SnapshotEnd { epoch } => {
                 if let Some(seen) = seen.take() {
+                    let mut snapshots = self.snapshots.lock();
+                    *snapshots += 1;
                     self.devices.retain(|key, _| seen.devices.contains(key));
                     self.fingerprints.retain(|_, key| seen.devices.contains(key));
                     self.accounts.retain(|key, _| seen.accounts.contains(key));
@@ -200,8 +205,19 @@ impl Directory {
         self.metrics.sizes(self.devices.len(), self.accounts.len(), self.sessions.len());
     }
 
-    /// Takes a session that was asked for, ahead of the feed.
-    pub fn learn(&self, session: Session, account: Option<Account>) {
+    /// How many snapshots were taken: to be noted before a session is asked for.
+    pub fn snapshots(&self) -> u64 {
+        *self.snapshots.lock()
+    }
+
+    /// Takes a session that was asked for, ahead of the feed, when `snapshots` had been taken. False: there has been one
+    /// since. What has ended is left out of it, and of that the answer, which may be older, knows nothing.
+    #[must_use]
+    pub fn learn(&self, snapshots: u64, session: Session, account: Option<Account>) -> bool {
+        let taken = self.snapshots.lock();
+        if *taken != snapshots {
+            return false;
+        }
         if let Some(account) = account {
             // The feed may know better already: it alone replaces.
             self.accounts.entry(account.id).or_insert_with(|| Arc::new(account));
@@ -209,6 +225,7 @@ impl Directory {
         let key = session.key;
         let known = Arc::new(self.know(session));
         self.sessions.entry(key).or_insert(known);
+        true
     }
 
     /// The sessions used since they were last reported, at most `limit`, marked as reported.

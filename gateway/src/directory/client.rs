@@ -149,11 +149,11 @@ impl Client {
         // A flood of made-up cookies must not become a flood at the auditor: no place, no answer.
         let Ok(_place) = self.places.try_acquire() else { return Asked::Unanswered };
         self.directory.metrics.questions.inc();
+        let snapshots = self.directory.snapshots();
         match self.post("/internal/v1/session", &SessionQuestion { key }).await {
             Ok(body) => match serde_json::from_slice::<SessionAnswer>(&body) {
                 Ok(SessionAnswer { session: Some(session), account }) => {
-                    self.directory.learn(session, account);
-                    Asked::Known
+                    if self.directory.learn(snapshots, session, account) { Asked::Known } else { Asked::Unanswered }
                 }
                 Ok(_) => Asked::Unknown,
                 Err(error) => {

@@ -144,8 +144,22 @@ fn a_learned_session_does_not_override_the_feed() {
     let directory = directory();
     let ended = Session { ended: Some(3), ..session(1) };
     take(&directory, [change(1, Entry::Session(ended))]);
-    directory.learn(session(1), Some(account(1, "Anna")));
+    assert!(directory.learn(directory.snapshots(), session(1), Some(account(1, "Anna"))));
     assert_eq!(directory.session(&SessionKey([1; 32])).expect("known").session.ended, Some(3));
+}
+
+#[test]
+fn a_session_that_ended_while_it_was_asked_for_does_not_come_back() {
+    let directory = directory();
+    take(&directory, [change(1, Entry::Device(device(1)))]);
+    let asked = directory.snapshots();
+    // It ended while the answer was on its way, and the snapshot leaves it out: no change will ever tell of it.
+    take(&directory, [Message::SnapshotBegin, Message::SnapshotEnd { epoch: Epoch(3) }]);
+    assert!(!directory.learn(asked, session(1), Some(account(1, "Anna"))));
+    assert!(directory.session(&SessionKey([1; 32])).is_none());
+    assert!(directory.account(account(1, "").id).is_none());
+    assert!(directory.learn(directory.snapshots(), session(1), Some(account(1, "Anna"))), "asked again, it is known");
+    assert!(directory.session(&SessionKey([1; 32])).is_some());
 }
 
 #[test]

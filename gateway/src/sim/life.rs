@@ -237,12 +237,14 @@ impl Life {
 
     /// Asks the auditor for a session.
     pub(super) async fn ask(self: &Rc<Self>, key: SessionKey) {
+        let snapshots = self.directory.snapshots();
         self.sleep_some(1_500).await;
         let answer = self.world.auditor.borrow().live(key);
         self.sleep_some(1_500).await;
         if let Some((session, account)) = answer.filter(|_| self.below(6) > 0) {
             self.world.trace(|| "the auditor tells of a session".into());
-            self.directory.learn(session, account);
+            // Not taken: it is as if there had been no answer.
+            let _known = self.directory.learn(snapshots, session, account);
         }
     }
 
