@@ -218,10 +218,13 @@ impl Proxy {
 
     async fn asker(&self, headers: &HeaderMap, client: &Client, now: Micros) -> Result<Asker, Box<Refusal>> {
         let directory = &self.parts.directory;
-        let device = directory.device(&client.fingerprint).ok_or_else(|| {
-            let actor = Actor { device_cert: client.fingerprint, ..Actor::nobody() };
-            Box::new(Refusal { actor: Some(Arc::new(actor)), of_device: true, ..refusal(Reason::DeviceUnknown) })
-        })?;
+        let known_device = || {
+            directory.device(&client.fingerprint).ok_or_else(|| {
+                let actor = Actor { device_cert: client.fingerprint, ..Actor::nobody() };
+                Box::new(Refusal { actor: Some(Arc::new(actor)), of_device: true, ..refusal(Reason::DeviceUnknown) })
+            })
+        };
+        let mut device = known_device()?;
         if self.per_device.check_key(&device.device.id).is_err() {
             let actor = Some(Arc::clone(&device.actor));
             return Err(Box::new(Refusal { actor, of_device: true, ..refusal(Reason::RateLimited) }));
@@ -233,6 +236,8 @@ impl Proxy {
             if session.is_none() && directory.fresh(now) {
                 unanswered = Box::pin(self.parts.auditor.ask(key)).await == SessionAsked::Unanswered;
                 session = directory.session(&key);
+                // The question took its time: by now the device may be another's, or have another certificate.
+                device = known_device()?;
             }
         }
         let account = session.as_ref().and_then(|known| directory.account(known.session.account));
