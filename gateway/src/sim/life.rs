@@ -152,15 +152,20 @@ impl Life {
         }
     }
 
-    /// Takes no more requests.
-    pub(super) fn close(&self) {
+    /// Takes no more requests, and tells so when the last has ended.
+    pub(super) fn close(self: &Rc<Self>) {
         self.closing.set(true);
+        self.spawn("stop", Rc::clone(self).stop());
+    }
+
+    /// Whether it takes requests.
+    pub(super) fn has_started(&self) -> bool {
+        self.sealer.borrow().is_some()
     }
 
     /// Whether everything has ended and is shipped.
     pub(super) fn is_drained(&self) -> bool {
-        self.count("exchange") == 0
-            && self.sealer.borrow().is_some()
+        self.count("stop") == 0
             && self.journal.durable_end() == self.journal.acked()
             && self.items.borrow().is_empty()
             && self.journal.state() == State::Healthy
@@ -402,6 +407,21 @@ impl Life {
             self.sleep_some(60_000).await;
             // The old one goes on if there is no new one.
             let _later = sealer.renew(self.now()).await;
+        }
+    }
+
+    async fn stop(self: Rc<Self>) {
+        loop {
+            self.sleep_some(1_000).await;
+            if self.count("exchange") > 0 || !self.has_started() {
+                continue;
+            }
+            let mark = self.taken.get();
+            if let Ok(pending) = self.recorder.stopped(self.now())
+                && pending.durable().await.is_ok()
+            {
+                return self.proved(mark);
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use prometheus::Registry as Prometheus;
 use uuid::Uuid;
 
 use super::auditor::Auditor;
+use super::disk::set_others;
 use super::life::Life;
 use super::people::{Patients, auditor_keys};
 use super::truth::Truth;
@@ -103,6 +104,8 @@ impl World {
 
     /// All lives, and what is left of them. Gives what happened.
     pub(super) fn run(self: &Rc<Self>) -> Coverage {
+        // A world that failed on this thread before has left its own.
+        set_others(None);
         self.trace(|| format!("seed {}", self.seed));
         for _ in 0..=self.sim.below(4) {
             self.live();
@@ -116,8 +119,19 @@ impl World {
 
     /// One life, mostly with a violent end.
     fn live(self: &Rc<Self>) {
+        if let Some(life) = self.troubled_life(true) {
+            life.go_on(50 + self.sim.below(600));
+            self.go_down();
+            life.end();
+        } else {
+            self.go_down();
+        }
+    }
+
+    /// The beginning of a life in which things go wrong.
+    fn troubled_life(self: &Rc<Self>, ends: bool) -> Option<Rc<Life>> {
         let below = |bound| self.sim.below(bound);
-        let mut faults = Faults { crash_after: (below(4) > 0).then(|| below(600)), ..Faults::NONE };
+        let mut faults = Faults { crash_after: (ends && below(4) > 0).then(|| below(600)), ..Faults::NONE };
         match below(5) {
             0 => faults.sync_fails = 60,
             1 => (faults.sync_fails, faults.write_fails, faults.name_fails) = (30, 30, 20),
@@ -128,13 +142,7 @@ impl World {
         self.database.set_odds([0, 100, 300, 700][below(4) as usize]);
         self.sim.set_faults(faults);
         self.trace(|| format!("a life begins: {faults:?}"));
-        if let Some(life) = Life::begin(self) {
-            life.go_on(50 + below(600));
-            self.go_down();
-            life.end();
-        } else {
-            self.go_down();
-        }
+        Life::begin(self)
     }
 
     fn go_down(&self) {
@@ -144,11 +152,23 @@ impl World {
         if kill { self.sim.kill() } else { self.sim.power_cut() }
     }
 
-    /// A last life, in which nothing goes wrong any more and everything ends.
+    /// In the last life, or in the middle of it, things stop going wrong, and everything ends.
     fn finish(self: &Rc<Self>) {
-        self.trace(|| "the last life begins".into());
+        let mut life = None;
+        if self.sim.below(2) == 0 {
+            life = self.troubled_life(false);
+            if let Some(life) = &life {
+                life.go_on(50 + self.sim.below(600));
+            }
+            // It may have gone down in the middle of an insert, or never have come so far as to take requests.
+            if life.as_ref().is_none_or(|life| life.is_down() || !life.has_started()) {
+                self.go_down();
+                life.take().into_iter().for_each(Life::end);
+            }
+        }
+        self.trace(|| "nothing goes wrong any more".into());
         self.calm();
-        let life = Life::begin(self).expect("the disk is sound");
+        let life = life.unwrap_or_else(|| Life::begin(self).expect("the disk is sound"));
         life.close();
         self.turns_left.set(u64::MAX);
         for left in (0..10_000).rev() {

@@ -302,6 +302,11 @@ impl Fake {
 
 impl Sink for Fake {
     async fn insert(&mut self, load: Load<'_>) -> Result<(), SinkError> {
+        let rows = Stored::of(load);
+        if !self.sim.crashed() {
+            // As it is sent: while it is under way, something sent before may be stored.
+            self.database.0.lock().watch(&rows);
+        }
         // The network takes its time, now and then.
         for _ in 0..self.sim.below(4) {
             tokio::task::yield_now().await;
@@ -313,8 +318,6 @@ impl Sink for Fake {
         if tables.down {
             return Err(CUT);
         }
-        let rows = Stored::of(load);
-        tables.watch(&rows);
         let Some(mut fault) = self.fault(&mut tables) else {
             tables.store(rows);
             return Ok(());
