@@ -4,7 +4,9 @@
 //!   turns it into a [`Durable`], and only with a journal receipt in hand.
 //! - [`Recorder::disclose`] writes patients who were found in an answer, and gives a [`Pending`] as well.
 //! - [`Recorder::refuse`] writes a refused request, whole.
-//! - [`Recorder::end`] writes how an exchange ended, without waiting.
+//! - [`Recorder::end`] writes how an exchange ended, without waiting. What the journal does not take then is kept and
+//!   written later ([`Recorder::catch_up`]): an intent without an end would hold the journal's ack mark back, and with it
+//!   all room, until the next start.
 //! - [`Recorder::event`] writes authentication events; floods of equal ones are counted ([`flood`]).
 
 pub mod flood;
@@ -17,7 +19,14 @@ use crate::journal::{AppendError, CommitError, FrameKind, Journal, Receipt, Tick
 use contract::record::{AuthEvent, Disclosure, Intent, Marker, Outcome, OutcomeKind, Reason};
 use contract::wire::Wire;
 use contract::{Micros, id::RequestId};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Outcomes that are kept for later, at the most: about 5 MB. There are never more than requests were under way when the
+/// journal stopped taking records.
+const OWED_MAX: usize = 1 << 16;
 
 /// The journal did not take a record, or did not make it durable in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,12 +82,20 @@ pub(crate) fn stalled() -> (tempfile::TempDir, Recorder) {
 pub struct Recorder {
     journal: Journal,
     metrics: Arc<Metrics>,
+    owed: Arc<Owed>,
+}
+
+/// Outcomes that the journal has not taken yet, in their order.
+#[derive(Default)]
+struct Owed {
+    any: AtomicBool,
+    outcomes: Mutex<VecDeque<Outcome>>,
 }
 
 impl Recorder {
     /// Writes to this journal.
     pub fn new(journal: Journal, metrics: Metrics) -> Self {
-        Self { journal, metrics: Arc::new(metrics) }
+        Self { journal, metrics: Arc::new(metrics), owed: Arc::default() }
     }
 
     /// Tells that the gateway has started: what was open before will never get an outcome.
@@ -134,8 +151,33 @@ impl Recorder {
     pub fn end(&self, request: RequestId, at: Micros, since: Micros, status: u16, bytes: u64, kind: OutcomeKind) {
         let duration_us = u64::try_from(at.saturating_sub(since)).unwrap_or(0);
         let outcome = Outcome { request, at, status, bytes, duration_us, kind };
-        // Not taken: at its next start the gateway records the outcome as unknown. Nothing is lost.
-        self.lazy(FrameKind::Outcome, |out| outcome.encode(out));
+        if self.owed.any.load(Ordering::Acquire) {
+            // Behind the others.
+            self.metrics.failures.inc();
+        } else if self.lazy(FrameKind::Outcome, |out| outcome.encode(out)) {
+            return;
+        }
+        let mut owed = self.owed.outcomes.lock();
+        if owed.len() < OWED_MAX {
+            owed.push_back(outcome);
+            self.owed.any.store(true, Ordering::Release);
+        }
+        // Beyond that: at its next start the gateway records the outcome as unknown. Nothing is lost.
+    }
+
+    /// Writes outcomes that the journal did not take when they came. To be called each second.
+    pub fn catch_up(&self) {
+        if !self.owed.any.load(Ordering::Acquire) {
+            return;
+        }
+        let mut owed = self.owed.outcomes.lock();
+        while let Some(outcome) = owed.front() {
+            if self.journal.append_lazy(FrameKind::Outcome, |out| outcome.encode(out)).is_err() {
+                return;
+            }
+            owed.pop_front();
+        }
+        self.owed.any.store(false, Ordering::Release);
     }
 
     /// Writes an authentication event.
@@ -155,5 +197,43 @@ impl Recorder {
             self.metrics.failures.inc();
         }
         taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::sim::SimStorage;
+    use crate::journal::{Config, Item, Metrics as JournalMetrics, Position};
+    use std::time::Duration;
+    use uuid::Uuid;
+
+    #[test]
+    fn an_outcome_that_was_not_taken_is_written_once_there_is_room() {
+        let sim = SimStorage::new(1);
+        let registry = prometheus::Registry::new();
+        let config = Config { segment_bytes: 16 << 10, pending_bytes_max: 4096, ..Config::new("/journal", [1; 16]) };
+        let metrics = JournalMetrics::new(&registry).expect("an empty registry");
+        let mut parts = Journal::open_parts(config, sim.storage(), metrics).expect("an empty disk");
+        let recorder = Recorder::new(parts.journal.clone(), Metrics::register(&registry).expect("its own names"));
+        // Nothing is written to the disk meanwhile.
+        while recorder.lazy(FrameKind::Marker, |out| Marker::Stopped { at: 1 }.encode(out)) {}
+        let requests = [1_u128, 2].map(|number| RequestId::new(Uuid::from_u128(number)));
+        for request in requests {
+            recorder.end(request, 9, 5, 200, 3, OutcomeKind::Complete);
+        }
+        recorder.catch_up();
+        parts.committer.step(Duration::from_secs(1));
+        recorder.catch_up();
+        parts.committer.step(Duration::from_secs(2));
+        recorder.catch_up();
+        let mut reader = parts.journal.reader(Position::FIRST);
+        let mut ended = Vec::new();
+        while let Some(Item::Frame(frame)) = reader.next().expect("a sound disk") {
+            if frame.kind == FrameKind::Outcome {
+                ended.push(Outcome::from_bytes(&frame.payload).expect("an outcome").request);
+            }
+        }
+        assert_eq!(ended, requests);
     }
 }

@@ -129,7 +129,7 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     let witnessing = witnesses.map(|witnesses| witnesses.run(&witness_stop)).unwrap_or_default();
     upstreams.watch(&stop);
     let following = spawn_directory(&auditor, &directory, &clients, &stop);
-    spawn_upkeep(&sealer, &floods, &listener, &upstreams, &stop);
+    spawn_upkeep(&recorder, &sealer, &floods, &listener, &upstreams, &stop);
     if let Some(finder) = &finder {
         spawn_saving(finder, &stop);
     }
@@ -152,6 +152,7 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     stop_sender.send_replace(true);
     drain(&clients, config.limits.drain_timeout).await;
     floods.flush(clock::now());
+    recorder.catch_up();
     if let Some(finder) = &finder {
         save_found(finder);
     }
@@ -272,6 +273,7 @@ fn spawn_directory(
 }
 
 fn spawn_upkeep<A: listener::Application>(
+    recorder: &Recorder,
     sealer: &Arc<Sealer>,
     floods: &Arc<Floods>,
     listener: &Arc<Listener<A>>,
@@ -296,7 +298,7 @@ fn spawn_upkeep<A: listener::Application>(
         }
     });
     let (floods, listener, upstreams) = (Arc::clone(floods), Arc::clone(listener), Arc::clone(upstreams));
-    let mut tidy_stop = stop.clone();
+    let (recorder, mut tidy_stop) = (recorder.clone(), stop.clone());
     crate::task::vital("tidying", async move {
         loop {
             tokio::select! {
@@ -304,6 +306,7 @@ fn spawn_upkeep<A: listener::Application>(
                 _ = tidy_stop.wait_for(|stop| *stop) => return,
             }
             floods.flush(clock::now());
+            recorder.catch_up();
             listener.tidy();
             upstreams.tidy();
         }

@@ -221,6 +221,8 @@ impl Core {
         // New requests and disclosures stop at the high-water mark, so that there is room to record how those under way end.
         let (limit, refused_by) = match kind {
             FrameKind::Intent | FrameKind::Disclosure => (self.config.high_water_bytes, BLOCKED | NO_SPACE),
+            // Half of that room is for outcomes alone: an exchange without one holds back the ack mark, and so all room.
+            FrameKind::AuthEvent => (u64::midpoint(self.config.high_water_bytes, self.config.budget_bytes), BLOCKED),
             _ => (self.config.budget_bytes, BLOCKED),
         };
         let before = pending.batch.bytes.len() as u64;
