@@ -42,7 +42,7 @@ const STALE_AFTER: Duration = Duration::from_secs(20);
 type Coverage = BTreeMap<&'static str, u64>;
 
 /// What must have happened in a run of many seeds, for it to say anything.
-const WANTED: [&str; 12] = [
+const WANTED: [&str; 13] = [
     "admitted",
     "refused",
     "pieces",
@@ -55,6 +55,7 @@ const WANTED: [&str; 12] = [
     "not durable in time",
     "power cuts",
     "kills",
+    "outcome owed",
 ];
 
 #[test]

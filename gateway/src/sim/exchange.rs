@@ -123,9 +123,13 @@ impl Progress {
         let life = &self.life;
         let (request, status, bytes) = (self.request, self.status, self.bytes);
         life.world.trace(|| format!("{} ends: {kind:?}", short(request)));
-        if life.takes(|recorder| recorder.end(request, life.now(), self.at, status, bytes, kind)) {
-            let item = life.world.truth.borrow_mut().ended(request, kind, status, bytes);
+        let taken = life.takes(|recorder| recorder.end(request, life.now(), self.at, status, bytes, kind));
+        // What is not taken at once comes later.
+        let item = life.world.truth.borrow_mut().ended(request, kind, status, bytes);
+        if taken {
             life.took(item);
+        } else {
+            life.world.cover("outcome owed", 1);
         }
     }
 

@@ -139,6 +139,7 @@ impl Life {
         life.spawn("shipper", Rc::clone(&life).ship(rig));
         life.spawn("feed", Rc::clone(&life).follow());
         life.spawn("revocation", Rc::clone(&life).sweep());
+        life.spawn("tidying", Rc::clone(&life).tidy());
         Some(life)
     }
 
@@ -508,6 +509,13 @@ impl Life {
             self.news.heard.set(epoch);
         }
         complete
+    }
+
+    async fn tidy(self: Rc<Self>) {
+        loop {
+            self.sleep(Duration::from_secs(1)).await;
+            self.recorder.catch_up();
+        }
     }
 
     /// Cuts what has lost its right, after each change and each second: as the program's task does.
