@@ -55,7 +55,7 @@ fn config() -> Config {
 
 /// Why a worker could not begin.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(crate) enum Trouble {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]

@@ -109,6 +109,7 @@ const GATEWAY: Rules = Rules {
                 "recorder",
                 "serve",
                 "shipper",
+                "sim",
                 "upstream",
                 "witness",
             ],

@@ -9,12 +9,13 @@ use contract::Micros;
 use super::super::book::Book;
 use super::super::metrics::Metrics;
 use super::super::worker::{Parts, Step, Worker};
-use super::super::{OpenError, backoff};
+use super::super::backoff;
 use super::database::{Database, Fake};
-use super::{BOOK, TENANT, node, seal_key};
+use super::{BOOK, STATE, TENANT, Trouble, node};
 use crate::journal::sim::SimStorage;
 use crate::journal::storage::Storage;
 use crate::journal::{self, State};
+use crate::keys::SealKeys;
 
 /// What to do after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Rig {
         storage: &Arc<dyn Storage>,
         (database, sim): (&Database, &SimStorage),
         rows_max: usize,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, Trouble> {
         let end = (parts.journal.state() == State::Healthy).then(|| parts.journal.durable_end());
         let book = Book::open(storage, Path::new(BOOK), &node(), parts.journal.acked(), end)?;
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
@@ -49,7 +50,8 @@ impl Rig {
             journal: parts.journal.clone(),
             book,
             sink: Fake::new(database, sim),
-            seal_key: seal_key(),
+            seal_keys: SealKeys::open(storage, Path::new(STATE), &node())?,
+            witness: None,
             metrics: metrics.clone(),
             node: node(),
             tenant: TENANT.into(),
