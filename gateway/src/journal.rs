@@ -26,8 +26,8 @@
 //!
 //! # Limits
 //! Payloads up to 1 MiB. Damage to the very last batch cannot be told from a torn write. What is pending is bounded by
-//! `pending_bytes_max`, what is on disk by `budget_bytes` (beyond it by one batch, the live segment's unused room and one
-//! spare). Failures of reading are reported, not repaired. The journal does not know what its payloads mean.
+//! `pending_bytes_max`, what is on disk by `budget_bytes` (beyond it by one batch, the live segment's unused room, one
+//! spare, and the outcomes and markers that end what was begun). Failures of reading are reported, not repaired. The journal does not know what its payloads mean.
 //!
 //! # Threads
 //! `journal-commit` writes and syncs; `journal-keep` makes segments ready and deletes them; `journal-watch` ends the

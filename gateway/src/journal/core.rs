@@ -218,12 +218,13 @@ impl Core {
         }
         let room = frame::room(payload.len());
         let waiting = pending.batch.bytes.len() + room;
-        // New requests and disclosures stop at the high-water mark, so that there is room to record how those under way end.
+        // New requests and disclosures stop at the high-water mark, so that there is room to record how those under way
+        // end. What ends something stops at nothing but a full disk: it is small, and without it the ack mark stands still,
+        // and no room ever comes back.
         let (limit, refused_by) = match kind {
             FrameKind::Intent | FrameKind::Disclosure => (self.config.high_water_bytes, BLOCKED | NO_SPACE),
-            // Half of that room is for outcomes alone: an exchange without one holds back the ack mark, and so all room.
-            FrameKind::AuthEvent => (u64::midpoint(self.config.high_water_bytes, self.config.budget_bytes), BLOCKED),
-            _ => (self.config.budget_bytes, BLOCKED),
+            FrameKind::AuthEvent => (self.config.budget_bytes, BLOCKED),
+            FrameKind::Outcome | FrameKind::Marker => (u64::MAX, BLOCKED),
         };
         let before = pending.batch.bytes.len() as u64;
         if flags & refused_by != 0 || self.used_bytes.load(Ordering::Relaxed) + before >= limit {

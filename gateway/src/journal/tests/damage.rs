@@ -171,6 +171,24 @@ fn above_the_high_water_mark_only_intents_are_refused() {
 }
 
 #[test]
+fn what_ends_something_is_taken_beyond_the_budget() {
+    let sim = SimStorage::new(9);
+    let config = Config { budget_bytes: 128 << 10, high_water_bytes: 64 << 10, ..small_config(DIR) };
+    let mut parts = Journal::open_parts(config, sim.storage(), metrics()).unwrap();
+    let fill = |out: &mut Vec<u8>| out.resize(3000, 1);
+    while parts.journal.append_lazy(FrameKind::AuthEvent, fill).is_ok() {
+        sim.advance(Duration::from_secs(1));
+        parts.committer.step(sim.storage().monotonic());
+    }
+    assert_eq!(parts.journal.append_lazy(FrameKind::AuthEvent, fill).err(), Some(AppendError::Full));
+    // Without them the ack mark would stand still for ever: the first ends an exchange, the second all that a start finds.
+    parts.journal.append_lazy(FrameKind::Outcome, |_| ()).unwrap();
+    let started = parts.journal.append(FrameKind::Marker, |_| ()).unwrap();
+    assert_eq!(parts.committer.step(sim.storage().monotonic()), Step::Committed);
+    assert!(started.try_receipt().is_ok());
+}
+
+#[test]
 fn a_full_disk_is_full_not_failing_and_comes_back() {
     let sim = SimStorage::new(10);
     let mut parts = open(&sim);
