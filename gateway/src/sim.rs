@@ -150,6 +150,6 @@ fn explain(seed: u64) {
 }
 
 /// Seeds in each run of the tests.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 1_500;
 /// More turns than a seed has.
 const TURNS_MAX: u64 = 1 << 16;

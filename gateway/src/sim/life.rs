@@ -45,6 +45,7 @@ pub(super) struct Life {
     refused_before: u64,
     committer: RefCell<Option<Committer>>,
     commit_not_before: Cell<Duration>,
+    slow: bool,
     keeper: RefCell<Option<Keeper>>,
     tasks: RefCell<Vec<Task>>,
     timers: RefCell<Vec<(Duration, Waker)>>,
@@ -119,6 +120,7 @@ impl Life {
             sealer: RefCell::default(),
             committer: RefCell::new(Some(parts.committer)),
             commit_not_before: Cell::default(),
+            slow: world.sim.below(4) == 0,
             keeper: RefCell::new(Some(parts.keeper)),
             tasks: RefCell::default(),
             timers: RefCell::default(),
@@ -283,7 +285,7 @@ impl Life {
             }
             14..=19 => self.commit(),
             20 => self.keep(),
-            21 => self.journal.expire(self.world.clock()),
+            21 | 29 => self.journal.expire(self.world.clock()),
             22..=24 => self.request(),
             25 => self.world.auditor.borrow_mut().change(&self.world.sim, self.world.now()),
             26 => self.world.meddle(),
@@ -318,7 +320,7 @@ impl Life {
 
     fn commit(&self) {
         let now = self.world.clock();
-        if now < self.commit_not_before.get() {
+        if now < self.commit_not_before.get() && !self.world.is_calm() {
             return;
         }
         let Some(mut committer) = self.committer.take() else { return };
@@ -327,6 +329,10 @@ impl Life {
         self.world.trace(|| format!("commit: {step:?}, durable below {}", self.journal.durable_end()));
         let wait = match step {
             Step::Failed(time) | Step::Gather(time) => time,
+            // Now and then, on a slow disk, for longer than anybody waits.
+            Step::Committed if self.slow && !self.world.is_calm() && self.below(4) == 0 => {
+                Duration::from_millis(self.below(4_000))
+            }
             Step::Idle | Step::Wait(_) | Step::Committed => Duration::ZERO,
         };
         self.commit_not_before.set(now + wait);
