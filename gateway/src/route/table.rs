@@ -189,10 +189,9 @@ impl Trie {
                     done => return done,
                 }
             }
+            // Also where nothing else could take it here: a `{name}` or `{*rest}` further up would.
             Err(_) => {
-                if (node.parameter.is_some() || node.rest.is_some())
-                    && node.literals.iter().any(|(known, _)| known.eq_ignore_ascii_case(segment))
-                {
+                if node.literals.iter().any(|(known, _)| known.eq_ignore_ascii_case(segment)) {
                     return Walk::Ambiguous;
                 }
             }

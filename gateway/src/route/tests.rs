@@ -397,3 +397,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_case_is_not_taken_by_a_wider_route_further_up() {
+    let routes = routes(&file(&[
+        ("all", "[\"GET\"]", "/{*rest}", "device"),
+        ("notes", "[\"GET\"]", "/patients/{patient}/notes", "device"),
+        ("users", "[\"GET\"]", "/admin/users", "device"),
+    ]));
+    assert_eq!(find(&routes, &Method::GET, "/patients/1/notes"), Ok("notes"));
+    assert_eq!(find(&routes, &Method::GET, "/patients/1/other"), Ok("all"));
+    for path in ["/patients/1/NOTES", "/patients/1/Notes", "/admin/USERS", "/admin/Users/1", "/Admin/users"] {
+        assert_eq!(find(&routes, &Method::GET, path), Err(NoMatch::NoRoute), "{path}");
+    }
+}
