@@ -269,9 +269,17 @@ enum Cookie {
 }
 
 impl Cookie {
-    /// Of a pair, or of what `Set-Cookie` says. Without regard to case, as some backends read names.
+    /// Of a pair, or of what `Set-Cookie` says. Without regard to case, and to spaces of any alphabet around it, as some
+    /// backends read names.
     fn of(pair: &[u8]) -> Self {
-        let name = pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
+        let mut name = pair.split(|b| *b == b'=').next().unwrap_or_default();
+        let around = |byte: &u8| byte.is_ascii_whitespace() || !byte.is_ascii();
+        while let Some((_, rest)) = name.split_first().filter(|(first, _)| around(first)) {
+            name = rest;
+        }
+        while let Some((_, rest)) = name.split_last().filter(|(last, _)| around(last)) {
+            name = rest;
+        }
         match name.split_at_checked(SESSION_COOKIE.len()) {
             Some((head, tail)) if head.eq_ignore_ascii_case(SESSION_COOKIE.as_bytes()) => match tail.first() {
                 None => Self::Session,
@@ -287,7 +295,7 @@ fn sets_ours(value: &HeaderValue) -> bool {
     Cookie::of(value.as_bytes()) != Cookie::Theirs
 }
 
-fn kept_cookies<'v>(values: impl Iterator<Item = &'v HeaderValue>, to_auditor: bool) -> Option<HeaderValue> {
+pub(super) fn kept_cookies<'v>(values: impl Iterator<Item = &'v HeaderValue>, to_auditor: bool) -> Option<HeaderValue> {
     let may_have = |pair: &&[u8]| match Cookie::of(pair) {
         Cookie::Session => false,
         Cookie::Login => to_auditor,
@@ -353,6 +361,18 @@ mod tests {
             let only = headers(&[(header::COOKIE, only)]);
             assert_eq!(kept_cookies(only.get_all(header::COOKIE).iter(), false), None);
         }
+    }
+
+    #[test]
+    fn our_cookies_are_known_behind_spaces_that_are_no_ascii() {
+        for space in ["\u{a0}", "\u{2009}", " \t\u{a0} "] {
+            for name in [format!("{space}__Host-grindvakt"), format!("__host-grindvakt{space}")] {
+                let value = HeaderValue::from_bytes(format!("a=1; {name}=abc").as_bytes()).expect("a value");
+                assert_eq!(kept_cookies([&value].into_iter(), true).expect("one is left"), "a=1");
+            }
+        }
+        let latin1 = HeaderValue::from_bytes(b"\xa0__Host-grindvakt=abc").expect("a value");
+        assert_eq!(kept_cookies([&latin1].into_iter(), true), None);
     }
 
     #[test]
