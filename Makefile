@@ -2,9 +2,10 @@
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VAR ?= var
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test quick bench fmt deny clean
+.PHONY: help run build test quick fuzz bench fmt deny clean
 
 help: ## This list
 	@echo 'Grindvakt. With a Rust toolchain, a C compiler and npm on this machine:'
@@ -23,6 +24,9 @@ test: ## Everything: format, lints, tests, browser, dashboards, images, the end-
 
 quick: ## Format, lints and the tests of the code
 	@.ci/test format lints tests
+
+fuzz: ## Fuzz what reads bytes from outside, SECONDS=60 for each target
+	@.ci/fuzz $(SECONDS)
 
 bench: ## Benches of the parts, then what a request costs next to a proxy that records nothing
 	@.ci/need cargo cc perl npm

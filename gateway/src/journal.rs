@@ -37,6 +37,9 @@
 mod committer;
 mod core;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keeper;
 pub mod ledger;
 mod metrics;

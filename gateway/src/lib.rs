@@ -16,6 +16,9 @@ mod console;
 pub mod directory;
 pub mod disclosure;
 pub mod discover;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod geo;
 pub mod hygiene;
 pub mod journal;

@@ -19,6 +19,9 @@ mod context;
 mod disclose;
 mod exchange;
 mod forward;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub(crate) mod hold;
 mod metrics;
 mod pace;

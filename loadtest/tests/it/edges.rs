@@ -79,6 +79,8 @@ const GATEWAY: Rules = Rules {
                 "upstream",
             ],
         ),
+        // For fuzz/ alone.
+        ("fuzzing", &["journal", "proxy"]),
         ("serve", ALL),
         ("cli", ALL),
         ("main", ALL),
