@@ -78,23 +78,19 @@ fn simulation() {
                 let metrics = Metrics::new();
                 let mut seen = Coverage::new();
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds {
+                    let nth = next.fetch_add(1, Ordering::Relaxed);
+                    if nth >= seeds {
                         break;
                     }
-                    let world = World::new(first + seed, u64::MAX, false, &metrics);
-                    match catch_unwind(AssertUnwindSafe(|| world.run())) {
-                        Ok(covered) => {
-                            covered.into_iter().for_each(|(what, count)| *seen.entry(what).or_default() += count)
-                        }
-                        Err(_) => {
-                            next.store(seeds, Ordering::Relaxed);
-                            failed.lock().get_or_insert(first + seed);
-                        }
-                    }
+                    let world = World::new(first + nth, u64::MAX, false, &metrics);
+                    let Ok(covered) = catch_unwind(AssertUnwindSafe(|| world.run())) else {
+                        next.store(seeds, Ordering::Relaxed);
+                        failed.lock().get_or_insert(first + nth);
+                        continue;
+                    };
+                    add(&mut seen, covered);
                 }
-                let mut all = coverage.lock();
-                seen.into_iter().for_each(|(what, count)| *all.entry(what).or_default() += count);
+                add(&mut coverage.lock(), seen);
             });
         }
     });
@@ -110,6 +106,12 @@ fn simulation() {
         for what in WANTED {
             assert!(coverage.get(what).is_some_and(|count| *count > 0), "in all these seeds nothing was {what}");
         }
+    }
+}
+
+fn add(all: &mut Coverage, more: Coverage) {
+    for (what, count) in more {
+        *all.entry(what).or_default() += count;
     }
 }
 

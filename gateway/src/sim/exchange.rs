@@ -396,8 +396,15 @@ fn entries(life: &Life, numbers: &[usize], source: Source) -> (Vec<PatientEntry>
     let key = sealer.key();
     let entry = |(number, position): (&usize, u32)| {
         let (id, reference) = life.world.patients.get(*number);
-        let sealed = key.seal(id, *reference).expect("a key seals many");
-        PatientEntry { reference: *reference, kind: id.kind().tag(), sealed, source, position, problem: Reason::None }
+        let hidden = key.seal(id, *reference).expect("a key seals many");
+        PatientEntry {
+            reference: *reference,
+            kind: id.kind().tag(),
+            sealed: hidden,
+            source,
+            position,
+            problem: Reason::None,
+        }
     };
     let mut entries: Vec<_> = numbers.iter().zip(0..).map(entry).collect();
     if entries.is_empty() {

@@ -364,12 +364,14 @@ impl Life {
         self.world.sim.advance(time);
         let now = now + time;
         let due: Vec<_> = self.timers.borrow_mut().extract_if(.., |(until, _)| *until <= now).collect();
-        due.into_iter().for_each(|(_, waker)| waker.wake());
+        for (_, waker) in due {
+            waker.wake();
+        }
     }
 
     /// Somebody asks for something.
     fn request(self: &Rc<Self>) {
-        let full = self.count("exchange") as i64 >= EXCHANGES;
+        let full = i64::try_from(self.count("exchange")).is_ok_and(|count| count >= EXCHANGES);
         if !full && !self.closing.get() && self.sealer.borrow().is_some() {
             self.spawn("exchange", exchange::exchange(Rc::clone(self)));
         }
@@ -528,9 +530,9 @@ impl Life {
     async fn sweep(self: Rc<Self>) {
         let mut changes = self.directory.changes();
         loop {
-            let changed = std::pin::pin!(changes.changed());
+            let news = std::pin::pin!(changes.changed());
             let second = std::pin::pin!(self.sleep(Duration::from_secs(1)));
-            futures_util::future::select(changed, second).await;
+            futures_util::future::select(news, second).await;
             let heard = self.news.heard.get();
             let belongs =
                 |certificate: &_| self.directory.device(certificate).is_none_or(|known| known.device.revoked.is_none());

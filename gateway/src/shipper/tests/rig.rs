@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use contract::Micros;
 
+use super::super::backoff;
 use super::super::book::Book;
 use super::super::metrics::Metrics;
 use super::super::worker::{Parts, Step, Worker};
-use super::super::backoff;
 use super::database::{Database, Fake};
 use super::{BOOK, STATE, TENANT, Trouble, node};
 use crate::journal::sim::SimStorage;
@@ -62,16 +62,12 @@ impl Rig {
 
     /// Does the next thing.
     pub(crate) async fn step(&mut self, now: Micros) -> Next {
-        match self.worker.step(now).await {
-            Ok(step) => {
-                self.failures = 0;
-                if step == Step::Full { Next::Step } else { Next::WaitForNew }
-            }
-            Err(_) => {
-                self.failures = self.failures.saturating_add(1);
-                Next::Pause(backoff(self.failures, self.worker.random()))
-            }
-        }
+        let Ok(step) = self.worker.step(now).await else {
+            self.failures = self.failures.saturating_add(1);
+            return Next::Pause(backoff(self.failures, self.worker.random()));
+        };
+        self.failures = 0;
+        if step == Step::Full { Next::Step } else { Next::WaitForNew }
     }
 
     /// Waits until there is something to ship; false if nothing will come.
