@@ -9,6 +9,7 @@ use contract::wire::Wire;
 use gateway::fuzzing::journal::{FRAMES_START, has_header, search, segment};
 use gateway::journal::FrameKind;
 use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hasher as _};
 
 /// The most frames of one input.
 const FRAMES_MAX: usize = 64;
@@ -71,19 +72,23 @@ fn any_segment(bytes: &[u8]) {
     has_header(bytes.to_vec()).expect("memory reads");
 }
 
-/// Frames, then a range that is damaged: those before and behind it are found, and none that was not written.
+/// Frames, then a range that is damaged: those before and behind it are found, and none that was not written. The salt
+/// hangs on all of the input: as little as who sends a request can an input hold a frame that fits its own salt.
 fn damaged(data: &[u8]) {
-    let [seed, at_low, at_high, length, rest @ ..] = data else { return };
+    let [at_low, at_high, length, rest @ ..] = data else { return };
+    let mut hasher = DefaultHasher::new();
+    hasher.write(data);
+    let salt = hasher.finish() as u32;
     let kind = |byte: u8| FrameKind::ALL.get(usize::from(byte % 5)).copied();
     let written: Vec<(FrameKind, &[u8])> =
         taken(rest).into_iter().filter_map(|(byte, payload)| Some((kind(byte)?, payload))).collect();
-    let (mut bytes, ends) = segment(u32::from(*seed), 1, &written);
+    let (mut bytes, ends) = segment(salt, 1, &written);
     let from = FRAMES_START + usize::from(u16::from_le_bytes([*at_low, *at_high]));
     let to = from + usize::from(*length);
     for byte in bytes.iter_mut().take(to).skip(from) {
         *byte ^= 0xa5;
     }
-    let found = search(bytes, u32::from(*seed)).expect("memory reads");
+    let found = search(bytes, salt).expect("memory reads");
     let mut start = FRAMES_START;
     let mut wanted = Vec::new();
     for (index, end) in ends.iter().enumerate() {
