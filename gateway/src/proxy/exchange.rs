@@ -201,7 +201,11 @@ impl Proxy {
             let another = pool.is_some_and(|pool| pool.next(&admitted.unreachable).is_some());
             Broken { again: another, ..Broken::backend(&error) }
         })?;
-        let result = self.pass(session, context, &mut backend).await;
+        // Its body may have been long in coming, and a server in being found. What changes something is asked for here.
+        let result = match self.keep_watch(context) {
+            true => self.pass(session, context, &mut backend).await,
+            false => Err(Broken::not_allowed(context)),
+        };
         self.parts.upstreams.release(backend, server).await;
         result
     }

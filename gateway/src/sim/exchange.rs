@@ -72,7 +72,7 @@ impl Plan {
             asked: (start..start + asked).collect(),
             websocket: below(10) == 0,
             pieces,
-            pace_ms: if below(6) == 0 { 40_000 } else { 300 },
+            pace_ms: [40_000, 4_000, 300, 300, 300, 300][below(6) as usize],
             fails: below(10) == 0,
         }
     }
@@ -249,10 +249,12 @@ async fn hold(
     let (patients, key) = entries(life, &plan.asked, Source::Path);
     progress.named = patients.iter().filter(|entry| entry.kind != 0).map(|entry| entry.reference).collect();
     let intent = intent(life, (request, progress.at), plan, asker, (patients, key, Reason::None));
+    let room = life.journal.used_bytes() < life.world.config.high_water_bytes;
     let pending = life.recorder.intend(&intent).map_err(|_| {
         life.world.cover("not taken", 1);
         Broken
     })?;
+    assert!(room, "a request is taken above the high-water mark");
     progress.intended = true;
     let item = life.world.truth.borrow_mut().intended(request, intent.key, &intent.patients, None);
     let mark = life.took(item);
@@ -501,7 +503,7 @@ fn short(request: RequestId) -> String {
     format!("exchange {}", request.uuid().as_u128() >> 64)
 }
 
-/// As in the proxy's context: an exchange that has gone on for so long is cut when its right ends, and one that has gone
-/// on for so long has its first rows before it ends.
+/// As in the proxy's context: an exchange that has gone on for so long is cut when its right ends.
 const LASTING: Micros = 500_000;
-const LONG: Micros = 60_000_000;
+/// One that has gone on for so long has its first rows before it ends. Sooner than in the proxy: a life here is short.
+const LONG: Micros = 2_000_000;

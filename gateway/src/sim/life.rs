@@ -42,7 +42,6 @@ pub(super) struct Life {
     sealer: RefCell<Option<Rc<Sealer>>>,
     /// Counts what the journal did not take.
     refused: IntCounter,
-    refused_before: u64,
     committer: RefCell<Option<Committer>>,
     commit_not_before: Cell<Duration>,
     slow: bool,
@@ -111,7 +110,6 @@ impl Life {
         let metrics = world.metrics.recorder.clone();
         let life = Rc::new(Self {
             refused: metrics.failures.clone(),
-            refused_before: metrics.failures.get(),
             recorder: Recorder::new(parts.journal.clone(), metrics),
             directory: Arc::new(Directory::new(STALE_AFTER, world.metrics.directory.clone())),
             clients: Arc::default(),
@@ -445,7 +443,9 @@ impl Life {
             let next = rig.step(self.now()).await;
             self.world.trace(|| format!("shipper: {next:?}, acknowledged below {}", self.journal.acked()));
             assert_eq!(rig.oddities(), 0, "P2: the shipper met lost frames or gave up a batch");
-            let most = EXCHANGES + i64::try_from(self.refused.get() - self.refused_before).unwrap();
+            // Those whose outcome was not taken stay open until it is, or until the next start.
+            let owed = self.refused.get() - self.world.refused_before;
+            let most = EXCHANGES + i64::try_from(owed).unwrap();
             assert!(rig.open_exchanges() <= most, "the fold keeps {} exchanges", rig.open_exchanges());
             match next {
                 Next::Step => {}

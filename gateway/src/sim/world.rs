@@ -60,6 +60,8 @@ pub(super) struct World {
     pub(super) truth: RefCell<Truth>,
     pub(super) patients: Rc<Patients>,
     pub(super) metrics: Metrics,
+    /// What journals had not taken when this world began: the metrics are those of many.
+    pub(super) refused_before: u64,
     requests: Cell<u64>,
     /// The disk may refuse, at present.
     faulty: Cell<bool>,
@@ -76,7 +78,7 @@ impl World {
         let tight = sim.below(4) == 0;
         let config = journal::Config {
             segment_bytes: 16 << 10,
-            pending_bytes_max: if sim.below(3) == 0 { 64 << 10 } else { 1 << 20 },
+            pending_bytes_max: [6 << 10, 64 << 10, 1 << 20, 1 << 20][sim.below(4) as usize],
             budget_bytes: if tight { 128 << 10 } else { 4 << 20 },
             high_water_bytes: if tight { 64 << 10 } else { 2 << 20 },
             grace_s: sim.below(2) * 10,
@@ -91,6 +93,7 @@ impl World {
             truth: RefCell::default(),
             patients: Rc::clone(&metrics.patients),
             metrics: metrics.clone(),
+            refused_before: metrics.recorder.failures.get(),
             requests: Cell::default(),
             faulty: Cell::default(),
             turns_left: Cell::new(turns.min(TURNS_MAX)),
@@ -135,7 +138,7 @@ impl World {
         match below(5) {
             0 => faults.sync_fails = 60,
             1 => (faults.sync_fails, faults.write_fails, faults.name_fails) = (30, 30, 20),
-            2 => faults.capacity_bytes = (64 << 10) + below(128 << 10),
+            2 => faults.capacity_bytes = (40 << 10) + below(100 << 10),
             _ => {}
         }
         self.faulty.set(faults.sync_fails > 0 || faults.capacity_bytes < u64::MAX);

@@ -6,7 +6,7 @@
 
 use crate::shared::{Newcomer, Place, Shared, from_registry, get, patient, request_id};
 use crate::whole::until;
-use crate::wire;
+use crate::wire::{self, Wire};
 use http::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -95,6 +95,57 @@ async fn a_revoked_certificate_is_refused_in_the_handshake() {
         Ok(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_whose_body_outlasts_the_right_to_it_is_not_made() {
+    // A right is asked for again when a request has lasted for half a second.
+    const LASTING: Duration = Duration::from_millis(600);
+    let place = PLACE.get(Place::start).await;
+    let number = patient(2).id.expose().to_owned();
+    let body = format!(r#"{{"resourceType":"Observation","subject":{{"identifier":{{"value":"{number}"}}}}}}"#);
+    let post = async |somebody: &Newcomer, ends: bool| {
+        let config =
+            Arc::new(wire::settings(&place.stack.layout().server_ca(), Some((&somebody.files.0, &somebody.files.1))));
+        let mut wire = Wire::open(&place.stack.target(), &config, wire::address()).await.unwrap();
+        let (name, value) = somebody.session.header();
+        let head = format!(
+            "POST /fhir/Observation HTTP/1.1\r\nHost: {}\r\n{name}: {value}\r\nAccept: application/json\r\n\
+             Content-Type: application/fhir+json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+            place.stack.target().authority(),
+            body.len()
+        );
+        wire.write(head.as_bytes()).await.unwrap();
+        // Leave is given by the gateway, once the policy has said yes.
+        assert_eq!(wire.answer().await.unwrap().status, 100);
+        tokio::time::sleep(LASTING).await;
+        if ends {
+            place.auditor(&["account", "close", &somebody.user]).await;
+            until("the gateway knows of it", LIMIT, async || {
+                let (status, _) =
+                    place.ask(&somebody.device, Protocol::Http1, get("/", Some(&somebody.session))).await?;
+                if status == 401 || status == 403 { Ok(()) } else { Err(status.to_string()) }
+            })
+            .await;
+        }
+        wire.write(body.as_bytes()).await.unwrap();
+        wire.answer().await.unwrap()
+    };
+    let somebody = place.newcomer("slow").await;
+    for (ends, status, outcome) in [(false, 201, "complete"), (true, 401, "failed")] {
+        let answer = post(&somebody, ends).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        let id = answer.header("x-request-id").unwrap();
+        let changed = crate::shared::changes(place.stack.registry()).await;
+        assert_eq!(changed.iter().any(|change| change == id), !ends, "what reached the registry");
+        let sql =
+            format!("SELECT decision, outcome FROM access_log FINAL WHERE request_id = '{id}' AND phase != 'begin'");
+        until("its row is there", LIMIT, async || match place.rows(&sql).await.as_slice() {
+            [row] if row["decision"] == "permit" && row["outcome"] == outcome => Ok(()),
+            rows => Err(format!("{rows:?}")),
+        })
+        .await;
+    }
 }
 
 fn fingerprint(somebody: &Newcomer) -> String {

@@ -13,6 +13,7 @@ use loadtest::patients::{CARE_PROVIDER, Patient};
 use loadtest::stack::people::REGISTRY;
 use loadtest::stack::{Component, Stack, process};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -247,6 +248,12 @@ pub(crate) fn builder(method: &str, path: &str, session: Option<&Session>) -> ht
 /// The gateway's id of a request.
 pub(crate) fn request_id(headers: &http::HeaderMap) -> String {
     headers["x-request-id"].to_str().unwrap().to_owned()
+}
+
+/// The requests that changed something at a sample registry, by their ids.
+pub(crate) async fn changes(registry: SocketAddr) -> Vec<String> {
+    let (_, list) = plain::get(registry, loadtest::backend::changes::PATH).await.unwrap();
+    String::from_utf8(list.to_vec()).unwrap().lines().map(str::to_owned).collect()
 }
 
 /// Whether the sample registry gave this answer, and not the gateway.

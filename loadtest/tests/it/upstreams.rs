@@ -12,12 +12,12 @@ mod secured;
 mod sockets;
 mod uploads;
 
-use crate::shared::{Place, builder, patient, set};
+use crate::shared::{Place, builder, changes, patient, set};
 use crate::whole::until;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use loadtest::client::login::Session;
-use loadtest::client::{Body, ClientError, Connection, Device, Protocol, Target, empty, full, plain};
+use loadtest::client::{Body, ClientError, Connection, Device, Protocol, Target, empty, full};
 use loadtest::stack::Component;
 use loadtest::stack::people::{ANNA, REGISTRY};
 use serde_json::Value;
@@ -287,12 +287,6 @@ fn number() -> String {
 /// A raw backend's path.
 fn path(registry: &str, what: &str) -> String {
     format!("/{registry}/{what}/{}", number())
-}
-
-/// The requests that changed something at a sample registry, by their ids.
-async fn changes(registry: SocketAddr) -> Vec<String> {
-    let (_, list) = plain::get(registry, loadtest::backend::changes::PATH).await.unwrap();
-    String::from_utf8(list.to_vec()).unwrap().lines().map(str::to_owned).collect()
 }
 
 fn is_success(got: &Got) -> bool {
