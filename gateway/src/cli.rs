@@ -1,8 +1,10 @@
 //! The command line.
 
 use crate::config::Config;
-use crate::journal_cli;
-use crate::keys::NodeKeys;
+use crate::journal::storage::Disk;
+use crate::journal_cli::{self, CliError};
+use crate::keys::{NodeKeys, SealKeys};
+use crate::shipper::resend;
 use crate::{console, discover, seal_key_cli, serve, tls};
 use clap::{CommandFactory, Parser, Subcommand};
 use contract::settings::Problems;
@@ -136,11 +138,24 @@ pub fn run() -> ExitCode {
 fn look_into_journal(config: &Config, args: &journal_cli::Args) -> ExitCode {
     let places =
         journal_cli::Places { dir: config.journal.dir.clone(), ledger: serve::ledger_path(&config.journal.dir) };
-    match journal_cli::run(args, &places, &mut std::io::stdout().lock()) {
+    match journal_cli::run(args, &places, || shipped(config), &mut std::io::stdout().lock()) {
         Ok(journal_cli::Health::Sound) => ExitCode::SUCCESS,
         Ok(journal_cli::Health::Damaged) => ExitCode::FAILURE,
         Err(error) => failed(&error),
     }
+}
+
+/// What was shipped from here, and where to.
+fn shipped(config: &Config) -> Result<resend::Source, CliError> {
+    let key = serve::secret(&config.clickhouse.key_file).map_err(|error| CliError::Key(error.into()))?;
+    let keys = SealKeys::look(&Disk::storage(), &config.node.state_dir, &config.node.name)?;
+    Ok(resend::Source {
+        dir: config.journal.dir.clone(),
+        node: config.node.name.clone(),
+        tenant: config.node.tenant.text(),
+        clickhouse: serve::clickhouse(config, key),
+        hand_overs: keys.map(|seen| seen.history).unwrap_or_default(),
+    })
 }
 
 fn discovered(config: &Config, output: journal_cli::Output) -> ExitCode {

@@ -14,6 +14,13 @@ pub(crate) fn error(text: Arguments<'_>) {
     eprintln!("{text}");
 }
 
+/// Text to standard error as it is, for those who wait.
+pub(crate) fn progress(text: Arguments<'_>) {
+    eprint!("{text}");
+    // Half a line would stay in the buffer.
+    let _gone = std::io::stderr().flush();
+}
+
 /// Bytes to standard output.
 pub(crate) fn raw(bytes: &[u8]) {
     // A reader that has gone wants no more.

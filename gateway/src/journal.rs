@@ -339,6 +339,11 @@ impl Journal {
         Position::new(self.core.acked())
     }
 
+    /// The oldest frame that is kept.
+    pub fn oldest(&self) -> Position {
+        self.reader(Position::OLDEST).oldest()
+    }
+
     /// Bytes that the segments hold.
     pub fn used_bytes(&self) -> u64 {
         self.core.used_bytes()

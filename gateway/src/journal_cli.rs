@@ -1,7 +1,11 @@
-//! `gateway journal status|fsck|dump`: looks at a journal on disk, with or without a gateway running on it.
+//! `gateway journal status|fsck|dump|resend`: looks at a journal on disk, with or without a gateway running on it.
 //!
-//! Nothing is changed and no lock is taken. While a gateway writes, the end of the log may look torn; that is said.
+//! Nothing on the disk is changed and no lock is taken. While a gateway writes, the end of the log may look torn; that is said.
 //! What is shown of a record names no patient: pseudonyms and kinds only. Sealed identities stay out altogether.
+
+mod resend;
+
+pub use resend::{ResendArgs, resend};
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +20,8 @@ use serde_json::{Value, json};
 use crate::journal::ledger::LedgerError;
 use crate::journal::storage::{Disk, Storage};
 use crate::journal::{self, Frame, FrameKind, Item, OpenError, Position, ReadError, Recovery};
+use crate::keys::KeysError;
+use crate::shipper::resend::{ResendError, Source};
 use crate::shipper::{BookSeen, peek_book};
 
 /// Looks at the journal.
@@ -45,6 +51,8 @@ pub enum Action {
         #[arg(long, default_value_t = 1000)]
         limit: u64,
     },
+    /// Sends to ClickHouse again what it had and has lost, as far back as the journal goes
+    Resend(ResendArgs),
 }
 
 /// How to show it.
@@ -83,15 +91,29 @@ pub enum CliError {
     /// A segment could not be read.
     #[error("the journal cannot be read to its end")]
     Read(#[from] ReadError),
+    /// The key for ClickHouse cannot be read.
+    #[error("the key for ClickHouse")]
+    Key(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Which seal key follows which cannot be read.
+    #[error("the node's keys cannot be read")]
+    Keys(#[from] KeysError),
     /// The answer could not be written.
     #[error("the answer cannot be written")]
     Write(#[from] io::Error),
+    /// What was lost could not be sent again, or not all of it.
+    #[error("it was broken off; what was sent until then has arrived, and the same command goes on from there")]
+    Resend(#[from] ResendError),
 }
 
-/// Does what the arguments ask for, and writes the answer to `out`.
-pub fn run(args: &Args, places: &Places, out: &mut dyn Write) -> Result<Health, CliError> {
+/// Does what the arguments ask for, and writes the answer to `out`. `source` is asked for only if something is to be sent.
+pub fn run(
+    args: &Args,
+    places: &Places,
+    source: impl FnOnce() -> Result<Source, CliError>,
+    out: &mut dyn Write,
+) -> Result<Health, CliError> {
     let storage = Disk::storage();
-    match args.action {
+    match &args.action {
         Action::Status => {
             let recovery = journal::inspect(&storage, &places.dir)?;
             status(&recovery, peek_book(&storage, &places.ledger), args.output, out)
@@ -99,8 +121,9 @@ pub fn run(args: &Args, places: &Places, out: &mut dyn Write) -> Result<Health, 
         Action::Fsck => fsck(&storage, places, args.output, out),
         Action::Dump { from, limit } => {
             let from = from.map_or(Position::OLDEST, Position::new);
-            dump(&storage, &places.dir, from, limit, args.output, out)
+            dump(&storage, &places.dir, from, *limit, args.output, out)
         }
+        Action::Resend(which) => resend(which, args.output, &source()?, out),
     }
 }
 
@@ -448,7 +471,7 @@ mod tests {
 
     fn show(places: &Places, action: Action, output: Output) -> (Health, String) {
         let mut out = Vec::new();
-        let health = run(&Args { action, output }, places, &mut out).unwrap();
+        let health = run(&Args { action, output }, places, || unreachable!("nothing is sent"), &mut out).unwrap();
         (health, String::from_utf8(out).unwrap())
     }
 

@@ -177,7 +177,8 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     Ok(())
 }
 
-fn secret(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+/// A secret's file, without the line's end.
+pub fn secret(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(Zeroizing::new(Zeroizing::new(text).trim().to_owned()))
 }
@@ -201,6 +202,17 @@ fn open_journal(config: &Config, registry: &Registry) -> anyhow::Result<Journal>
     Ok(journal)
 }
 
+/// How ClickHouse is reached.
+pub fn clickhouse(config: &Config, key: Zeroizing<String>) -> shipper::ClickHouse {
+    let settings = &config.clickhouse;
+    shipper::ClickHouse {
+        url: settings.url.clone(),
+        database: settings.database.clone(),
+        user: settings.user.clone(),
+        key,
+    }
+}
+
 fn open_shipper(
     config: &Config,
     journal: &Journal,
@@ -211,12 +223,7 @@ fn open_shipper(
     let settings = shipper::Config {
         node: config.node.name.clone(),
         tenant: config.node.tenant.text(),
-        clickhouse: shipper::ClickHouse {
-            url: config.clickhouse.url.clone(),
-            database: config.clickhouse.database.clone(),
-            user: config.clickhouse.user.clone(),
-            key,
-        },
+        clickhouse: clickhouse(config, key),
         rows_max: config.clickhouse.batch_rows_max,
         wait: config.clickhouse.batch_wait,
         ledger_path: ledger_path(&config.journal.dir),

@@ -22,7 +22,8 @@
 //!    be needed to form the row when its outcome comes.
 //! 5. Data keys go before rows that are sealed under them, seals after the rows they cover, and the hand-over to a seal
 //!    key before the first seal by it.
-//! 6. If there are witnesses, the copies of a batch's seals are in their spool before the book says settled.
+//! 6. If there are witnesses, the copies of a batch's seals are in their spool before the book says settled. So is the note
+//!    from which the batch can be sent again, unless the disk does not take it ([`history`]).
 //! 7. Nothing is dropped. A batch that ClickHouse refuses stays and is tried again, with a loud log line and a metric.
 //!    Only a frame that cannot be decoded, or that the journal lost, gives no row; both are counted and logged.
 //!
@@ -44,7 +45,9 @@ mod batch;
 mod book;
 mod clickhouse;
 mod collect;
+mod history;
 mod metrics;
+pub mod resend;
 mod sink;
 mod worker;
 
@@ -54,7 +57,7 @@ pub(crate) mod tests;
 pub use metrics::Metrics;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +74,7 @@ use crate::keys::SealKeys;
 use crate::witness::Spool;
 use book::Book;
 pub(crate) use book::{BookSeen, peek_book};
+use history::History;
 use worker::{Parts, Step, Worker};
 
 /// What the shipper needs to know.
@@ -86,7 +90,7 @@ pub struct Config {
     pub rows_max: usize,
     /// How long a row may wait for company.
     pub wait: Duration,
-    /// The book's file; its directory must exist and stay with the journal.
+    /// The book's file; its directory, where the notes of what was shipped lie as well, must exist and stay with the journal.
     pub ledger_path: PathBuf,
     /// Where copies of seals go.
     pub witness: Option<Spool>,
@@ -195,6 +199,7 @@ impl Shipper {
             sink,
             seal_keys,
             witness: config.witness,
+            history: History::new(&storage, config.ledger_path.parent().unwrap_or(Path::new("."))),
             metrics,
             node: config.node,
             tenant: config.tenant,
@@ -311,7 +316,7 @@ pub mod measure {
         let mut collector = Collector::new(journal, node, tenant, Position::FIRST.sequence(), 0);
         let Ok(()) = collector.collect(rows_max, &metrics) else { return 0 };
         let end = collector.position();
-        let batch = Batch::new(node, &Mark::START, collector.take(), end, 1, key);
+        let batch = Batch::new(node, &Mark::START, collector.take(), end, 1, super::history::Signer::Key(key));
         batch.opened.access.rows + batch.opened.auth.rows
     }
 }

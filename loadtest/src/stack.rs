@@ -342,10 +342,19 @@ impl Stack {
 
     /// A client of ClickHouse that may only read.
     pub fn clickhouse(&self) -> anyhow::Result<clickhouse::Client> {
-        let key = std::fs::read_to_string(self.layout.reader_key()).context("the key of ClickHouse's reader")?;
+        self.clickhouse_as("reader", &self.layout.reader_key())
+    }
+
+    /// A client of ClickHouse that may change and delete: for tests of what such changes do.
+    pub fn clickhouse_administrator(&self) -> anyhow::Result<clickhouse::Client> {
+        self.clickhouse_as("auditor", &self.layout.administrator_key())
+    }
+
+    fn clickhouse_as(&self, user: &str, key: &Path) -> anyhow::Result<clickhouse::Client> {
+        let key = std::fs::read_to_string(key).with_context(|| format!("the key of ClickHouse's {user}"))?;
         Ok(clickhouse::Client::default()
             .with_url(self.clickhouse_url())
-            .with_user("reader")
+            .with_user(user)
             .with_password(key.trim())
             .with_database(files::DATABASE))
     }

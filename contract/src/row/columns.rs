@@ -293,8 +293,12 @@ impl SealRow {
     /// Signs a statement. The same statement gives the same row.
     pub fn new(statement: Statement, key: &SealKey) -> Self {
         let signature = key.sign(&statement);
+        Self::signed(statement, key.public(), signature)
+    }
+
+    /// A statement that was signed before, by this key.
+    pub fn signed(statement: Statement, key: [u8; 32], signature: [u8; 64]) -> Self {
         let Statement { node, stream, batch, first, last, root, leaves, previous, at } = statement;
-        let key = key.public();
         Self { node: node.into(), stream, batch, first, last, root, leaves, previous, ts: at, key, signature }
     }
 

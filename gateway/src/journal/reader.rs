@@ -81,6 +81,11 @@ impl Reader {
         Position::new(self.next)
     }
 
+    /// The oldest frame that is kept.
+    pub fn oldest(&self) -> Position {
+        Position::new(self.source.oldest().unwrap_or(u64::MAX))
+    }
+
     /// The next frame or gap; `None` when all that is durable was read. Reads from the disk: not for an async thread
     /// that others need.
     #[expect(clippy::should_implement_trait, reason = "`None` is not the end: more may come")]

@@ -202,9 +202,10 @@ impl Proxy {
             Broken { again: another, ..Broken::backend(&error) }
         })?;
         // Its body may have been long in coming, and a server in being found. What changes something is asked for here.
-        let result = match self.keep_watch(context) {
-            true => self.pass(session, context, &mut backend).await,
-            false => Err(Broken::not_allowed(context)),
+        let result = if self.keep_watch(context) {
+            self.pass(session, context, &mut backend).await
+        } else {
+            Err(Broken::not_allowed(context))
         };
         self.parts.upstreams.release(backend, server).await;
         result

@@ -3,10 +3,11 @@
 use contract::Micros;
 use contract::id::NodeName;
 use contract::row::{Numbered, Packed, SealRow};
-use contract::seal::{Digits, Root, SealCopy, SealKey, Stream, statement};
+use contract::seal::{Digits, Root, SealCopy, Stream, statement};
 
 use super::book::{Mark, Opened, Portion, Progress};
 use super::collect::Rows;
+use super::history::{Past, Signer};
 use super::sink::{Load, Question};
 
 /// What is sent one after the other, in this order: keys before rows under them, seals after the rows they cover.
@@ -28,10 +29,10 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Numbers the rows from the mark on and seals them. `end` is the frame that the batch stops before.
-    pub(super) fn new(node: &NodeName, mark: &Mark, mut rows: Rows, end: u64, at: Micros, key: &SealKey) -> Self {
+    pub(super) fn new(node: &NodeName, mark: &Mark, mut rows: Rows, end: u64, at: Micros, signer: Signer<'_>) -> Self {
         let mut seals = Vec::new();
-        let access = seal(node, Stream::Access, &mark.access, &mut rows.access, at, key, &mut seals);
-        let auth = seal(node, Stream::Auth, &mark.auth, &mut rows.auth, at, key, &mut seals);
+        let access = seal(node, Stream::Access, &mark.access, &mut rows.access, at, signer, &mut seals);
+        let auth = seal(node, Stream::Auth, &mark.auth, &mut rows.auth, at, signer, &mut seals);
         Self { rows, opened: Opened { end, at, access, auth }, seals, mark: *mark }
     }
 
@@ -55,6 +56,11 @@ impl Batch {
     /// Copies of the seals for a witness, a line each.
     pub(super) fn copies(&self) -> Vec<u8> {
         self.seals.iter().filter_map(|seal| seal.copy().line()).flatten().collect()
+    }
+
+    /// What is noted of it.
+    pub(super) fn past(&self) -> Past {
+        Past::new(self.mark, self.opened, &self.seals)
     }
 
     /// What to ask before a part is sent again. Keys are sent without asking: each has its id, and the table keeps one.
@@ -137,7 +143,7 @@ fn seal<R: Numbered>(
     progress: &Progress,
     rows: &mut Packed<R>,
     at: Micros,
-    key: &SealKey,
+    signer: Signer<'_>,
     seals: &mut Vec<SealRow>,
 ) -> Portion {
     let mut root = Root::default();
@@ -153,6 +159,6 @@ fn seal<R: Numbered>(
     }
     let statement = statement(node, stream, progress.batch, progress.seq, root, progress.previous, at);
     portion.chain = statement.chain();
-    seals.push(SealRow::new(statement, key));
+    seals.push(signer.seal(statement));
     portion
 }

@@ -74,8 +74,13 @@ pub(super) struct Collector {
 impl Collector {
     /// Begins at `resume`; the rows of frames from `skip_below` on are wanted.
     pub(super) fn new(journal: &Journal, node: &NodeName, tenant: &Text, resume: u64, skip_below: u64) -> Self {
+        Self::over(journal.reader(Position::new(resume)), node, tenant, skip_below)
+    }
+
+    /// The same, over a reader that stands where the first frame that matters is.
+    pub(super) fn over(reader: Reader, node: &NodeName, tenant: &Text, skip_below: u64) -> Self {
         Self {
-            reader: journal.reader(Position::new(resume)),
+            reader,
             fold: Fold::new(node, tenant),
             skip_below,
             gaps: Vec::new(),

@@ -21,6 +21,19 @@ pub(super) enum Load<'a> {
     HandOvers(&'a Packed<SealKeyRow>),
 }
 
+impl Load<'_> {
+    /// How many rows.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Keys(rows) => rows.len(),
+            Self::Access(rows) => rows.len(),
+            Self::Auth(rows) => rows.len(),
+            Self::Seal(_) => 1,
+            Self::HandOvers(rows) => rows.len(),
+        }
+    }
+}
+
 /// What to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Question {

@@ -4,6 +4,7 @@
 pub(crate) mod database;
 pub(crate) mod frames;
 mod model;
+mod resend;
 pub(crate) mod rig;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use contract::id::NodeName;
 use contract::record::{AuthEventKind, OutcomeKind};
 
 use super::book::{Book, Mark, peek_book};
+use super::history::History;
 use super::metrics::Metrics;
 use super::sink::SinkError;
 use super::worker::{Failure, Parts, Step, Worker};
@@ -98,6 +100,7 @@ fn worker(
         sink: Fake::new(database, sim),
         seal_keys,
         witness: Some(spool(sim)?),
+        history: History::new(&sim.storage(), Path::new(DIR)),
         metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
         node: node(),
         tenant: tenant.into(),

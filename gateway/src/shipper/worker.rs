@@ -14,6 +14,7 @@ use contract::{Micros, Text};
 use super::batch::{self, Batch, Part};
 use super::book::{Book, Mark, Opened};
 use super::collect::Collector;
+use super::history::{History, Signer};
 use super::metrics::{FailureKind, Metrics};
 use super::sink::{Load, Sink, SinkError};
 use crate::journal::ledger::LedgerError;
@@ -28,6 +29,7 @@ pub(super) struct Parts<S> {
     pub(super) sink: S,
     pub(super) seal_keys: SealKeys,
     pub(super) witness: Option<Spool>,
+    pub(super) history: History,
     pub(super) metrics: Metrics,
     pub(super) node: NodeName,
     pub(super) tenant: Text,
@@ -192,7 +194,7 @@ impl<S: Sink> Worker<S> {
             return Ok(false);
         }
         let rows = self.collector.take();
-        let batch = Batch::new(&self.parts.node, &mark, rows, end, now, self.parts.seal_keys.current());
+        let batch = Batch::new(&self.parts.node, &mark, rows, end, now, Signer::Key(self.parts.seal_keys.current()));
         self.flight = Some(Flight::new(batch, resume, false));
         Ok(true)
     }
@@ -210,8 +212,14 @@ impl<S: Sink> Worker<S> {
         let same_counts = rows.access.len() as u64 == opened.access.rows && rows.auth.len() as u64 == opened.auth.rows;
         if same_counts {
             let rows = self.collector.take();
-            let batch =
-                Batch::new(&self.parts.node, &mark, rows, opened.end, opened.at, self.parts.seal_keys.current());
+            let batch = Batch::new(
+                &self.parts.node,
+                &mark,
+                rows,
+                opened.end,
+                opened.at,
+                Signer::Key(self.parts.seal_keys.current()),
+            );
             if batch.opened == opened {
                 self.flight = Some(Flight::new(batch, resume, true));
                 return Ok(());
@@ -234,7 +242,8 @@ impl<S: Sink> Worker<S> {
         );
         let rows = self.collector.take();
         let mark = batch::given_up(&mark, &opened);
-        let batch = Batch::new(&self.parts.node, &mark, rows, opened.end, now, self.parts.seal_keys.current());
+        let batch =
+            Batch::new(&self.parts.node, &mark, rows, opened.end, now, Signer::Key(self.parts.seal_keys.current()));
         // Numbered anew: from here on this is the open batch.
         if let Err(error) = self.parts.book.open_batch(mark, batch.opened) {
             self.collector.put_back(batch.rows);
@@ -287,6 +296,8 @@ impl<S: Sink> Worker<S> {
         if let Some(spool) = &self.parts.witness {
             spool.append(&flight.batch.copies())?;
         }
+        // Nothing waits for it: shipping is what gives a full disk its room back.
+        self.parts.history.note(&flight.batch.past(), self.parts.journal.oldest().sequence());
         self.parts.book.settle(flight.batch.settled(flight.resume))?;
         for stream in [Stream::Access, Stream::Auth] {
             self.parts.metrics.count_rows(stream, flight.batch.opened.of(stream).rows);

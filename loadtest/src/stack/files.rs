@@ -98,6 +98,11 @@ impl Layout {
         self.dir.join("secrets/clickhouse-reader.password")
     }
 
+    /// The password of the auditor at ClickHouse, who may do anything with the tables.
+    pub fn administrator_key(&self) -> PathBuf {
+        self.dir.join("secrets/clickhouse-auditor.password")
+    }
+
     /// What is kept of the accounts made: passwords and secrets of demo users.
     pub fn credentials(&self) -> PathBuf {
         self.dir.join("secrets/demo-users.json")

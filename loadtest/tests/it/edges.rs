@@ -47,7 +47,7 @@ const GATEWAY: Rules = Rules {
         ("recorder", &["clock", "journal", "keys", "task"]),
         ("witness", &["clock", "config", "journal", "task", "tls"]),
         ("shipper", &["clock", "journal", "keys", "task", "witness"]),
-        ("journal_cli", &["clock", "config", "journal", "shipper"]),
+        ("journal_cli", &["clock", "config", "console", "journal", "keys", "shipper"]),
         ("seal_key_cli", &["config", "keys"]),
         // What is looked for where nothing is said.
         ("discover", &["disclosure", "patient", "route"]),

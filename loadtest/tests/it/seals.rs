@@ -12,14 +12,17 @@ use std::collections::BTreeSet;
 
 const DEVICE: &str = "mottagning";
 
-/// What a command of the gateway's says.
+/// What a command of the gateway's says, if it succeeds.
 async fn gateway(place: &Place, arguments: &[&str]) -> Value {
+    serde_json::from_str(&said(place, arguments).await.unwrap()).unwrap()
+}
+
+async fn said(place: &Place, arguments: &[&str]) -> Result<String, process::ProcessError> {
     let settings = place.dir().join("gateway.toml");
     let mut all: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     all.extend(["--config".to_owned(), settings.to_str().unwrap().to_owned()]);
     all.extend(["--output".to_owned(), "json".to_owned()]);
-    let said = process::output(&place.stack.settings().programs.gateway, &all, LIMIT).await.unwrap();
-    serde_json::from_str(&said).unwrap()
+    process::output(&place.stack.settings().programs.gateway, &all, LIMIT).await
 }
 
 async fn read(place: &Place, session: &Session) {
@@ -85,5 +88,62 @@ async fn keys_follow_each_other_and_the_witness_has_every_seal() {
     let keys: BTreeSet<String> =
         text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["key"].to_string()).collect();
     assert_eq!(keys.len(), 4, "each key has sealed something");
+    place.stack.stop().await;
+}
+
+/// What is in ClickHouse of the gateway's: how much of each table, and what.
+async fn held(place: &Place) -> Vec<Value> {
+    let mut all = Vec::new();
+    for table in ["access_log", "auth_event", "access_seal", "data_key", "seal_key"] {
+        let sql = format!(
+            "SELECT '{table}' AS in, count() AS n, toString(sum(cityHash64(tuple(*)))) AS what FROM {table} FINAL WHERE node != 'auditor'"
+        );
+        all.extend(place.rows(&sql).await);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_clickhouse_has_lost_is_sent_again_while_the_gateway_runs() {
+    let mut place = Place::start().await;
+    let session = place.stack.log_in(&ANNA, &place.stack.device(DEVICE).unwrap()).await.unwrap();
+    for _ in 0..3 {
+        read(&place, &session).await;
+        place.drained().await;
+    }
+    gateway(&place, &["seal-key", "rotate"]).await;
+    place.stack.restart(Component::Gateway).await.unwrap();
+    read(&place, &session).await;
+    place.drained().await;
+    let was = held(&place).await;
+    let check = ["journal", "resend", "--check"];
+    let looked = gateway(&place, &check).await;
+    let batches = looked["batches"].as_u64().unwrap();
+    assert!(batches >= 4, "{looked}");
+    assert_eq!(looked["absent"], 0, "{looked}");
+
+    // Some of it, then all there is.
+    let administrator = place.stack.clickhouse_administrator().unwrap().with_setting("mutations_sync", "2");
+    let tables = ["access_log", "auth_event", "access_seal", "data_key", "seal_key"];
+    for (which, tables) in [("seq % 2 = 0", &tables[..1]), ("batch = 1", &tables[2..3]), ("1", &tables[..])] {
+        for table in tables {
+            let sql = format!("ALTER TABLE {table} DELETE WHERE node != 'auditor' AND {which}");
+            administrator.query(&sql).execute().await.unwrap();
+        }
+        let error = said(&place, &check).await.unwrap_err();
+        assert!(matches!(error, process::ProcessError::Failed { .. }), "{error}");
+        let resent = gateway(&place, &["journal", "resend"]).await;
+        assert_eq!((&resent["batches"], &resent["lost"]), (&batches.into(), &Value::Array(Vec::new())), "{resent}");
+        assert_eq!(resent["sent"], resent["absent"], "{resent}");
+        // Of a batch that holds nothing but a data key nothing can be absent.
+        let all = (&was[0]["n"], &was[2]["n"]);
+        assert!(which != "1" || all == (&resent["access_rows"], &resent["seals"]), "{resent}, {was:?}");
+        assert_eq!(held(&place).await, was, "{resent}");
+        assert_eq!(place.auditor(&["verify"]).await["intact"], true);
+        assert_eq!(gateway(&place, &check).await["absent"], 0);
+    }
+    // And of another time nothing is asked for.
+    let never = gateway(&place, &["journal", "resend", "--until", "2026-01-01"]).await;
+    assert_eq!((&never["batches"], never["noted_from"].is_null()), (&0.into(), false), "{never}");
     place.stack.stop().await;
 }

@@ -166,6 +166,28 @@ impl Database {
 }
 
 impl Database {
+    /// Loses each row of which that is said, by its place among all. Says how many.
+    pub(super) fn lose(&self, mut which: impl FnMut(u64) -> bool) -> usize {
+        let mut tables = self.0.lock();
+        let mut number = 0;
+        let mut stays = || {
+            number += 1;
+            !which(number)
+        };
+        let count = |tables: &Tables| tables.access.len() + tables.auth.len() + tables.seals.len();
+        let before = count(&tables);
+        tables.access.retain(|_| stays());
+        tables.auth.retain(|_| stays());
+        tables.seals.retain(|_| stays());
+        let lost = before - count(&tables);
+        if lost > 0 {
+            // Of keys and hand-overs nobody asks: they come with the rest.
+            tables.keys.clear();
+            tables.hand_overs.clear();
+        }
+        lost
+    }
+
     /// From the first key on, each key hands over once to the next, at the seal where it says; and each seal is by the key
     /// that held for it.
     pub(super) fn check_keys(&self, first: [u8; 32]) {
@@ -235,7 +257,7 @@ impl Tables {
                 };
                 let there: BTreeSet<u64> = there;
                 assert!((seal.first..=seal.last).all(|seq| there.contains(&seq)), "a seal came before its rows");
-                let known = self.hand_overs.iter().any(|row| row.new_key == seal.key);
+                let known = self.hand_overs.iter().any(|row| row.new_key == seal.key || row.old_key == seal.key);
                 assert!(known || self.seals.iter().all(|other| other.key == seal.key), "a seal came before its key");
             }
         }

@@ -8,10 +8,11 @@ use contract::Micros;
 
 use super::super::backoff;
 use super::super::book::Book;
+use super::super::history::History;
 use super::super::metrics::Metrics;
 use super::super::worker::{Parts, Step, Worker};
 use super::database::{Database, Fake};
-use super::{BOOK, STATE, TENANT, Trouble, node};
+use super::{BOOK, DIR, STATE, TENANT, Trouble, node};
 use crate::journal::sim::SimStorage;
 use crate::journal::storage::Storage;
 use crate::journal::{self, State};
@@ -52,6 +53,7 @@ impl Rig {
             sink: Fake::new(database, sim),
             seal_keys: SealKeys::open(storage, Path::new(STATE), &node())?,
             witness: None,
+            history: History::new(storage, Path::new(DIR)),
             metrics: metrics.clone(),
             node: node(),
             tenant: TENANT.into(),

@@ -1,0 +1,92 @@
+//! `gateway journal resend`: sends again what ClickHouse has lost.
+
+use std::io::{IsTerminal as _, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contract::Micros;
+use serde_json::json;
+
+use super::{CliError, Health, Output, time_text};
+use crate::console;
+use crate::journal::storage::{Disk, Storage};
+use crate::shipper::resend::{self, Range, Resent, Source};
+
+/// Which batches.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ResendArgs {
+    /// Only what was sealed from this time on: a date (2026-11-01) or RFC 3339 (2026-11-01T12:00:00Z) [default: all]
+    #[arg(long, value_parser = time)]
+    pub since: Option<Micros>,
+    /// Only what was sealed before this time [default: all]
+    #[arg(long, value_parser = time)]
+    pub until: Option<Micros>,
+    /// Send nothing, say what is absent; exit code 1 if something is
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Asks ClickHouse for what was shipped, and sends again what is absent.
+pub fn resend(args: &ResendArgs, output: Output, source: &Source, out: &mut dyn Write) -> Result<Health, CliError> {
+    let storage: Arc<dyn Storage> = Disk::storage();
+    let range =
+        Range { from: args.since.unwrap_or(Micros::MIN), to: args.until.unwrap_or(Micros::MAX), look_only: args.check };
+    let resent = resend::again(&storage, source, range, progress())?;
+    if output == Output::Json {
+        writeln!(out, "{}", json!(resent))?;
+    } else {
+        table(&resent, args.check, out)?;
+    }
+    let well = resent.lost_count() == 0 && (resent.absent == 0 || !args.check);
+    Ok(if well { Health::Sound } else { Health::Damaged })
+}
+
+/// What takes longer than two seconds shows how far it is: on a terminal in one line, else in a line now and then.
+fn progress() -> impl FnMut(u64, u64) {
+    let terminal = std::io::stderr().is_terminal();
+    let (pause, end) = if terminal { (Duration::from_millis(200), "\r") } else { (Duration::from_secs(10), "\n") };
+    let begun = Instant::now();
+    let mut said: Option<Instant> = None;
+    move |done, all| {
+        let last = done == all && said.is_some() && terminal;
+        if begun.elapsed() > Duration::from_secs(2) && (last || said.is_none_or(|said| said.elapsed() > pause)) {
+            console::progress(format_args!("{done} of {all} batches asked for{}", if last { "\n" } else { end }));
+            said = Some(Instant::now());
+        }
+    }
+}
+
+fn table(resent: &Resent, look_only: bool, out: &mut dyn Write) -> Result<(), CliError> {
+    let mut line = |name: &str, value: &dyn std::fmt::Display| writeln!(out, "{name:<28}{value}");
+    match resent.noted_from {
+        Some(at) => line("batches noted since", &time_text(at))?,
+        None => line("batches noted", &"none: this node has shipped nothing yet, or an earlier version has")?,
+    }
+    line("batches asked for", &resent.batches)?;
+    line("with something absent", &resent.absent)?;
+    line(if look_only { "can be sent again" } else { "sent again" }, &resent.sent)?;
+    line("  rows of access_log", &resent.access_rows)?;
+    line("  rows of auth_event", &resent.auth_rows)?;
+    line("  seals", &resent.seals)?;
+    line("cannot be sent again", &resent.lost_count())?;
+    for lost in &resent.lost {
+        let number = |batch: Option<u64>| batch.map_or_else(|| "-".to_owned(), |batch| batch.to_string());
+        let numbers = (number(lost.access_batch), number(lost.auth_batch));
+        writeln!(out, "  {}  batch {} of access_log, {} of auth_event", time_text(lost.at), numbers.0, numbers.1)?;
+    }
+    if resent.lost_count() > 0 {
+        writeln!(
+            out,
+            "The journal has their frames no more: put back a copy of ClickHouse, or of the journal's directory."
+        )?;
+    }
+    Ok(())
+}
+
+fn time(text: &str) -> Result<Micros, String> {
+    use time::format_description::well_known::Rfc3339;
+    let whole = if text.len() == "2026-11-01".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    let at = time::OffsetDateTime::parse(&whole, &Rfc3339)
+        .map_err(|_| "is neither a date (2026-11-01) nor a time (2026-11-01T12:00:00Z)".to_owned())?;
+    Micros::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| "is out of range".to_owned())
+}
