@@ -53,7 +53,7 @@ const BEYOND_MAX: u64 = 10_000;
 #[derive(Debug, Clone, clap::Args)]
 pub struct VerifyArgs {
     /// Only what was sealed from this time on: a date (2026-11-01) or RFC 3339 (2026-11-01T12:00:00Z) [default: all].
-    #[arg(long, value_parser = since)]
+    #[arg(long, value_parser = contract::instant::parse)]
     since: Option<Micros>,
     /// A file of seals that a witness has kept (a gateway's `[witness]`): names seals that are gone or were replaced. Several
     /// are allowed.
@@ -349,12 +349,4 @@ fn so_many(outlines: &[Outline]) -> usize {
 fn bar() -> ProgressBar {
     let style = "{bar:40} {human_pos} of {human_len} rows, {per_sec}, {eta} left";
     ProgressBar::new(0).with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-fn since(text: &str) -> Result<Micros, String> {
-    use time::format_description::well_known::Rfc3339;
-    let whole = if text.len() == "2026-11-01".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    let at = time::OffsetDateTime::parse(&whole, &Rfc3339)
-        .map_err(|_| "is neither a date (2026-11-01) nor a time (2026-11-01T12:00:00Z)".to_owned())?;
-    Micros::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| "is out of range".to_owned())
 }

@@ -8,6 +8,7 @@
 pub mod directory;
 pub mod id;
 pub mod identity;
+pub mod instant;
 pub mod pseudonym;
 pub mod record;
 pub mod row;

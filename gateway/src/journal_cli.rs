@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
 use contract::identity::IdentityKind;
+use contract::instant;
 use contract::record::{AuthEvent, Disclosure, Intent, Marker, Outcome, PatientEntry};
 use contract::wire::{Wire, WireError};
 use serde_json::{Value, json};
@@ -401,7 +402,7 @@ impl Record {
                 let asked = &intent.asked;
                 let patients: Vec<Value> = intent.patients.iter().map(show_patient).collect();
                 json!({
-                    "at": time_text(asked.at), "request": asked.request.to_string(), "registry": asked.registry.as_ref(),
+                    "at": instant::text(asked.at), "request": asked.request.to_string(), "registry": asked.registry.as_ref(),
                     "route": asked.route.as_ref(), "method": asked.method.as_ref(),
                     "activity": asked.activity.as_str(), "decision": asked.decision.as_str(),
                     "reason": asked.reason.as_str(), "account": intent.actor.account.to_string(),
@@ -410,32 +411,26 @@ impl Record {
                 })
             }
             Self::Disclosure(disclosure) => json!({
-                "at": time_text(disclosure.at), "request": disclosure.request.to_string(), "status": disclosure.status,
+                "at": instant::text(disclosure.at), "request": disclosure.request.to_string(), "status": disclosure.status,
                 "bytes": disclosure.bytes, "key": disclosure.key.to_string(),
                 "patients": disclosure.patients.iter().map(show_patient).collect::<Vec<_>>(),
             }),
             Self::Outcome(outcome) => json!({
-                "at": time_text(outcome.at), "request": outcome.request.to_string(), "status": outcome.status,
+                "at": instant::text(outcome.at), "request": outcome.request.to_string(), "status": outcome.status,
                 "bytes": outcome.bytes, "duration_us": outcome.duration_us, "outcome": outcome.kind.as_str(),
             }),
             Self::AuthEvent(event) => json!({
-                "at": time_text(event.at), "id": event.id.to_string(), "event": event.kind.as_str(),
+                "at": instant::text(event.at), "id": event.id.to_string(), "event": event.kind.as_str(),
                 "reason": event.reason.as_str(), "account": event.account.to_string(), "by": event.by.to_string(),
                 "device": event.device.to_string(), "method": event.auth_method.as_str(), "count": event.count,
             }),
-            Self::Marker(Marker::Started { at }) => json!({ "at": time_text(*at), "marker": "started" }),
+            Self::Marker(Marker::Started { at }) => json!({ "at": instant::text(*at), "marker": "started" }),
             Self::Marker(Marker::DataKey { at, key }) => {
-                json!({ "at": time_text(*at), "marker": "data_key", "key": key.id.to_string() })
+                json!({ "at": instant::text(*at), "marker": "data_key", "key": key.id.to_string() })
             }
-            Self::Marker(Marker::Stopped { at }) => json!({ "at": time_text(*at), "marker": "stopped" }),
+            Self::Marker(Marker::Stopped { at }) => json!({ "at": instant::text(*at), "marker": "stopped" }),
         }
     }
-}
-
-fn time_text(at: contract::Micros) -> String {
-    let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1000).ok();
-    let text = time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok());
-    text.unwrap_or_else(|| at.to_string())
 }
 
 fn show_patient(patient: &PatientEntry) -> Value {

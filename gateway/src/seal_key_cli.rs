@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use clap::{Subcommand, ValueEnum};
-use contract::Micros;
+use contract::instant;
 use contract::seal::{SignedHandOver, key_id};
 use serde_json::json;
 
@@ -96,7 +96,7 @@ fn show(node: &Node, seen: &Seen, output: Output, out: &mut dyn Write) -> Result
     }
     for SignedHandOver { said, .. } in &seen.history {
         let (old, new) = (key_id(&said.old), key_id(&said.new));
-        let (access, auth, at) = (said.access.batch, said.auth.batch, time_text(said.at));
+        let (access, auth, at) = (said.access.batch, said.auth.batch, instant::text(said.at));
         writeln!(
             out,
             "# {at}: {old} handed over to {new}, from batch {access} of access_log and {auth} of auth_event on"
@@ -105,12 +105,6 @@ fn show(node: &Node, seen: &Seen, output: Output, out: &mut dyn Write) -> Result
     writeln!(out, "# For auditor.toml: the first key. From it `auditor verify` follows the hand-overs to the others.")?;
     writeln!(out, "[[seal_key]]\nnode = \"{}\"\nkey = \"{root}\"", node.name)?;
     Ok(())
-}
-
-fn time_text(at: Micros) -> String {
-    let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1000).ok();
-    let text = time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok());
-    text.unwrap_or_else(|| at.to_string())
 }
 
 #[cfg(test)]

@@ -15,8 +15,6 @@ use contract::id::{AccountId, HsaId, RegistryName};
 use contract::record::{AuthEventKind, Reason, Right};
 use serde_json::json;
 use std::path::PathBuf;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
 #[derive(Debug, Subcommand)]
@@ -95,10 +93,10 @@ pub(super) struct Grant {
     #[arg(long)]
     unit: Vec<HsaId>,
     /// From when, RFC 3339 [default: now].
-    #[arg(long, value_parser = moment)]
+    #[arg(long, value_parser = contract::instant::parse)]
     from: Option<Micros>,
     /// Until when, RFC 3339.
-    #[arg(long, value_parser = moment)]
+    #[arg(long, value_parser = contract::instant::parse)]
     to: Option<Micros>,
     /// Take the grant back.
     #[arg(long, conflicts_with_all = ["right", "unit", "from", "to"])]
@@ -173,11 +171,6 @@ fn words(text: &str) -> Result<String, String> {
 }
 
 const WORDS_MAX: usize = 200;
-
-fn moment(text: &str) -> Result<Micros, String> {
-    let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("{error}; write 2026-12-31T23:59:59Z"))?;
-    Micros::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| "out of range".to_owned())
-}
 
 pub(super) async fn run(
     command: AccountCommand,

@@ -4,10 +4,10 @@ use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contract::Micros;
+use contract::{Micros, instant};
 use serde_json::json;
 
-use super::{CliError, Health, Output, time_text};
+use super::{CliError, Health, Output};
 use crate::console;
 use crate::journal::storage::{Disk, Storage};
 use crate::shipper::resend::{self, Range, Resent, Source};
@@ -16,10 +16,10 @@ use crate::shipper::resend::{self, Range, Resent, Source};
 #[derive(Debug, Clone, clap::Args)]
 pub struct ResendArgs {
     /// Only what was sealed from this time on: a date (2026-11-01) or RFC 3339 (2026-11-01T12:00:00Z) [default: all]
-    #[arg(long, value_parser = time)]
+    #[arg(long, value_parser = instant::parse)]
     pub since: Option<Micros>,
     /// Only what was sealed before this time [default: all]
-    #[arg(long, value_parser = time)]
+    #[arg(long, value_parser = instant::parse)]
     pub until: Option<Micros>,
     /// Send nothing, say what is absent; exit code 1 if something is
     #[arg(long)]
@@ -59,7 +59,7 @@ fn progress() -> impl FnMut(u64, u64) {
 fn table(resent: &Resent, look_only: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let mut line = |name: &str, value: &dyn std::fmt::Display| writeln!(out, "{name:<28}{value}");
     match resent.noted_from {
-        Some(at) => line("batches noted since", &time_text(at))?,
+        Some(at) => line("batches noted since", &instant::text(at))?,
         None => line("batches noted", &"none: this node has shipped nothing yet, or an earlier version has")?,
     }
     line("batches asked for", &resent.batches)?;
@@ -72,7 +72,7 @@ fn table(resent: &Resent, look_only: bool, out: &mut dyn Write) -> Result<(), Cl
     for lost in &resent.lost {
         let number = |batch: Option<u64>| batch.map_or_else(|| "-".to_owned(), |batch| batch.to_string());
         let numbers = (number(lost.access_batch), number(lost.auth_batch));
-        writeln!(out, "  {}  batch {} of access_log, {} of auth_event", time_text(lost.at), numbers.0, numbers.1)?;
+        writeln!(out, "  {}  batch {} of access_log, {} of auth_event", instant::text(lost.at), numbers.0, numbers.1)?;
     }
     if resent.lost_count() > 0 {
         writeln!(
@@ -81,12 +81,4 @@ fn table(resent: &Resent, look_only: bool, out: &mut dyn Write) -> Result<(), Cl
         )?;
     }
     Ok(())
-}
-
-fn time(text: &str) -> Result<Micros, String> {
-    use time::format_description::well_known::Rfc3339;
-    let whole = if text.len() == "2026-11-01".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    let at = time::OffsetDateTime::parse(&whole, &Rfc3339)
-        .map_err(|_| "is neither a date (2026-11-01) nor a time (2026-11-01T12:00:00Z)".to_owned())?;
-    Micros::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|_| "is out of range".to_owned())
 }
