@@ -2,71 +2,25 @@
 //!
 //! The [`Walker`] knows the syntax, and a [`Guide`] knows what is looked for: it says of each key whether anything may
 //! stand beneath it. What it does not want is skipped: strings are closed there, brackets fit, and the literals between
-//! are not read. Of what it wants, keys and values are kept up to [`KEPT_BYTES_MAX`] if a piece ends in them.
+//! are not read. Of what it wants, keys and values are kept up to [`kept::BYTES_MAX`] if a piece ends in them.
 //!
 //! As in requests, several documents in a row are all looked into.
 
 mod bytes;
+mod guide;
+mod kept;
 mod skip;
+
+pub(super) use guide::{Guide, Scalar, TICK};
 
 use super::{Fault, Hit};
 use bytes::Ended;
+use kept::Kept;
 use skip::Skip;
 use smallvec::SmallVec;
-use zeroize::{Zeroize, Zeroizing};
 
 /// The deepest nesting that is followed.
 pub(super) const DEPTH_MAX: usize = 128;
-/// The longest key or value that is read, in bytes as it stands, without its quotes. A longer key is none of those
-/// looked for.
-pub(super) const KEPT_BYTES_MAX: usize = 256;
-
-/// What is looked for.
-pub(super) trait Guide {
-    /// What is known of a place.
-    type Node: Copy + std::fmt::Debug;
-
-    /// A document begins at this offset.
-    fn document(&mut self, at: u64) -> Self::Node;
-    /// What stands beneath a key, without escapes, of the object that was entered last; `None`: nothing.
-    fn key(&self, node: Self::Node, key: &[u8]) -> Option<Self::Node>;
-    /// Whether a text or number at this place is to be read.
-    fn wants(&self, node: Self::Node) -> bool;
-    /// Whether something may stand within an object or array at this place.
-    fn enters(&self, node: Self::Node) -> bool;
-    /// A value that [`Guide::wants`].
-    fn scalar(&mut self, node: Self::Node, scalar: Scalar<'_>, hits: &mut Vec<Hit>);
-    /// An object begins at this offset.
-    fn enter_object(&mut self, node: Self::Node, at: u64);
-    fn leave_object(&mut self, node: Self::Node, hits: &mut Vec<Hit>);
-    fn enter_array(&mut self, node: Self::Node);
-    fn leave_array(&mut self, node: Self::Node);
-    /// A value begins in the array that was entered last.
-    fn element(&mut self, node: Self::Node, at: u64) -> Self::Node;
-    /// A value has ended in the array that was entered last.
-    fn element_ended(&mut self);
-    /// A document has ended before this offset.
-    fn ended(&mut self, at: u64, hits: &mut Vec<Hit>);
-    /// So many bytes have been read: called at each multiple of [`TICK`].
-    fn tick(&mut self, read: u64, hits: &mut Vec<Hit>);
-    /// The first byte that must not leave yet, if all of so many bytes have been looked at.
-    fn settled(&self, read: u64) -> u64;
-}
-
-/// At which offsets a guide's [`Guide::tick`] is called, whatever the pieces.
-pub(super) const TICK: u64 = 8 * 1024;
-
-/// A value that is no object or array.
-#[derive(Clone, Copy)]
-pub(super) enum Scalar<'b> {
-    Text(&'b [u8]),
-    Number(&'b [u8]),
-    Truth,
-    Null,
-    /// With an escape that is none, or longer than is read.
-    Unreadable,
-}
-
 /// The walk through a text of JSON.
 #[derive(Debug)]
 pub(super) struct Walker<G: Guide> {
@@ -118,18 +72,6 @@ enum At {
     InSkip,
 }
 
-/// A key or value of which only a part has come.
-struct Kept {
-    bytes: Zeroizing<Vec<u8>>,
-    long: bool,
-}
-
-impl std::fmt::Debug for Kept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("len", &self.bytes.len()).field("long", &self.long).finish()
-    }
-}
-
 impl<G: Guide> Walker<G> {
     /// `separator`: what may stand between documents beside white space.
     pub(super) fn new(guide: G, separator: Option<u8>) -> Self {
@@ -139,7 +81,7 @@ impl<G: Guide> Walker<G> {
             stack: SmallVec::new(),
             node: None,
             escape: false,
-            kept: Kept { bytes: Zeroizing::new(Vec::new()), long: false },
+            kept: Kept::default(),
             skip: Skip::default(),
             value: 0,
             read: 0,
@@ -167,7 +109,7 @@ impl<G: Guide> Walker<G> {
             piece = rest;
         }
         let open = match self.at {
-            At::InText(true) | At::InNumber(true) if !self.kept.long => self.value,
+            At::InText(true) | At::InNumber(true) if !self.kept.is_too_long() => self.value,
             _ => self.read,
         };
         self.settled = self.settled.max(self.guide.settled(self.read).min(open));
@@ -256,7 +198,7 @@ impl<G: Guide> Walker<G> {
             let end = match (rest.get(key.value), wanted) {
                 (Some(b'"'), None) => bytes::closing(rest, key.value + 1),
                 (Some(b'"'), Some(node)) => bytes::plain_text(rest, key.value + 1).map(|text| {
-                    let is_short = text.len() <= KEPT_BYTES_MAX;
+                    let is_short = text.len() <= kept::BYTES_MAX;
                     self.guide.scalar(node, if is_short { Scalar::Text(text) } else { Scalar::Unreadable }, hits);
                     key.value + text.len() + 2
                 }),
@@ -399,7 +341,7 @@ impl<G: Guide> Walker<G> {
             }
             return len;
         }
-        if kept && !self.kept.long {
+        if kept && !self.kept.is_too_long() {
             let text = self.kept.join(part);
             if let (Some(text), Some(node)) = (text, self.node) {
                 let guide = &mut self.guide;
@@ -420,9 +362,9 @@ impl<G: Guide> Walker<G> {
 
     /// Keeps a part of a value; the guide hears of it once it is too long.
     fn keep(&mut self, part: &[u8], hits: &mut Vec<Hit>) {
-        let before = self.kept.long;
+        let before = self.kept.is_too_long();
         self.kept.keep(part);
-        if self.kept.long
+        if self.kept.is_too_long()
             && !before
             && let Some(node) = self.node
         {
@@ -438,7 +380,7 @@ impl<G: Guide> Walker<G> {
         }
         let is_word = self.at == At::InWord;
         let wanted = self.node.filter(|node| self.guide.wants(*node));
-        let long = self.kept.long;
+        let long = self.kept.is_too_long();
         let Some(whole) = self.kept.join(part) else {
             if is_word {
                 return Err(Fault::Syntax);
@@ -491,35 +433,5 @@ impl<G: Guide> Walker<G> {
                 At::After
             }
         };
-    }
-}
-
-impl Kept {
-    fn clear(&mut self) {
-        if !self.bytes.is_empty() {
-            self.bytes.zeroize();
-        }
-        self.long = false;
-    }
-
-    fn keep(&mut self, part: &[u8]) {
-        if self.long || self.bytes.len() + part.len() > KEPT_BYTES_MAX {
-            self.long = true;
-            self.bytes.zeroize();
-            return;
-        }
-        // Never grows later, so that no copy stays behind.
-        let len = self.bytes.len();
-        self.bytes.reserve(KEPT_BYTES_MAX.saturating_sub(len));
-        self.bytes.extend_from_slice(part);
-    }
-
-    /// The whole with its last part; `None` if it is too long.
-    fn join<'a>(&'a mut self, part: &'a [u8]) -> Option<&'a [u8]> {
-        if self.bytes.is_empty() && !self.long {
-            return (part.len() <= KEPT_BYTES_MAX).then_some(part);
-        }
-        self.keep(part);
-        (!self.long).then_some(self.bytes.as_slice())
     }
 }
