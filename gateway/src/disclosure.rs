@@ -48,6 +48,9 @@ pub enum Unscannable {
     /// It names more patients than one answer may.
     #[error("more patients than one answer may name")]
     TooMany,
+    /// It is a part of an answer, which was not asked for.
+    #[error("a part of an answer")]
+    Part,
 }
 
 impl From<scan::Fault> for Unscannable {
@@ -79,8 +82,17 @@ impl<E: Into<Self>> From<decode::Stop<E>> for Unscannable {
 
 impl Unscannable {
     /// All causes.
-    pub const ALL: [Self; 8] =
-        [Self::Type, Self::Coding, Self::Broken, Self::Bomb, Self::Json, Self::Binary, Self::Frames, Self::TooMany];
+    pub const ALL: [Self; 9] = [
+        Self::Type,
+        Self::Coding,
+        Self::Broken,
+        Self::Bomb,
+        Self::Json,
+        Self::Binary,
+        Self::Frames,
+        Self::TooMany,
+        Self::Part,
+    ];
 
     /// The cause's name, in metrics and logs.
     pub const fn as_str(self) -> &'static str {
@@ -93,6 +105,7 @@ impl Unscannable {
             Self::Binary => "binary",
             Self::Frames => "frames",
             Self::TooMany => "too_many",
+            Self::Part => "part",
         }
     }
 }

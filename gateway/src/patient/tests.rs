@@ -147,6 +147,19 @@ fn whichever_part_of_a_text_is_taken_for_the_number() {
     }
     assert_eq!(query(&format!("{A}%252f{B}")), (vec![A.to_owned()], vec![Reason::PatientForm]));
     assert_eq!(query(&format!("Practitioner/{A}")), problem(Reason::PatientAbsent));
+    assert_eq!(query("Encounter/7"), problem(Reason::PatientAbsent));
+    for one in
+        ["Anna / ", "Anna/", "/patients/", "https://r.example/journal/", "personnummer/", "2024/01/02 ", "Encounter/"]
+    {
+        assert_eq!(query(&format!("{one}{A}")), found(&[A]), "{one}");
+    }
+    assert_eq!(query(&format!("<a href='/p'>{A}</a>")), found(&[A]));
+    // What has strokes and is no reference may be anything.
+    for nobody in
+        ["Anna / Bo", "https://r.example/journal/", "2024/01/02", "/patients/17", "Patient/", "Patient/Anna B"]
+    {
+        assert_eq!(query(nobody), problem(Reason::PatientForm), "{nobody}");
+    }
     assert_eq!(query(&format!("{A}^^^%26urn:oid:1.2.752.129.2.1.3.1%26ISO")), found(&[A]));
 }
 

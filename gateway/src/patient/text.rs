@@ -84,12 +84,14 @@ fn one<'t>(whole: &str, value: &'t str, named: Option<&'t str>, reading: Reading
         Err(error) => error,
     };
     let path = value.split(['?', '#']).next().unwrap_or(value);
-    if path.contains('/') {
-        references(path, reading, say);
-        return numbers(value.get(path.len()..).unwrap_or_default(), reading, say);
-    }
-    numbers(value, reading, say);
-    if value.split([':', '^']).any(|part| parse_with(part, reading.year, reading.series).is_ok()) {
+    let understood = if path.contains('/') {
+        let refers = references(path, reading, say);
+        numbers(value.get(path.len()..).unwrap_or_default(), reading, say) || refers
+    } else {
+        numbers(value, reading, say);
+        value.split([':', '^']).any(|part| parse_with(part, reading.year, reading.series).is_ok())
+    };
+    if understood {
         return;
     }
     if named.is_none_or(is_identity_system) {
@@ -107,33 +109,53 @@ pub(super) fn term(bytes: &[u8], out: &mut Extraction) {
     out.add_term(&text);
 }
 
-/// Tells each identity that stands in a text, whatever stands between them.
-fn numbers<'t>(text: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>)) {
+/// Tells each identity that stands in a text, whatever stands between them; and whether there was one.
+fn numbers<'t>(text: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>)) -> bool {
+    let mut found = false;
     for word in text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '+')) {
         if let Ok(id) = parse_with(word, reading.year, reading.series) {
+            found = true;
             say(Said::Patient(id));
         }
     }
+    found
 }
 
 /// Reads FHIR's reference: `Patient/id`, also absolute or with a version. One to a practitioner or a location names no
-/// patient, and so is no problem; what begins with an identity is no reference.
-fn references<'t>(path: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>)) {
-    let mut segments = path.split('/');
-    let first = segments.clone().next().unwrap_or_default();
-    if parse_with(first, reading.year, reading.series).is_ok() {
-        return numbers(path, reading, say);
-    }
-    while let Some(segment) = segments.next() {
-        if segment.eq_ignore_ascii_case("Patient")
-            && let Some(id) = segments.next()
-        {
-            say(match parse_with(id, reading.year, reading.series) {
-                Ok(id) => Said::Patient(id),
-                Err(error) => Said::Logical { id, reason: reason(error) },
-            });
+/// patient, and so is no problem. False if the path is no reference and names nobody: an address, a date, words with a
+/// stroke between them.
+fn references<'t>(path: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>)) -> bool {
+    let mut understood = false;
+    let mut before = "";
+    for segment in path.split('/') {
+        let named = std::mem::replace(&mut before, segment);
+        let is_id = is_logical(segment);
+        if is_id && OTHERS.iter().any(|other| named.eq_ignore_ascii_case(other)) {
+            understood = true;
+            continue;
         }
+        let found = numbers(segment, reading, say);
+        let of_patient = is_id && named.eq_ignore_ascii_case("Patient");
+        if of_patient && let Err(error) = parse_with(segment, reading.year, reading.series) {
+            say(Said::Logical { id: segment, reason: reason(error) });
+        }
+        understood |= found || of_patient || is_id && is_type(named);
     }
+    understood
+}
+
+/// Types of FHIR's whose ids may look like a patient's identity and are none.
+const OTHERS: [&str; 6] = ["Practitioner", "PractitionerRole", "Organization", "Location", "Device", "Group"];
+
+/// Whether it may name a type of FHIR's: `Encounter`.
+fn is_type(segment: &str) -> bool {
+    segment.starts_with(|c: char| c.is_ascii_uppercase()) && segment.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+/// Whether it may be an id of FHIR's.
+fn is_logical(segment: &str) -> bool {
+    (1..=64).contains(&segment.len())
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
 }
 
 /// Whether an identifier system names one of the series of patients' identities: `urn:oid:…` or the bare OID.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use contract::id::DataKeyId;
 use contract::identity::Series;
 use contract::record::{DISCLOSED_MAX, Disclosure, PatientEntry, Reason, Source};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use smallvec::SmallVec;
 
 /// The look into an answer on a marked route.
@@ -60,7 +60,9 @@ impl Proxy {
             reading,
         });
         let mut cause = None;
-        if status == StatusCode::SWITCHING_PROTOCOLS {
+        if is_part(status, headers) {
+            cause = Some(Unscannable::Part);
+        } else if status == StatusCode::SWITCHING_PROTOCOLS {
             look.inspector = Some(Inspector::of_socket(how, reading));
         } else if has_body {
             match Inspector::of_answer(how, headers, reading) {
@@ -71,6 +73,10 @@ impl Proxy {
         let mut hits = Vec::new();
         for value in how.headers.iter().flat_map(|name| headers.get_all(name)) {
             header_names(value.as_bytes(), reading, &mut hits);
+        }
+        let others = headers.iter().filter(|(name, _)| !how.headers.contains(name) && !OF_NOBODY.contains(name));
+        for (_, value) in others {
+            text_names(value.as_bytes(), reading, &mut hits);
         }
         self.record_hits(context, &mut look, &hits, cause).await?;
         context.look = Some(look);
@@ -118,9 +124,7 @@ impl Proxy {
         let Some(mut look) = context.look.take() else { return Ok(()) };
         let mut hits = Vec::new();
         for value in trailers.values() {
-            let mut scanner = Scanner::new(Form::Text, look.reading);
-            // Text has no faults.
-            let _none = scanner.push(value.as_bytes(), &mut hits).and_then(|()| scanner.finish(&mut hits));
+            text_names(value.as_bytes(), look.reading, &mut hits);
         }
         self.record_hits(context, &mut look, &hits, None).await?;
         context.look = Some(look);
@@ -134,14 +138,19 @@ impl Proxy {
         }
     }
 
-    /// Counts an answer that was to name patients and did not, or that was not to and did, once it has passed.
-    pub(super) fn end_look(&self, context: &mut Context) {
+    /// Counts an answer that was to name patients and did not, once it has passed.
+    pub(super) fn end_look(&self, context: &Context) {
+        if context.look.as_ref().is_some_and(|look| look.seen.is_empty()) {
+            self.parts.recorder.disclosed_none();
+        }
+    }
+
+    /// Counts an answer that was not to name patients and did, as far as it has passed: streams of events end by being
+    /// left.
+    pub(super) fn end_glance(&self, context: &mut Context) {
         if let (Some(glance), Some(finder)) = (context.glance.take(), &self.parts.finder) {
             let (route, patients) = glance.end(self.parts.sealer.pseudonyms());
             finder.count(route, patients);
-        }
-        if context.look.as_ref().is_some_and(|look| look.seen.is_empty()) {
-            self.parts.recorder.disclosed_none();
         }
     }
 
@@ -234,6 +243,28 @@ impl Proxy {
         }
         Ok(())
     }
+}
+
+/// Whether it is a part of an answer: one that may begin in the midst of an identity, or say only what has changed. None
+/// was asked for.
+fn is_part(status: StatusCode, headers: &HeaderMap) -> bool {
+    matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::IM_USED) || headers.contains_key(header::CONTENT_RANGE)
+}
+
+/// Headers that hold numbers and times, and never a patient's identity.
+const OF_NOBODY: [header::HeaderName; 6] =
+    [header::CONTENT_LENGTH, header::AGE, header::ETAG, header::DATE, header::LAST_MODIFIED, header::EXPIRES];
+/// No identity has fewer.
+const DIGITS_MIN: usize = 8;
+
+/// Whom any text names.
+fn text_names(text: &[u8], reading: Reading, hits: &mut Vec<Hit>) {
+    if text.iter().filter(|byte| byte.is_ascii_digit()).count() < DIGITS_MIN {
+        return;
+    }
+    let mut scanner = Scanner::new(Form::Text, reading);
+    // What is no text has been refused with the head.
+    let _none = scanner.push(text, hits).and_then(|()| scanner.finish(hits));
 }
 
 /// Whom a header's value names.

@@ -138,6 +138,8 @@ struct Progress {
     /// The answer's head, until the first of what follows may leave: so that what cannot be looked into is still answered
     /// in its place.
     head: Option<Box<ResponseHeader>>,
+    /// The answer has no body, by its status or because only its head was asked for.
+    bodiless: bool,
     /// The backend's answer has passed as a whole.
     answered: bool,
     /// The backend takes no more of the body. What it answered may still tell why.
@@ -165,6 +167,7 @@ impl Proxy {
             match self.attempt(session, context).await {
                 Ok(early) => {
                     self.end_look(context);
+                    self.end_glance(context);
                     context.end(clock::now(), OutcomeKind::Complete);
                     return if early { After::Linger } else { After::Next };
                 }
@@ -172,6 +175,7 @@ impl Proxy {
                 Err(broken) => break broken,
             }
         };
+        self.end_glance(context);
         if context.disclosing() {
             context.end(clock::now(), OutcomeKind::Aborted);
             return After::Close;
@@ -295,8 +299,16 @@ impl Proxy {
             _ => Sending::Over,
         };
         let pace = streams.then(|| Pace::new(self.parts.limits.body_timeout));
-        let mut progress =
-            Progress { sending, pace, listening: true, early: false, head: None, answered: false, deaf: None };
+        let mut progress = Progress {
+            sending,
+            pace,
+            listening: true,
+            early: false,
+            head: None,
+            bodiless: false,
+            answered: false,
+            deaf: None,
+        };
         if progress.sending == Sending::AwaitsLeave && backend.is_http2() {
             // Its leave cannot be heard: ours must do.
             give_leave(session, &mut progress).await?;
@@ -330,6 +342,15 @@ impl Proxy {
             Event::Piece(piece) => {
                 if !self.keep_watch(context) {
                     return Err(Broken::not_allowed(context));
+                }
+                if progress.bodiless && !piece.is_empty() {
+                    // Nobody looks into what must not be there (RFC 9110, 6.4.1).
+                    return Err(Broken::new(
+                        Reason::UpstreamUnavailable,
+                        StatusCode::BAD_GATEWAY,
+                        "a body where none may be",
+                        "backend",
+                    ));
                 }
                 let last = !backend.is_tunnel() && backend.has_ended().map_err(|error| Broken::backend(&error))?;
                 if context.look.is_none() {
@@ -466,6 +487,7 @@ impl Proxy {
         let prepared = forward::response(&mut head, &told);
         prepared.map_err(|error| Broken::backend(&error))?;
         let has_body = told.has_body && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        progress.bodiless = !has_body && !switches;
         self.begin_look(context, head.status, &head.headers, has_body).await?;
         if switches {
             context.status = head.status.as_u16();

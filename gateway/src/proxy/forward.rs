@@ -93,12 +93,19 @@ pub(super) fn request(
     Ok(upstream)
 }
 
+/// Other names by which a part of an answer, or what has changed of it, is asked for: Apache's for old clients, and delta
+/// encoding (RFC 3229).
+const PARTS: [&str; 2] = ["request-range", "a-im"];
+
 /// Asks for an answer that can be looked into: whole, in a coding that is known, with its messages as they are.
 fn to_be_looked_into(upstream: &mut RequestHeader, admitted: &Admitted) -> pingora::Result<()> {
     // A part of an answer may begin in the midst of an identity. And of what the client has kept, we would not know whom
     // it shows again.
     for name in [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE] {
         upstream.remove_header(&name);
+    }
+    for name in PARTS {
+        upstream.remove_header(name);
     }
     if admitted.websocket {
         upstream.remove_header(&header::SEC_WEBSOCKET_EXTENSIONS);
@@ -175,6 +182,8 @@ pub(super) fn response(upstream: &mut ResponseHeader, told: &Told) -> pingora::R
             upstream.append_header(header::SET_COOKIE, value)?;
         }
     }
+    // Whatever a server writes behind its status, the client gets the status' own words.
+    upstream.set_reason_phrase(None)?;
     upstream.insert_header(REQUEST_ID, request_id(told.request))?;
     upstream.insert_header(TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"))?;
     Ok(())
@@ -415,6 +424,10 @@ mod tests {
             (header::CONTENT_LENGTH, "5"),
             (header::ETAG, "\"1\""),
         ];
+        let mut spoken = ResponseHeader::build(200, None)?;
+        spoken.set_reason_phrase(Some("191212121212"))?;
+        response(&mut spoken, &told(true, false))?;
+        assert_eq!(spoken.get_reason_phrase(), Some("OK"));
         let head = answered(200, &list, &told(true, false))?;
         for name in [header::CONNECTION, hop, header::UPGRADE, header::PROXY_AUTHENTICATE] {
             assert!(!head.headers.contains_key(&name), "{name}");

@@ -80,6 +80,10 @@ struct Object {
     system: System,
     /// Why its `value`s are no identities, if they should be.
     reasons: SmallVec<[Reason; 3]>,
+    /// It stands where an identity should, and has to name one.
+    owes: bool,
+    /// A field in it, or beneath, was read.
+    read: bool,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -175,7 +179,10 @@ impl Paths {
     fn read(&mut self, node: Node, bytes: &[u8], hits: &mut Vec<Hit>) {
         let Ok(text) = std::str::from_utf8(bytes) else { return self.out.unread(Reason::PatientForm, hits) };
         let position = self.list.as_ref().map_or(0, |list| list.count.saturating_sub(1));
-        let object = self.objects.last_mut();
+        let mut object = self.objects.last_mut();
+        if let Some(object) = &mut object {
+            object.read = true;
+        }
         let mut reasons = object.filter(|_| node.role == Role::Value).map(|object| &mut object.reasons);
         identities(text, self.reading, &mut |said| match (said, &mut reasons) {
             (Said::Patient(id), _) => {
@@ -250,17 +257,26 @@ impl Guide for Paths {
         }
         match scalar {
             Scalar::Text(bytes) | Scalar::Number(bytes) => self.read(node, bytes, hits),
-            Scalar::Truth | Scalar::Unreadable => self.out.unread(Reason::PatientForm, hits),
+            Scalar::Truth | Scalar::Unreadable => {
+                self.objects.last_mut().into_iter().for_each(|object| object.read = true);
+                self.out.unread(Reason::PatientForm, hits);
+            }
             Scalar::Null => {}
         }
     }
 
-    fn enter_object(&mut self, _: Node, _: u64) {
-        self.objects.push(Object::default());
+    fn enter_object(&mut self, node: Node, _: u64) {
+        self.objects.push(Object { owes: self.ends(node), ..Object::default() });
     }
 
     fn leave_object(&mut self, _: Node, hits: &mut Vec<Hit>) {
         let Some(object) = self.objects.pop() else { return };
+        if object.read {
+            self.objects.last_mut().into_iter().for_each(|outer| outer.read = true);
+        } else if object.owes {
+            // It says whom it means in fields of its own.
+            self.out.unread(Reason::PatientForm, hits);
+        }
         if object.system != System::Other {
             for reason in object.reasons {
                 self.out.unread(reason, hits);

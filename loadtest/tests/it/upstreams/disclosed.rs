@@ -79,6 +79,14 @@ fn script(visit: &mut Visit, heard: &Heard) -> Then {
     }
     match what {
         "header" => visit.say(answer(&format!("application/json\r\nX-Patient-Id: {}", number(5)), "{}")),
+        "moved" => visit.say(format!(
+            "HTTP/1.1 302 {}\r\nLocation: /patients/{}\r\nContent-Disposition: inline; filename=\"{}.txt\"\r\n\
+             Content-Length: 0\r\n\r\n",
+            number(1),
+            number(2),
+            number(3)
+        )),
+        "part" => visit.say("HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nhej"),
         "list" => visit.say(answer("application/json", list(&[3, 4, 3, 5]))),
         "nobody" => visit.say(answer("application/json", list(&[]))),
         "wrong" => visit.say(answer("application/json", r#"{"list":[{"id":"191212121213"},{"id":"P-17"}]}"#)),
@@ -200,6 +208,7 @@ async fn whom_an_answer_names_is_on_record_once_with_the_place_and_what_was_sear
         let ask = async |what: &str| -> Got {
             let request = bench.builder("GET", &format!("{}?name=Prov", way("marked", what)));
             let request = request.header("accept-encoding", "gzip, compress, br;q=0.5").header("range", "bytes=0-3");
+            let request = request.header("request-range", "bytes=0-3").header("a-im", "feed");
             let request = request.header("if-none-match", "\"1\"").body(loadtest::client::empty()).unwrap();
             let got = bench.ask("localhost", protocol, request).await;
             assert!(got.status == 200 && got.whole, "{what}: {got:?}");
@@ -237,14 +246,24 @@ async fn whom_an_answer_names_is_on_record_once_with_the_place_and_what_was_sear
             ["patient_check_digit", "patient_form"],
             "what is no identity is no patient, and not nothing"
         );
+        // Whoever a head names, in whatever header, has a row; and the words behind a status are our own.
+        let moved = bench.ask("localhost", protocol, bench.request("GET", &way("marked", "moved"))).await;
+        assert_eq!(moved.status, 302, "{moved:?}");
+        let mut named = patients(&rows(&bench, moved.id(), 2).await);
+        named.sort_unstable();
+        assert_eq!(named, [Some(2), Some(3)]);
+        let part = bench.ask("localhost", protocol, bench.request("GET", &way("marked", "part"))).await;
+        assert_eq!((part.status, part.is_problem()), (502, true), "{part:?}");
+        assert_eq!(rows(&bench, part.id(), 1).await[0]["reason"], "unscannable");
         // A head tells as much as an answer.
         let head = bench.ask("localhost", protocol, bench.request("HEAD", &way("marked", "header"))).await;
         assert_eq!(patients(&rows(&bench, head.id(), 1).await), [Some(5)]);
     }
     for heard in backend.heard("list") {
-        let told = ["range", "if-none-match", "accept-encoding"].map(|name| heard.header(name).map(str::to_owned));
-        assert_eq!(told[..2], [None, None], "the whole is asked for");
-        let codings = told[2].clone().unwrap();
+        let told = ["range", "if-none-match", "request-range", "a-im", "accept-encoding"];
+        let told = told.map(|name| heard.header(name).map(str::to_owned));
+        assert!(told[..4].iter().all(Option::is_none), "the whole is asked for: {told:?}");
+        let codings = told[4].clone().unwrap();
         assert!(codings.contains("gzip") && codings.contains("br") && !codings.contains("compress"), "{codings}");
     }
 }
@@ -331,13 +350,20 @@ async fn an_answer_with_more_patients_than_it_may_have_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn routes_that_should_be_marked_are_discovered() {
-    let (_backend, mut bench) = start().await;
+    let (backend, mut bench) = start().await;
     bench.place.edit("gateway.toml", |settings| set(settings, "discover", "enabled", true));
     bench.place.stack.restart(Component::Gateway).await.unwrap();
     for what in ["list", "page", "coded", "nobody"] {
         let got = bench.ask("localhost", Protocol::Http1, bench.request("GET", &path("list", what))).await;
         assert_eq!(got.status, 200, "{got:?}");
     }
+    // An answer that is left before its end counts as well.
+    let mut connection = bench.open("localhost", Protocol::Http1).await;
+    let response = connection.send(bench.request("GET", &path("list", "pieces")), LIMIT).await.unwrap();
+    let mut body = response.into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    drop((body, connection));
+    backend.signal();
     // The patient's own page names the patient of its path, and nobody else.
     let known = format!("/api/patients/{}", number(0));
     assert_eq!(bench.ask("localhost", Protocol::Http1, bench.request("GET", &known)).await.status, 200);
@@ -348,12 +374,13 @@ async fn routes_that_should_be_marked_are_discovered() {
             Command::new(program).args(["discover", "--output", "json", "--config"]).arg(&config).output().unwrap();
         let told: Value = serde_json::from_slice(&told.stdout).map_err(|error| error.to_string())?;
         match told["routes"].as_array().map(Vec::as_slice) {
-            Some([one]) if one["answers"] == 4 => Ok(one.clone()),
+            Some([one]) if one["answers"] == 5 => Ok(one.clone()),
             _ => Err(told.to_string()),
         }
     })
     .await;
-    assert_eq!((&found["disclosing"], &found["patients"]), (&json!(3), &json!(5)), "{found}");
+    assert_eq!((&found["disclosing"], &found["patients"]), (&json!(4), &found["patients"]), "{found}");
+    assert!(found["patients"].as_u64() >= Some(6), "{found}");
     let line = found["config"].as_str().unwrap();
     assert_eq!(line, r#"patients = [{ in = "path", name = "patient" }, { in = "response" }]"#);
     let shown = Command::new(program).args(["discover", "--config"]).arg(&config).output().unwrap();

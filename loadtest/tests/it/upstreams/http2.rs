@@ -20,6 +20,7 @@ use loadtest::stack::ports::free_port;
 use loadtest::stack::process::Keeper;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -309,6 +310,66 @@ async fn a_registry_that_is_killed_gets_no_change_twice() {
             let got = bench.ask(HOST, protocol, bench.posts(&path)).await;
             assert!(is_success(&got), "{protocol:?}: after a kill at rest: {got:?}");
             assert_eq!(changes(address).await, [got.id()], "{protocol:?}");
+        }
+    }
+}
+
+/// An HTTP/2 server that says this status, and a body behind it whatever the status says of that. A thread for each
+/// connection, which ends with it.
+fn says_a_body_behind(index: u8, body: &'static [u8]) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            std::thread::spawn(move || -> std::io::Result<()> {
+                let frame = |kind: u8, flags: u8, id: [u8; 4], payload: &[u8]| {
+                    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+                    [&length[1..], &[kind, flags], &id, payload].concat()
+                };
+                stream.read_exact(&mut [0; 24])?;
+                stream.write_all(&frame(4, 0, [0; 4], &[]))?;
+                loop {
+                    let mut head = [0; 9];
+                    stream.read_exact(&mut head)?;
+                    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                    stream.read_exact(&mut vec![0; usize::try_from(length).unwrap()])?;
+                    let id = [head[5], head[6], head[7], head[8]];
+                    if head[3] == 1 {
+                        // `:status`, from HPACK's static table; the stream goes on.
+                        stream.write_all(&frame(1, 4, id, &[0x80 | index]))?;
+                        stream.write_all(&frame(0, 1, id, body))?;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_where_none_may_be_does_not_pass() {
+    const BODY: &[u8] = b"19121212-1212";
+    let named = [("empty", 9), ("unchanged", 11), ("plain", 8)];
+    let behind = named.map(|(name, index)| Behind::raw(name, &[says_a_body_behind(index, BODY)]).with(HTTP2));
+    let bench = Bench::start(behind.into()).await;
+    for (protocol, (name, _)) in BOTH.into_iter().flat_map(|protocol| named.map(|named| (protocol, named))) {
+        for way in ["", "marked/"] {
+            let at = format!("/{name}/{way}any/{}", number());
+            let got = bench.ask("localhost", protocol, bench.request("GET", &at)).await;
+            if name == "plain" {
+                // What this server says is understood, and of no known type.
+                let right =
+                    if way.is_empty() { got.status == 200 && got.body == BODY } else { !got.body.ends_with(BODY) };
+                assert!(right, "{at} over {protocol:?}: {got:?}");
+                continue;
+            }
+            // Its head has left, or waited for what follows.
+            let outcome = if way.is_empty() { "aborted" } else { "failed" };
+            assert!(
+                if way.is_empty() { got.body.is_empty() } else { got.is_problem() },
+                "{at} over {protocol:?}: {got:?}"
+            );
+            assert_eq!(bench.only_row(got.id()).await["outcome"], outcome, "{at}");
         }
     }
 }

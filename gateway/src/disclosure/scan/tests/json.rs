@@ -61,7 +61,15 @@ fn identifiers_and_references_are_read() {
     assert_eq!(json(&["identifier.value"], twice), problem(Reason::PatientForm));
     assert_eq!(json(&["subject"], r#"{"subject": {"reference": "Patient/191212121212"}}"#), found(&[A]));
     assert_eq!(json(&["subject"], r#"{"subject": {"identifier": {"value": "191212121212"}}}"#), found(&[A]));
-    assert_eq!(json(&["subject"], r#"{"subject": {"display": "191212121212"}}"#), found(&[]));
+    for unread in [r#"{"display": "191212121212"}"#, r#"{"nr": "191212121212"}"#, r#"{"a": {"value": 1}}"#, "{}"] {
+        assert_eq!(
+            json(&["subject"], &format!(r#"{{"subject": {unread}}}"#)),
+            problem(Reason::PatientForm),
+            "{unread}"
+        );
+    }
+    assert_eq!(json(&["subject"], r#"{"subject": [null, {"identifier": [{"value": "191212121212"}]}]}"#), found(&[A]));
+    assert_eq!(json(&["subject", "subject.nr"], r#"{"subject": {"nr": "191212121212"}}"#), found(&[A]));
     assert_eq!(json(&["subject"], r#"{"subject": {"reference": "Practitioner/7"}}"#), found(&[]));
 }
 
