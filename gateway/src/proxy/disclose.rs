@@ -4,7 +4,7 @@ use super::Proxy;
 use super::context::{Context, Stage};
 use super::exchange::Broken;
 use crate::clock;
-use crate::disclosure::scan::{Form, Hit, Scanner};
+use crate::disclosure::scan::{Hit, Scanner};
 use crate::disclosure::{Inspector, Ready, Seen, Unscannable};
 use crate::discover::Glance;
 use crate::patient::{self, Reading, Said};
@@ -118,8 +118,8 @@ impl Proxy {
         let Some(mut look) = context.look.take() else { return Ok(()) };
         let mut hits = Vec::new();
         for value in trailers.values() {
-            let mut scanner = Scanner::new(Form::Text, look.reading);
-            // Text has no faults.
+            let mut scanner = Scanner::of_characters(look.reading);
+            // It has no faults.
             let _none = scanner.push(value.as_bytes(), &mut hits).and_then(|()| scanner.finish(&mut hits));
         }
         self.record_hits(context, &mut look, &hits, None).await?;
