@@ -17,7 +17,7 @@ pub mod scan;
 mod seen;
 pub mod websocket;
 
-pub use form::is_text;
+pub use form::{is_json, is_text};
 pub use inspector::{Inspector, Ready};
 pub use seen::{Seen, TooMany};
 
