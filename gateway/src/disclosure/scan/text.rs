@@ -144,8 +144,8 @@ impl Scan {
                 return if run.len() > RUN_MAX { end } else { run.start };
             }
             (from, at) = (end, end + RUN_MIN);
-            let least = if text.get(run.end) == Some(&b'-') { YEAR } else { RUN_MIN };
-            if (least..=RUN_MAX).contains(&run.len()) {
+            let shortest = if text.get(run.end) == Some(&b'-') { YEAR } else { RUN_MIN };
+            if (shortest..=RUN_MAX).contains(&run.len()) {
                 match (Candidate { text, start: run.start, end: run.end, last, reading: self.reading }).decide() {
                     Verdict::Patient(id) => self.out.patient(id, self.out.count(), hits),
                     Verdict::Nobody => {}

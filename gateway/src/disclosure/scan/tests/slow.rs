@@ -143,10 +143,9 @@ fn passed(text: &[u8], date_end: usize) -> (usize, bool) {
 
 /// `-01-01` and no digit.
 fn month_and_day(text: &[u8], at: usize) -> bool {
-    text.get(at..at + 6).is_some_and(|text| {
-        let [a, b, c, d, e, f] = text else { return false };
-        [*a, *d] == *b"--" && digits(&[*b, *c, *e, *f])
-    }) && !near(text, Some(at + 6), u8::is_ascii_digit)
+    text.get(at..at + 6)
+        .is_some_and(|text| text[0] == b'-' && digits(&text[1..3]) && text[3] == b'-' && digits(&text[4..]))
+        && !near(text, Some(at + 6), u8::is_ascii_digit)
 }
 
 fn hex(bytes: &[u8]) -> bool {
