@@ -17,15 +17,16 @@ pub mod scan;
 mod seen;
 pub mod websocket;
 
-pub use form::is_text;
+pub use form::{is_json, is_text};
 pub use inspector::{Inspector, Ready};
 pub use seen::{Seen, TooMany};
 
 /// Why an answer cannot be looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unscannable {
-    /// Its content type is of no text that is known here, or its characters are not told as ASCII's are.
-    #[error("the content type is none that can be looked into")]
+    /// Its content type is of no text that is known here, or its characters are not told as ASCII's are; or its bytes
+    /// show that, whatever the type.
+    #[error("the content is none that can be looked into")]
     Type,
     /// It is coded in a way that is not known here.
     #[error("the content coding is not known")]
@@ -54,8 +55,8 @@ pub enum Unscannable {
 }
 
 impl From<scan::Fault> for Unscannable {
-    fn from(_: scan::Fault) -> Self {
-        Self::Json
+    fn from(fault: scan::Fault) -> Self {
+        if fault == scan::Fault::Binary { Self::Type } else { Self::Json }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Discover mode: which routes disclose patients without being marked.
 //!
-//! Every text answer on a route that is not marked is looked at as it passes, for personnummer and samordningsnummer that the
-//! request does not name. Nothing is held back and nobody is recorded: what is kept is how many, by route, in a file
+//! Every text answer on a route that is not marked, and every one that does not say what it is, is looked at as it passes,
+//! for personnummer and samordningsnummer that the request does not name. Nothing is held back and nobody is recorded: what is kept is how many, by route, in a file
 //! beside the node's keys. `gateway discover` shows it, with what the routes should say. When the mode is off, nothing of
 //! this runs.
 
@@ -29,6 +29,20 @@ pub struct Count {
     pub disclosing: u64,
     /// How many patients, each once per answer.
     pub patients: u64,
+    /// Of the answers that disclosed patients, those that were FHIR's JSON.
+    #[serde(default)]
+    pub fhir: u64,
+}
+
+/// What was seen of one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glimpse {
+    /// Its bytes are a text's.
+    pub is_text: bool,
+    /// How many patients it disclosed.
+    pub patients: u64,
+    /// It is FHIR's JSON.
+    pub fhir: bool,
 }
 
 /// What was seen since a time, by the route's name.
@@ -80,8 +94,12 @@ impl Finder {
         Ok(Self { path, names, state: Mutex::new(State { seen, changed: true }) })
     }
 
-    /// An answer has passed that disclosed so many.
-    pub fn count(&self, route: RouteId, patients: u64) {
+    /// An answer has passed.
+    pub fn count(&self, route: RouteId, glimpse: Glimpse) {
+        let Glimpse { is_text, patients, fhir } = glimpse;
+        if !is_text && patients == 0 {
+            return;
+        }
         let Some(name) = self.names.get(route.index()) else { return };
         let mut state = self.state.lock();
         state.changed = true;
@@ -92,6 +110,7 @@ impl Finder {
             count.answers += 1;
             count.disclosing += u64::from(patients > 0);
             count.patients += patients;
+            count.fhir += u64::from(patients > 0 && fhir);
         }
     }
 

@@ -9,7 +9,8 @@ use http::{HeaderMap, header};
 pub(super) fn of(how: &InResponse, headers: &HeaderMap) -> Result<Form, Unscannable> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let Some(first) = types.next() else {
-        // Short answers of simple servers have none, and clients guess. Whatever they guess, it is text to them.
+        // Short answers of simple servers have none, and clients guess from the bytes. So does the scanner: what is no text
+        // whose digits it sees, it refuses.
         return Ok(Form::Text);
     };
     if types.next().is_some() {
@@ -17,11 +18,12 @@ pub(super) fn of(how: &InResponse, headers: &HeaderMap) -> Result<Form, Unscanna
     }
     let text = first.to_str().map_err(|_| Unscannable::Type)?.to_ascii_lowercase();
     let (essence, parameters) = text.split_once(';').unwrap_or((&text, ""));
-    if !reads_as_ascii(parameters) {
-        return Err(Unscannable::Type);
-    }
     let essence = essence.trim();
     let (kind, subtype) = essence.split_once('/').ok_or(Unscannable::Type)?;
+    // Of a list of types, clients take the first or the last; of other mistakes, nobody knows what they make.
+    if !is_token(kind) || !is_token(subtype) || parameters.contains(',') || !reads_as_ascii(parameters) {
+        return Err(Unscannable::Type);
+    }
     Ok(match (kind, subtype) {
         (_, "fhir+json" | "json+fhir") => json(how, true),
         (_, "ndjson" | "x-ndjson" | "jsonl" | "x-jsonlines" | "jsonlines" | "json-seq" | "fhir+ndjson") => lines(how),
@@ -36,10 +38,18 @@ pub(super) fn of(how: &InResponse, headers: &HeaderMap) -> Result<Form, Unscanna
     })
 }
 
-/// Whether an answer with these headers is text, and says so.
+/// Whether an answer with these headers is text, or may be: without a type, the bytes tell.
 pub fn is_text(headers: &HeaderMap) -> bool {
     let any = InResponse { json: [].into(), fhir: false, headers: Vec::new(), passes_unscanned: false };
-    headers.contains_key(header::CONTENT_TYPE) && of(&any, headers).is_ok()
+    of(&any, headers).is_ok()
+}
+
+/// Whether an answer with these headers says that it is JSON, and whether that it is FHIR's.
+pub fn is_json(headers: &HeaderMap) -> (bool, bool) {
+    let named = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let fhir = essence.ends_with("/fhir+json") || essence.ends_with("/json+fhir");
+    (fhir || essence.ends_with("/json") || essence.ends_with("+json"), fhir)
 }
 
 /// The form of a text message.
@@ -59,17 +69,25 @@ fn lines(how: &InResponse) -> Form {
     if how.json.is_empty() { Form::Text } else { Form::Lines(how.json.clone()) }
 }
 
-/// Whether digits have the bytes that they have in ASCII.
+/// Whether digits have the bytes that they have in ASCII. Each parameter that some client may take for the charset counts:
+/// with blanks around its name, and as RFC 2231 writes it (`charset*`).
 fn reads_as_ascii(parameters: &str) -> bool {
-    let mut charsets = parameters.split(';').filter_map(|parameter| parameter.trim().strip_prefix("charset="));
+    let parameters = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
+    let mut charsets = parameters.filter(|(name, _)| name.trim().starts_with("charset"));
     let known = |charset: &str| {
-        let charset = charset.trim_matches('"');
-        matches!(charset, "utf-8" | "utf8" | "us-ascii" | "ascii")
-            || charset.starts_with("iso-8859-")
-            || charset.starts_with("windows-125")
-            || charset == "latin1"
+        let charset = charset.trim().trim_matches('"');
+        let of_series = |series| charset.strip_prefix(series).is_some_and(|part: &str| part.parse::<u8>().is_ok());
+        matches!(charset, "utf-8" | "utf8" | "us-ascii" | "ascii" | "latin1")
+            || of_series("iso-8859-")
+            || of_series("windows-125")
     };
-    charsets.all(known)
+    charsets.all(|(_, charset)| known(charset))
+}
+
+/// Whether a text is RFC 9110's token.
+fn is_token(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_part)
 }
 
 #[cfg(test)]
@@ -108,7 +126,18 @@ mod tests {
             ("text/html; charset=iso-8859-1", "text", "text", "text"),
             ("application/xhtml+xml", "text", "text", "text"),
             ("text/csv", "text", "text", "text"),
+            ("text/html; charset=\"windows-1252\"; x=y", "text", "text", "text"),
             ("text/html; charset=utf-16le", "type", "type", "type"),
+            ("text/html; charset = utf-16", "type", "type", "type"),
+            ("text/html; charset*=us-ascii''utf-16", "type", "type", "type"),
+            ("text/html; charset=utf-8; charset=utf-7", "type", "type", "type"),
+            ("text/html; charset=iso-8859-1-ebcdic", "type", "type", "type"),
+            ("text/html; charset=ebcdic-cp-se", "type", "type", "type"),
+            ("text/html; charset=", "type", "type", "type"),
+            ("text/html charset=utf-16", "type", "type", "type"),
+            ("text/html, application/pdf", "type", "type", "type"),
+            ("text/html; x=y, application/pdf", "type", "type", "type"),
+            ("text/", "type", "type", "type"),
             ("application/pdf", "type", "type", "type"),
             ("multipart/mixed; boundary=x", "type", "type", "type"),
             ("image/png", "type", "type", "type"),
@@ -118,5 +147,6 @@ mod tests {
             assert_eq!(all, [by_default, with_paths, with_fhir], "{content_type}");
         }
         assert!(matches!(of(&plain, &HeaderMap::new()), Ok(Form::Text)));
+        assert!(is_text(&HeaderMap::new()), "its bytes tell");
     }
 }

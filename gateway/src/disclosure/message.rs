@@ -15,7 +15,7 @@ impl Message {
     /// One that begins.
     pub(super) fn new(form: &Form, reading: Reading) -> Self {
         let special = (*form != Form::Text).then(|| Scanner::new(form.clone(), reading));
-        Self { text: Scanner::new(Form::Text, reading), form: special }
+        Self { text: Scanner::of_characters(reading), form: special }
     }
 
     /// Looks at the next bytes.

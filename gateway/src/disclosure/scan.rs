@@ -6,11 +6,12 @@
 //! 3. Memory is bounded whatever the body, time is linear in it, and no bytes panic.
 //! 4. Bytes of a body that are kept are wiped. No fault and no `Debug` has any.
 //!
-//! It reads bytes that are UTF-8, Latin-1 or another encoding with ASCII's digits, not compressed. It does not hold
-//! back, record or count anybody: that is the caller's.
+//! It reads bytes that are UTF-8, Latin-1 or another encoding with ASCII's digits, not compressed; bytes of a text that
+//! show another are [`Fault::Binary`]. It does not hold back, record or count anybody: that is the caller's.
 
 mod events;
 mod fhir;
+mod guard;
 mod hold;
 mod json;
 mod paths;
@@ -21,6 +22,7 @@ use crate::patient::Reading;
 use crate::route::FieldPath;
 use contract::identity::PatientId;
 use contract::record::Reason;
+use guard::Guard;
 use recent::Hits;
 use std::sync::Arc;
 
@@ -73,6 +75,9 @@ pub enum Fault {
     /// The body ended in the middle.
     #[error("the body is cut off")]
     Cut,
+    /// Its bytes are not those of a text: another encoding (UTF-16), compressed, or not text at all.
+    #[error("the body is not text")]
+    Binary,
 }
 
 /// Looks at a body, piece after piece.
@@ -81,6 +86,8 @@ pub enum Fault {
 #[derive(Debug)]
 pub struct Scanner {
     inner: Inner,
+    /// Of text: JSON's syntax has no room for other bytes between its strings.
+    guard: Option<Guard>,
 }
 
 #[derive(Debug)]
@@ -94,6 +101,7 @@ enum Inner {
 impl Scanner {
     /// A scanner at a body's start.
     pub fn new(form: Form, reading: Reading) -> Self {
+        let guard = matches!(form, Form::Text | Form::Events(_)).then(Guard::default);
         let inner = match form {
             Form::Json(paths) => {
                 Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, false, reading), None)))
@@ -106,11 +114,42 @@ impl Scanner {
             Form::Events(form) => Inner::Events(Box::new(events::Events::new(*form, reading))),
             Form::Text => Inner::Text(Box::new(text::Scan::new(reading))),
         };
-        Self { inner }
+        Self { inner, guard }
+    }
+
+    /// A scanner of a text whose bytes are known to be characters, as those of a WebSocket's message and of a header. It
+    /// may have any control character, as protocols in WebSockets do, and has no faults.
+    pub fn of_characters(reading: Reading) -> Self {
+        Self { inner: Inner::Text(Box::new(text::Scan::new(reading))), guard: None }
     }
 
     /// Looks at the next bytes.
     pub fn push(&mut self, piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
+        if let Some(guard) = &mut self.guard {
+            guard.result()?;
+            if let Some(before) = guard.foreign(piece) {
+                guard.stop(self.inner.settled());
+                self.look(piece.get(..before).unwrap_or_default(), hits)?;
+                self.end(hits)?;
+                return Err(Fault::Binary);
+            }
+        }
+        self.look(piece, hits)
+    }
+
+    /// The body has ended.
+    pub fn finish(&mut self, hits: &mut Vec<Hit>) -> Result<(), Fault> {
+        self.guard.as_ref().map_or(Ok(()), Guard::result)?;
+        self.end(hits)
+    }
+
+    /// How many bytes from the body's start may leave once the hits so far are recorded. What follows may belong to
+    /// somebody who is not known yet. After [`Scanner::finish`]: all; after a fault: what was settled before it.
+    pub fn settled(&self) -> u64 {
+        self.guard.as_ref().and_then(Guard::broken).unwrap_or_else(|| self.inner.settled())
+    }
+
+    fn look(&mut self, piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
         match &mut self.inner {
             Inner::Text(text) => text.push(piece, hits),
             Inner::Json(walker) => return walker.push(piece, hits),
@@ -120,8 +159,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// The body has ended.
-    pub fn finish(&mut self, hits: &mut Vec<Hit>) -> Result<(), Fault> {
+    fn end(&mut self, hits: &mut Vec<Hit>) -> Result<(), Fault> {
         match &mut self.inner {
             Inner::Text(text) => text.finish(hits),
             Inner::Json(walker) => return walker.finish(hits),
@@ -133,15 +171,15 @@ impl Scanner {
         }
         Ok(())
     }
+}
 
-    /// How many bytes from the body's start may leave once the hits so far are recorded. What follows may belong to
-    /// somebody who is not known yet. After [`Scanner::finish`]: all; after a fault: what was settled before it.
-    pub fn settled(&self) -> u64 {
-        match &self.inner {
-            Inner::Text(text) => text.settled(),
-            Inner::Json(walker) => walker.settled(),
-            Inner::Fhir(walker) => walker.settled(),
-            Inner::Events(events) => events.settled(),
+impl Inner {
+    fn settled(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.settled(),
+            Self::Json(walker) => walker.settled(),
+            Self::Fhir(walker) => walker.settled(),
+            Self::Events(events) => events.settled(),
         }
     }
 }

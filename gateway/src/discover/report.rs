@@ -1,6 +1,6 @@
 //! What `gateway discover` shows.
 
-use super::Seen;
+use super::{Count, Seen};
 use crate::route::{Patients, Place, Route, Routes};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ pub(crate) fn show(seen: &Seen, routes: &Routes, as_json: bool) -> String {
             .map(|(route, count)| {
                 json!({
                     "route": route.name.as_str(), "path": route.template.text().as_ref(), "answers": count.answers,
-                    "disclosing": count.disclosing, "patients": count.patients, "config": line(route),
+                    "disclosing": count.disclosing, "patients": count.patients, "config": line(route, count),
                 })
             })
             .collect();
@@ -45,21 +45,22 @@ pub(crate) fn show(seen: &Seen, routes: &Routes, as_json: bool) -> String {
             count.disclosing,
             count.answers,
             count.patients,
-            line(route),
+            line(route, &count),
         );
     }
-    text.push_str("\nWith JSON, name the fields (`json = [\"…\"]`): other numbers may look like a personnummer.\n");
+    text.push_str("\nWith JSON that is not FHIR, name the fields (`json = [\"…\"]`): other numbers may look like a personnummer.\n");
     text
 }
 
 /// What the route should say of where patients stand.
-fn line(route: &Route) -> String {
+fn line(route: &Route, count: &Count) -> String {
     let places = match &route.patients {
         Patients::None => &[][..],
         Patients::Named { places, .. } => places,
     };
     let mut all: Vec<String> = places.iter().map(|place| of_request(place, route)).collect();
-    all.push("{ in = \"response\" }".to_owned());
+    let fhir = if count.fhir > 0 { ", fhir = true" } else { "" };
+    all.push(format!("{{ in = \"response\"{fhir} }}"));
     match all.as_slice() {
         [one] => format!("patient = {one}"),
         several => format!("patients = [{}]", several.join(", ")),

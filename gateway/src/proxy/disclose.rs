@@ -4,7 +4,7 @@ use super::Proxy;
 use super::context::{Context, Stage};
 use super::exchange::Broken;
 use crate::clock;
-use crate::disclosure::scan::{Form, Hit, Scanner};
+use crate::disclosure::scan::{Hit, Scanner};
 use crate::disclosure::{Inspector, Ready, Seen, Unscannable};
 use crate::discover::Glance;
 use crate::patient::{self, Reading, Said};
@@ -262,8 +262,8 @@ fn text_names(text: &[u8], reading: Reading, hits: &mut Vec<Hit>) {
     if text.iter().filter(|byte| byte.is_ascii_digit()).count() < DIGITS_MIN {
         return;
     }
-    let mut scanner = Scanner::new(Form::Text, reading);
-    // What is no text has been refused with the head.
+    let mut scanner = Scanner::of_characters(reading);
+    // It has no faults.
     let _none = scanner.push(text, hits).and_then(|()| scanner.finish(hits));
 }
 

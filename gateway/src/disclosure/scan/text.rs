@@ -1,24 +1,39 @@
 //! Text: identities that stand anywhere in it.
 //!
 //! # What is found
-//! A run of 12 digits, of 10 digits (where short forms are accepted), or of 8 or 6 digits and four more after a
-//! separator; for the regions' reserve numbers also 8 digits and four characters, the letters in upper case. What a
-//! separator is stands in [`separator`]. Date and check digit must hold, so of random numbers one in 140 passes with
-//! 10 digits, and one in 3000 with 12. Ten digits are a personnummer or a samordningsnummer, no reserve number.
+//! A run of 12 digits, of 10 digits (where short forms are accepted), or a date and four digits with a separator between;
+//! for the regions' reserve numbers also eight digits and four characters, the letters in upper case. The date has 8 or 6
+//! digits, or is written `1980-01-01`. Between date and number stand up to three separators, and white space before,
+//! between and after them: blanks, tabs, line breaks with an indentation, together 64 bytes at least. What a separator is
+//! stands in [`separator`]. Date and check digit must hold, so of random numbers one in 140 passes with 10 digits, and one
+//! in 3000 with 12. Ten digits are a personnummer or a samordningsnummer, no reserve number.
 //!
 //! # What is not
 //! - A part of a longer run of digits. Digits of an escape before it (`\u0020`, `%20`, `\x22`) do not belong to the run.
 //! - Digits with an ASCII letter directly after them (a hash, `…T12`); letters before are let pass (`id="p1912…"`).
 //! - A decimal's fraction: `0.1912…`. An OID's last part is no fraction: `1.2.752.1912…`.
 //! - A part of a UUID, and the tail of at least twelve other hexadecimal digits.
-//! - Digits that are themselves written as escapes (`&#49;`): nothing in use writes them so.
+//! - A date with dashes and four digits that begin another such date.
 //!
-//! A time of 12 digits (`yyyymmddHHMM`), a telephone number (`070…`) or Unix seconds of some months do pass if the
-//! check digit fits by chance. That is a record too many; the other way round it would be one too few.
+//! # What stays unfound
+//! These would be identities to a reader, and no record names them. A route whose answers write them so names its
+//! fields (`json`), or does not go this way.
+//! - Digits that are themselves written as escapes (`&#49;`, `%31`, `\u0031`), and digits of other scripts.
+//! - Anything within the digits of date or number: blanks (`19 800101`, `04 23`), tags (`1980<b>0101</b>`), soft hyphens,
+//!   the folding of a calendar's or a card's lines.
+//! - Tags between date and number that are no line break's, or have attributes, and comments; so also a date and a number
+//!   in two cells of a table, or in two elements or fields.
+//! - Dates in other forms: `1980/01/01`, `1980.01.01`, `80-01-01`, `198001 01`, `1 januari 1980`.
+//! - Escapes within escapes: `\\u2011` of JSON in JSON, `&amp;nbsp;`, `%252D`.
+//! - In an event stream, what a line break divides.
+//!
+//! A time of 12 digits (`yyyymmddHHMM`), a telephone number (`070…`), Unix seconds of some months, or a date and a number
+//! of four digits behind it (a time, a year, a next column) do pass if the check digit fits by chance, one in ten. That is
+//! a record too many; the other way round it would be one too few.
 //!
 //! # Speed
-//! A candidate has six digits in a row at least, so the sweep looks at every sixth byte, and around it if that is a
-//! digit.
+//! A candidate has six digits in a row at least, or begins with a year, a hyphen and a month's digit. So the sweep looks at
+//! every sixth byte, and around it if that is a digit or a hyphen.
 
 mod candidate;
 mod separator;
@@ -26,6 +41,7 @@ mod separator;
 use super::{Hit, Hits};
 use crate::patient::Reading;
 use candidate::{Candidate, Verdict};
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// The shortest run of digits that begins an identity.
@@ -34,8 +50,11 @@ const RUN_MIN: usize = 6;
 const RUN_MAX: usize = 16;
 /// How far before a run its meaning is looked for.
 const BEFORE: usize = 32;
-/// How far after its start a candidate is decided: the run, three separators, four characters, the rest of a UUID.
-const SPAN: usize = RUN_MAX + 3 * separator::BYTES_MAX + 4 + 25;
+/// How far after its start a candidate is decided: the run, month and day, separators, four characters, the rest of a UUID.
+const SPAN: usize = RUN_MAX + 6 + candidate::GAP_MAX + separator::BYTES_MAX + 4 + 25;
+/// The digits of a date's year, and of its month.
+const YEAR: usize = 4;
+const MONTH: usize = 2;
 /// Kept between pieces: what stands before the first open candidate, and its bytes.
 const KEPT: usize = BEFORE + SPAN;
 /// Kept bytes, and enough of the next piece to decide all that began in them, and to go on in the piece itself.
@@ -106,44 +125,71 @@ impl Scan {
 
     /// Decides all candidates of `text` that begin at `from` or later, and returns where the first begins that needs
     /// more bytes; `last`: there are no more.
-    fn sweep(&mut self, text: &[u8], from: usize, last: bool, hits: &mut Vec<Hit>) -> usize {
-        let digit = |index: usize| text.get(index).is_some_and(u8::is_ascii_digit);
+    fn sweep(&mut self, text: &[u8], mut from: usize, last: bool, hits: &mut Vec<Hit>) -> usize {
         let mut at = from + RUN_MIN - 1;
         while let Some(byte) = text.get(at) {
-            if !byte.is_ascii_digit() {
+            let is_hyphen = *byte == b'-';
+            if !(byte.is_ascii_digit() || is_hyphen) {
                 at += RUN_MIN;
                 continue;
             }
-            let mut start = at;
-            while start > from && digit(start - 1) {
-                start -= 1;
+            let end = if is_hyphen { at } else { run_end(text, at) };
+            let mut run = run(text, from, end);
+            if run.len() <= MONTH
+                && let Some(year) = year(text, from, run.start)
+            {
+                run = year;
             }
-            let mut end = at + 1;
-            while digit(end) {
-                end += 1;
+            if end == text.len() && !last {
+                return if run.len() > RUN_MAX { end } else { run.start };
             }
-            // A run that began long before `from` is long over.
-            let length = end - start;
-            if length <= RUN_MAX {
-                if end == text.len() && !last {
-                    return start;
-                }
-                if length >= RUN_MIN {
-                    match (Candidate { text, start, end, last, reading: self.reading }).decide() {
-                        Verdict::Patient(id) => self.out.patient(id, self.out.count(), hits),
-                        Verdict::Nobody => {}
-                        Verdict::Open => return start,
-                    }
+            (from, at) = (end, end + RUN_MIN);
+            let shortest = if text.get(run.end) == Some(&b'-') { YEAR } else { RUN_MIN };
+            if (shortest..=RUN_MAX).contains(&run.len()) {
+                match (Candidate { text, start: run.start, end: run.end, last, reading: self.reading }).decide() {
+                    Verdict::Patient(id) => self.out.patient(id, self.out.count(), hits),
+                    Verdict::Nobody => {}
+                    Verdict::Open => return run.start,
                 }
             }
-            at = end + RUN_MIN;
         }
-        let mut start = text.len();
-        while !last && start > from && digit(start - 1) {
-            start -= 1;
+        if last {
+            return text.len();
         }
-        if text.len() - start > RUN_MAX { text.len() } else { start }
+        // What begins in the last bytes and was passed over: digits, or a year and its hyphen.
+        let run = run(text, from, text.len());
+        match year(text, from, text.len()) {
+            _ if run.len() > RUN_MAX => text.len(),
+            Some(year) if run.is_empty() && year.len() <= RUN_MAX => year.start,
+            _ => run.start,
+        }
     }
+}
+
+/// The run of digits that ends before `end`. One that began before `from` is longer than any that counts, else it would be
+/// open still.
+fn run(text: &[u8], from: usize, end: usize) -> Range<usize> {
+    let before = text.get(from..end).unwrap_or_default();
+    let len = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let start = end - len;
+    let is_over = len > 0 && start == from && from.checked_sub(1).is_some_and(|at| is_digit(text, at));
+    if is_over { end.saturating_sub(RUN_MAX + 1)..end } else { start..end }
+}
+
+/// The digits before a hyphen before `at`, if they may be a year's.
+fn year(text: &[u8], from: usize, at: usize) -> Option<Range<usize>> {
+    let hyphen = at.checked_sub(1).filter(|hyphen| *hyphen >= from && text.get(*hyphen) == Some(&b'-'))?;
+    Some(run(text, from, hyphen)).filter(|year| year.len() >= YEAR)
+}
+
+/// Where the run of digits ends that has one at `at`.
+fn run_end(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+fn is_digit(text: &[u8], at: usize) -> bool {
+    text.get(at).is_some_and(u8::is_ascii_digit)
 }
 
 impl Kept {

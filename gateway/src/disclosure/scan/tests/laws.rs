@@ -102,6 +102,21 @@ fn atom() -> impl Strategy<Value = Vec<u8>> {
         b"data: ",
         b"\n\n",
         b":",
+        b"1912-12-12",
+        b"12-12-",
+        b"\t",
+        b"\r\n    ",
+        b"\\t",
+        b"&Tab;",
+        b"&emsp",
+        b"14;",
+        b"&#000045;",
+        b"&#45",
+        b"<wbr>",
+        b"<br /",
+        b">",
+        b"%0D%0A",
+        b"\x1e",
     ];
     prop_oneof![
         6 => proptest::sample::select(known).prop_map(<[u8]>::to_vec),
@@ -296,14 +311,17 @@ proptest! {
     #[test]
     fn text_is_read_as_by_the_slow_reader(text in text(), cuts in vec(any::<Index>(), 0..4)) {
         let (hits, ended) = watched(&Form::Text, &text, &cuts);
-        prop_assert_eq!(ended, Ok(()));
+        // The slow reader reads what stands before a byte that no text has.
+        let foreign = text.iter().position(|byte| matches!(byte, 0..=8 | 0x0e..=0x1a | 0x1c | 0x1d | 0x1f));
+        prop_assert_eq!(ended.is_err(), foreign.is_some() || [b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| text.starts_with(*mark)));
+        let text = text.get(..foreign.unwrap_or(text.len())).unwrap_or_default();
         let mut fast: Vec<String> = Vec::new();
         for id in told(&hits).0 {
             if !fast.contains(&id) {
                 fast.push(id);
             }
         }
-        prop_assert_eq!(fast, slow::read(&text), "{}", text.escape_ascii());
+        prop_assert_eq!(fast, slow::read(text), "{}", text.escape_ascii());
     }
 
     #[test]

@@ -3,49 +3,150 @@
 use super::READING;
 use contract::identity::{IdentityKind, parse_with};
 
-/// Ways to write what may stand between date and number, and what each stands for.
-const SEPARATORS: [(&[u8], bool); 40] = [
-    (b"-", false),
-    (b"+", true),
-    (b" ", false),
-    (b"\xa0", false),
-    (b"\xad", false),
-    (b"\x96", false),
-    (b"\x97", false),
-    (b"\xc2\xa0", false),
-    (b"\xc2\xad", false),
-    (b"\xe2\x80\x91", false),
-    (b"\xe2\x88\x92", false),
-    (b"\xe2\x80\xaf", false),
-    (b"\xe2\x80\x89", false),
-    (b"\xe2\x80\x93", false),
-    (b"\xef\xbb\xbf", false),
-    (b"&nbsp;", false),
-    (b"&nbsp", false),
-    (b"&#160;", false),
-    (b"&#xA0;", false),
-    (b"&shy;", false),
-    (b"&shy", false),
-    (b"&ndash;", false),
-    (b"&minus;", false),
-    (b"&plus;", true),
-    (b"\\u2011", false),
-    (b"\\u00a0", false),
-    (b"\\xa0", false),
-    (b"\\x2d", false),
-    (b"%20", false),
-    (b"%2D", false),
-    (b"%2B", true),
-    (b"%C2%A0", false),
-    (b"%A0", false),
-    (b"%a0", false),
-    (b"\\u00A0", false),
-    (b"\\xA0", false),
-    (b"%96", false),
-    (b"%97", false),
-    (b"%AD", false),
-    (b"%ad", false),
+/// HTML's names. Where one begins with another, the longer stands first.
+const NAMES: [(&str, u64); 29] = [
+    ("nbsp", 0xa0),
+    ("NonBreakingSpace", 0xa0),
+    ("NoBreak", 0x2060),
+    ("ensp", 0x2002),
+    ("emsp13;", 0x2004),
+    ("emsp14;", 0x2005),
+    ("emsp", 0x2003),
+    ("numsp", 0x2007),
+    ("puncsp", 0x2008),
+    ("thinsp", 0x2009),
+    ("ThinSpace", 0x2009),
+    ("hairsp", 0x200a),
+    ("VeryThinSpace", 0x200a),
+    ("MediumSpace", 0x205f),
+    ("ZeroWidthSpace", 0x200b),
+    ("zwnj", 0x200c),
+    ("zwj", 0x200d),
+    ("lrm", 0x200e),
+    ("rlm", 0x200f),
+    ("Tab", 9),
+    ("NewLine", 10),
+    ("shy", 0xad),
+    ("hyphen", 0x2010),
+    ("dash", 0x2010),
+    ("ndash", 0x2013),
+    ("mdash", 0x2014),
+    ("horbar", 0x2015),
+    ("minus", 0x2212),
+    ("plus", 0x2b),
 ];
+const TAGS: [&str; 6] = ["<wbr>", "<wbr/>", "<wbr />", "<br>", "<br/>", "<br />"];
+/// The most separators, beside white space, and before how many bytes the last begins.
+const SEPARATORS_MAX: usize = 3;
+const GAP_MAX: usize = 64;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Blank,
+    Plus,
+    Other,
+}
+
+fn kind(code: u64) -> Option<Kind> {
+    let blanks = ['\t', '\n', '\u{b}', '\u{c}', '\r', ' '];
+    let others = "\u{1e}\u{1f}-\u{96}\u{97}\u{a0}\u{ad}\u{2212}\u{3000}\u{feff}\u{fe63}\u{ff0d}";
+    let ranges = ['\u{2000}'..='\u{2015}', '\u{2028}'..='\u{202f}', '\u{205f}'..='\u{2064}'];
+    let code = char::from_u32(u32::try_from(code).ok()?)?;
+    match code {
+        '+' | '\u{ff0b}' => Some(Kind::Plus),
+        _ if blanks.contains(&code) => Some(Kind::Blank),
+        _ if others.contains(code) || ranges.iter().any(|range| range.contains(&code)) => Some(Kind::Other),
+        _ => None,
+    }
+}
+
+/// The separator at the text's start, and its length.
+fn separator(text: &[u8]) -> Option<(usize, Kind)> {
+    let first = *text.first()?;
+    let (len, code) = match first {
+        b'&' => entity(text)?,
+        b'<' => {
+            let is = |tag: &&&str| text.get(..tag.len()).is_some_and(|text| text.eq_ignore_ascii_case(tag.as_bytes()));
+            return TAGS.iter().find(is).map(|tag| (tag.len(), Kind::Other));
+        }
+        b'\\' => match text.get(1)? {
+            b'u' => (6, number(text.get(2..6)?, 16)?),
+            b'x' => (4, number(text.get(2..4)?, 16)?),
+            b't' | b'n' | b'r' => (2, 0x20),
+            _ => return None,
+        },
+        b'%' => {
+            let bytes: Vec<u8> = (0..3)
+                .map_while(|place| text.get(3 * place..3 * place + 3)?.strip_prefix(b"%"))
+                .map_while(|digits| number(digits, 16)?.try_into().ok())
+                .collect();
+            let (len, code) = character(&bytes)?;
+            (3 * len, code)
+        }
+        0xc2 | 0xe2 | 0xe3 | 0xef => character(text)?,
+        _ => (1, first.into()),
+    };
+    Some((len, kind(code)?))
+}
+
+/// One character: in UTF-8, or a byte that is none.
+fn character(bytes: &[u8]) -> Option<(usize, u64)> {
+    let low = |at: usize| bytes.get(at).filter(|byte| **byte & 0xc0 == 0x80).map(|byte| u64::from(byte & 0x3f));
+    let first = u64::from(*bytes.first()?);
+    Some(match first {
+        0xc2..=0xdf => (2, (first - 0xc0) * 64 + low(1)?),
+        0xe0..=0xef => (3, ((first - 0xe0) * 64 + low(1)?) * 64 + low(2)?),
+        _ => (1, first),
+    })
+}
+
+fn entity(text: &[u8]) -> Option<(usize, u64)> {
+    let (len, code) = match text.get(1..)? {
+        [b'#', b'x' | b'X', rest @ ..] => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+            (3 + digits, if digits > 16 { return None } else { number(&rest[..digits], 16).unwrap_or(0) })
+        }
+        [b'#', rest @ ..] => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            (2 + digits, if digits > 16 { return None } else { number(&rest[..digits], 10).unwrap_or(0) })
+        }
+        rest => {
+            let (name, code) = NAMES.iter().find(|(name, _)| rest.starts_with(name.as_bytes()))?;
+            (1 + name.len(), *code)
+        }
+    };
+    Some((len + usize::from(text.get(len) == Some(&b';')), code))
+}
+
+fn number(text: &[u8], radix: u32) -> Option<u64> {
+    let digits = std::str::from_utf8(text).ok()?;
+    if !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return None;
+    }
+    u64::from_str_radix(digits, radix).ok()
+}
+
+/// The separators from `at` on: where they end, whether one is a plus.
+fn passed(text: &[u8], date_end: usize) -> (usize, bool) {
+    let (mut at, mut plus, mut count) = (date_end, false, 0);
+    while at - date_end < GAP_MAX {
+        let Some((len, kind)) = separator(&text[at..]) else { break };
+        count += usize::from(kind != Kind::Blank);
+        if count > SEPARATORS_MAX {
+            break;
+        }
+        plus |= kind == Kind::Plus;
+        at += len;
+    }
+    (at, plus)
+}
+
+/// `-01-01` and no digit.
+fn month_and_day(text: &[u8], at: usize) -> bool {
+    text.get(at..at + 6)
+        .is_some_and(|text| text[0] == b'-' && digits(&text[1..3]) && text[3] == b'-' && digits(&text[4..]))
+        && !near(text, Some(at + 6), u8::is_ascii_digit)
+}
 
 fn hex(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_hexdigit)
@@ -76,18 +177,6 @@ fn uuid(bytes: &[u8]) -> bool {
         })
 }
 
-/// All ways to read separators from `at` on: where they end, how many, whether one is a plus.
-fn ends(text: &[u8], at: usize, count: usize, plus: bool, all: &mut Vec<(usize, usize, bool)>) {
-    all.push((at, count, plus));
-    if count < 3 {
-        for (separator, is_plus) in SEPARATORS {
-            if text[at..].starts_with(separator) {
-                ends(text, at + separator.len(), count + 1, plus || is_plus, all);
-            }
-        }
-    }
-}
-
 fn read_at(text: &[u8], run: usize, start: usize) -> Option<String> {
     let length = text[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let end = start + length;
@@ -95,24 +184,27 @@ fn read_at(text: &[u8], run: usize, start: usize) -> Option<String> {
     if [10, 12].contains(&length) {
         ways.push((text[start..end].to_vec(), end));
     }
-    if [6, 8].contains(&length) {
-        let mut all = Vec::new();
-        ends(text, end, 0, false, &mut all);
-        for (at, count, plus) in all {
-            let Some(tail) = text.get(at..at + 4) else { continue };
-            let plain = count > 0 && digits(tail);
-            let reserve = length == 8
-                && !digits(tail)
-                && tail.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
-                && (count == 0 || (count == 1 && text[end] == b'-'));
-            let whole = at + 4;
-            if (plain || reserve)
-                && !near(text, Some(whole), u8::is_ascii_digit)
-                && !text.get(whole..whole + 23).is_some_and(|rest| uuid(&[b"01234567-0123".as_slice(), rest].concat()))
-            {
-                let sign = if plus && length == 6 { b"+" } else { b"-" };
-                ways.push(([&text[start..end], sign, tail].concat(), whole));
-            }
+    let dated = length == 4 && month_and_day(text, end);
+    let (date, date_end) = match length {
+        6 | 8 => (text[start..end].to_vec(), end),
+        4 if dated => (text[start..end + 6].iter().copied().filter(u8::is_ascii_digit).collect(), end + 6),
+        _ => (Vec::new(), end),
+    };
+    let (at, plus) = passed(text, date_end);
+    if let Some(tail) = text.get(at..at + 4).filter(|_| !date.is_empty()) {
+        let plain = at > date_end && digits(tail);
+        let reserve = date.len() == 8
+            && !digits(tail)
+            && tail.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+            && ((at == date_end && !dated) || (at == date_end + 1 && text[date_end] == b'-'));
+        let whole = at + 4;
+        if (plain || reserve)
+            && !near(text, Some(whole), u8::is_ascii_digit)
+            && !(dated && month_and_day(text, whole))
+            && !text.get(whole..whole + 23).is_some_and(|rest| uuid(&[b"01234567-0123".as_slice(), rest].concat()))
+        {
+            let sign = if plus && date.len() == 6 { b"+" } else { b"-" };
+            ways.push(([date.as_slice(), sign, tail].concat(), whole));
         }
     }
     for (id, whole) in ways {

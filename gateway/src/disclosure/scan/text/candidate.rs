@@ -26,8 +26,12 @@ pub(super) enum Verdict {
 /// The text is cut where a byte is asked for.
 pub(super) struct Cut;
 
-/// The most separators between date and number: ` - `.
+/// The most separators between date and number, beside white space: a soft hyphen, a hyphen, `<wbr>`.
 const SEPARATORS_MAX: usize = 3;
+/// How much of separators and white space is passed, in bytes: one more may begin before it.
+pub(super) const GAP_MAX: usize = 64;
+/// `-01-01` behind a date's year.
+const MONTH_AND_DAY: usize = 6;
 /// A run after so many other hexadecimal digits is a hash's.
 const HASH_BYTES: usize = 12;
 
@@ -57,21 +61,53 @@ impl Candidate<'_> {
                 let (date, number) = head.split_at(6);
                 Ok(self.identity(date, number, start, self.end))
             }
-            8 | 6 => self.split(head, start),
+            8 | 6 => self.split(head, start, self.end),
+            4 => self.dated(head, start),
             _ => Ok(None),
         }
     }
 
-    /// Reads eight or six digits and what follows them.
-    fn split(&self, head: &[u8], start: usize) -> Result<Option<PatientId>, Cut> {
-        let mut at = self.end;
+    /// Reads a year and what follows it: `-01-01-1234`.
+    fn dated(&self, year: &[u8], start: usize) -> Result<Option<PatientId>, Cut> {
+        if !self.month_and_day(self.end)? {
+            return Ok(None);
+        }
+        let end = self.end + MONTH_AND_DAY;
+        let mut date = Zeroizing::new([0; 8]);
+        let digits = self.text.get(self.end..end).unwrap_or_default().iter().filter(|byte| byte.is_ascii_digit());
+        for (place, byte) in date.iter_mut().zip(year.iter().chain(digits)) {
+            *place = *byte;
+        }
+        self.split(date.as_slice(), start, end)
+    }
+
+    /// Whether `-dd-dd` stands here, and no digit after it.
+    fn month_and_day(&self, at: usize) -> Result<bool, Cut> {
+        for (place, index) in (at..=at + MONTH_AND_DAY).enumerate() {
+            let byte = self.at(index)?;
+            let fits = match place {
+                0 | 3 => byte == Some(b'-'),
+                MONTH_AND_DAY => !byte.is_some_and(|byte| byte.is_ascii_digit()),
+                _ => byte.is_some_and(|byte| byte.is_ascii_digit()),
+            };
+            if !fits {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads a date of eight or six digits that ends at `date_end`, and what follows it.
+    fn split(&self, head: &[u8], start: usize, date_end: usize) -> Result<Option<PatientId>, Cut> {
+        let mut at = date_end;
         let (mut plus, mut count) = (false, 0);
-        while count < SEPARATORS_MAX
-            && let Some(Found { end, is_plus }) = separator::find(self, at)?
+        while at - date_end < GAP_MAX
+            && let Some(Found { end, is_plus, is_blank }) = separator::find(self, at)?
+            && (is_blank || count < SEPARATORS_MAX)
         {
             at = end;
             plus |= is_plus;
-            count += 1;
+            count += usize::from(!is_blank);
         }
         let mut tail = [0; 4];
         let mut letters = false;
@@ -90,7 +126,18 @@ impl Candidate<'_> {
             return Ok(None);
         }
         // Digits without a separator are another length's; letters stand directly or after a hyphen.
-        if (count == 0) != letters && !(letters && count == 1 && self.at(self.end)? == Some(b'-')) {
+        let joined = at == date_end;
+        let hyphen = at == date_end + 1 && self.at(date_end)? == Some(b'-');
+        let fits = match (letters, date_end == self.end) {
+            (false, _) => !joined,
+            (true, true) => joined || hyphen,
+            (true, false) => hyphen,
+        };
+        if !fits {
+            return Ok(None);
+        }
+        // Two dates in a row are no date and number: `2024-01-01 - 2024-12-31`.
+        if date_end != self.end && self.month_and_day(end)? {
             return Ok(None);
         }
         if self.begins_uuid(end)? {
