@@ -28,6 +28,9 @@ use std::sync::Arc;
 /// nobody.
 pub const HOLD_BYTES_MAX: u64 = 64 * 1024;
 
+/// RFC 7464 has a record separator before each document.
+const SEPARATOR: u8 = 0x1e;
+
 /// As what a body is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
@@ -37,7 +40,7 @@ pub enum Form {
     Json(Arc<[FieldPath]>),
     /// A JSON document in each line (NDJSON), or each after a record separator (RFC 7464).
     Lines(Arc<[FieldPath]>),
-    /// FHIR's JSON: a Bundle or one resource.
+    /// FHIR's JSON: a Bundle or one resource, or one of these in each line.
     Fhir,
     /// `text/event-stream`: each event's data is a document of the inner form.
     Events(Box<Form>),
@@ -73,6 +76,9 @@ pub enum Fault {
     /// The body ended in the middle.
     #[error("the body is cut off")]
     Cut,
+    /// JSON, but no resource of FHIR: it has no type.
+    #[error("the body is no FHIR resource")]
+    Type,
 }
 
 /// Looks at a body, piece after piece.
@@ -99,10 +105,9 @@ impl Scanner {
                 Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, false, reading), None)))
             }
             Form::Lines(paths) => {
-                // RFC 7464 has a record separator before each document.
-                Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, true, reading), Some(0x1e))))
+                Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, true, reading), Some(SEPARATOR))))
             }
-            Form::Fhir => Inner::Fhir(Box::new(json::Walker::new(fhir::Fhir::new(reading), None))),
+            Form::Fhir => Inner::Fhir(Box::new(json::Walker::new(fhir::Fhir::new(reading), Some(SEPARATOR)))),
             Form::Events(form) => Inner::Events(Box::new(events::Events::new(*form, reading))),
             Form::Text => Inner::Text(Box::new(text::Scan::new(reading))),
         };
@@ -114,7 +119,13 @@ impl Scanner {
         match &mut self.inner {
             Inner::Text(text) => text.push(piece, hits),
             Inner::Json(walker) => return walker.push(piece, hits),
-            Inner::Fhir(walker) => return walker.push(piece, hits),
+            Inner::Fhir(walker) => {
+                let ended = walker.push(piece, hits);
+                if ended.is_err() {
+                    walker.guide().finish(hits);
+                }
+                return ended;
+            }
             Inner::Events(events) => events.push(piece, hits),
         }
         Ok(())
@@ -126,12 +137,20 @@ impl Scanner {
             Inner::Text(text) => text.finish(hits),
             Inner::Json(walker) => return walker.finish(hits),
             Inner::Fhir(walker) => {
-                walker.finish(hits)?;
+                let ended = walker.finish(hits);
                 walker.guide().finish(hits);
+                return ended;
             }
             Inner::Events(events) => events.finish(hits),
         }
         Ok(())
+    }
+
+    /// The body breaks off, and its end will not come: tells what only that would have told.
+    pub fn break_off(&mut self, hits: &mut Vec<Hit>) {
+        if let Inner::Fhir(walker) = &mut self.inner {
+            walker.guide().finish(hits);
+        }
     }
 
     /// How many bytes from the body's start may leave once the hits so far are recorded. What follows may belong to

@@ -173,6 +173,7 @@ impl Proxy {
             }
         };
         if context.disclosing() {
+            Box::pin(self.break_look_off(context)).await;
             context.end(clock::now(), OutcomeKind::Aborted);
             return After::Close;
         }
