@@ -31,8 +31,19 @@ pub fn scanner(data: &[u8]) {
             planted(text, *seed);
         }
         Form::Json(_) | Form::Fhir => {
-            let one = serde_json::from_slice::<serde_json::Value>(body).is_ok();
-            assert!(!one || whole.1 != Err(Fault::Syntax), "JSON is JSON");
+            let one = serde_json::from_slice::<serde_json::Value>(body);
+            assert!(one.is_err() || whole.1 != Err(Fault::Syntax), "JSON is JSON");
+            if form == Form::Fhir {
+                let resource = |value: &serde_json::Value| match value {
+                    serde_json::Value::Object(fields) => {
+                        fields.keys().any(|key| key.eq_ignore_ascii_case("resourceType"))
+                    }
+                    // A list of them.
+                    serde_json::Value::Array(values) => !values.is_empty(),
+                    _ => false,
+                };
+                assert!(one.map_or(true, |value| whole.1.is_err() || resource(&value)), "FHIR has a type");
+            }
         }
         Form::Lines(_) | Form::Events(_) => {}
     }

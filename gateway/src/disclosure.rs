@@ -37,8 +37,8 @@ pub enum Unscannable {
     /// It would become far larger than it is.
     #[error("the answer grows beyond measure when it is decoded")]
     Bomb,
-    /// It is not JSON as its type says, or too deep.
-    #[error("the JSON is broken or too deep")]
+    /// It is not JSON as its type says, too deep, or no resource where FHIR is said.
+    #[error("the JSON is broken, too deep, or no FHIR resource")]
     Json,
     /// It is binary, in a WebSocket.
     #[error("a binary message")]

@@ -25,11 +25,12 @@ pub(super) fn of(how: &InResponse, headers: &HeaderMap) -> Result<Form, Unscanna
         return Err(Unscannable::Type);
     }
     Ok(match (kind, subtype) {
-        (_, "fhir+json" | "json+fhir") => json(how, true),
-        (_, "ndjson" | "x-ndjson" | "jsonl" | "x-jsonlines" | "jsonlines" | "json-seq" | "fhir+ndjson") => lines(how),
+        // It says itself where patients stand, whatever the route expects.
+        (_, "fhir+json" | "json+fhir" | "fhir+ndjson") => Form::Fhir,
+        (_, "ndjson" | "x-ndjson" | "jsonl" | "x-jsonlines" | "jsonlines" | "json-seq") => lines(how),
         ("text", "event-stream") => Form::Events(Box::new(of_message(how))),
-        (_, "json") => json(how, false),
-        (_, subtype) if subtype.ends_with("+json") => json(how, false),
+        (_, "json") => json(how),
+        (_, subtype) if subtype.ends_with("+json") => json(how),
         ("text", _) | (_, "xml" | "javascript" | "x-javascript" | "x-www-form-urlencoded" | "graphql-response") => {
             Form::Text
         }
@@ -54,19 +55,23 @@ pub fn is_json(headers: &HeaderMap) -> (bool, bool) {
 
 /// The form of a text message.
 pub(super) fn of_message(how: &InResponse) -> Form {
-    json(how, false)
+    json(how)
 }
 
-fn json(how: &InResponse, fhir: bool) -> Form {
+fn json(how: &InResponse) -> Form {
     match () {
         () if !how.json.is_empty() => Form::Json(how.json.clone()),
-        () if how.fhir || fhir => Form::Fhir,
+        () if how.fhir => Form::Fhir,
         () => Form::Text,
     }
 }
 
 fn lines(how: &InResponse) -> Form {
-    if how.json.is_empty() { Form::Text } else { Form::Lines(how.json.clone()) }
+    match () {
+        () if !how.json.is_empty() => Form::Lines(how.json.clone()),
+        () if how.fhir => Form::Fhir,
+        () => Form::Text,
+    }
 }
 
 /// Whether digits have the bytes that they have in ASCII. Each parameter that some client may take for the charset counts:
@@ -120,8 +125,10 @@ mod tests {
             ("application/json", "text", "json 1", "fhir"),
             ("Application/JSON; charset=UTF-8", "text", "json 1", "fhir"),
             ("application/hal+json", "text", "json 1", "fhir"),
-            ("application/fhir+json", "fhir", "json 1", "fhir"),
-            ("application/x-ndjson", "text", "lines", "text"),
+            ("application/fhir+json", "fhir", "fhir", "fhir"),
+            ("application/fhir+ndjson", "fhir", "fhir", "fhir"),
+            ("application/x-ndjson", "text", "lines", "fhir"),
+            ("application/json-seq", "text", "lines", "fhir"),
             ("text/event-stream", "events", "events", "events"),
             ("text/html; charset=iso-8859-1", "text", "text", "text"),
             ("application/xhtml+xml", "text", "text", "text"),

@@ -109,6 +109,15 @@ impl Inspector {
         Ok(self.ready(settled))
     }
 
+    /// The answer breaks off: tells whom only its end would have told.
+    pub fn break_off(&mut self, hits: &mut Vec<Hit>) {
+        match &mut self.view {
+            View::Plain(scanner) | View::Coded(_, scanner) => scanner.break_off(hits),
+            // What a message says is told by itself.
+            View::Socket(_) => {}
+        }
+    }
+
     /// The answer has come to its end: all may leave.
     pub fn finish(&mut self, hits: &mut Vec<Hit>) -> Result<Ready, Unscannable> {
         match &mut self.view {

@@ -30,6 +30,9 @@ use std::sync::Arc;
 /// nobody.
 pub const HOLD_BYTES_MAX: u64 = 64 * 1024;
 
+/// RFC 7464 has a record separator before each document.
+const SEPARATOR: u8 = 0x1e;
+
 /// As what a body is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
@@ -39,7 +42,7 @@ pub enum Form {
     Json(Arc<[FieldPath]>),
     /// A JSON document in each line (NDJSON), or each after a record separator (RFC 7464).
     Lines(Arc<[FieldPath]>),
-    /// FHIR's JSON: a Bundle or one resource.
+    /// FHIR's JSON: a Bundle or one resource, or one of these in each line.
     Fhir,
     /// `text/event-stream`: each event's data is a document of the inner form.
     Events(Box<Form>),
@@ -78,6 +81,9 @@ pub enum Fault {
     /// Its bytes are not those of a text: another encoding (UTF-16), compressed, or not text at all.
     #[error("the body is not text")]
     Binary,
+    /// JSON, but no resource of FHIR: it has no type.
+    #[error("the body is no FHIR resource")]
+    Type,
 }
 
 /// Looks at a body, piece after piece.
@@ -107,10 +113,9 @@ impl Scanner {
                 Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, false, reading), None)))
             }
             Form::Lines(paths) => {
-                // RFC 7464 has a record separator before each document.
-                Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, true, reading), Some(0x1e))))
+                Inner::Json(Box::new(json::Walker::new(paths::Paths::new(paths, true, reading), Some(SEPARATOR))))
             }
-            Form::Fhir => Inner::Fhir(Box::new(json::Walker::new(fhir::Fhir::new(reading), None))),
+            Form::Fhir => Inner::Fhir(Box::new(json::Walker::new(fhir::Fhir::new(reading), Some(SEPARATOR)))),
             Form::Events(form) => Inner::Events(Box::new(events::Events::new(*form, reading))),
             Form::Text => Inner::Text(Box::new(text::Scan::new(reading))),
         };
@@ -149,11 +154,24 @@ impl Scanner {
         self.guard.as_ref().and_then(Guard::broken).unwrap_or_else(|| self.inner.settled())
     }
 
+    /// The body breaks off, and its end will not come: tells what only that would have told.
+    pub fn break_off(&mut self, hits: &mut Vec<Hit>) {
+        if let Inner::Fhir(walker) = &mut self.inner {
+            walker.guide().finish(hits);
+        }
+    }
+
     fn look(&mut self, piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
         match &mut self.inner {
             Inner::Text(text) => text.push(piece, hits),
             Inner::Json(walker) => return walker.push(piece, hits),
-            Inner::Fhir(walker) => return walker.push(piece, hits),
+            Inner::Fhir(walker) => {
+                let ended = walker.push(piece, hits);
+                if ended.is_err() {
+                    walker.guide().finish(hits);
+                }
+                return ended;
+            }
             Inner::Events(events) => events.push(piece, hits),
         }
         Ok(())
@@ -164,8 +182,9 @@ impl Scanner {
             Inner::Text(text) => text.finish(hits),
             Inner::Json(walker) => return walker.finish(hits),
             Inner::Fhir(walker) => {
-                walker.finish(hits)?;
+                let ended = walker.finish(hits);
                 walker.guide().finish(hits);
+                return ended;
             }
             Inner::Events(events) => events.finish(hits),
         }

@@ -119,6 +119,18 @@ impl Proxy {
         Ok(ready)
     }
 
+    /// An answer of which something has left breaks off: records whom only its end would have told.
+    pub(super) async fn break_look_off(&self, context: &mut Context) {
+        let Some(mut look) = context.look.take() else { return };
+        let mut hits = Vec::new();
+        if let Some(inspector) = &mut look.inspector {
+            inspector.break_off(&mut hits);
+        }
+        // Nothing more leaves, whether it can be recorded or not.
+        let _either = self.record_hits(context, &mut look, &hits, None).await;
+        context.look = Some(look);
+    }
+
     /// Looks at what HTTP/2 brings behind a body.
     pub(super) async fn look_at_trailers(&self, context: &mut Context, trailers: &HeaderMap) -> Result<(), Broken> {
         let Some(mut look) = context.look.take() else { return Ok(()) };

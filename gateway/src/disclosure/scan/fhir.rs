@@ -1,37 +1,48 @@
-//! FHIR's JSON: a Bundle, or one resource.
+//! FHIR's JSON: a Bundle, or one resource; several in a row (NDJSON) count as one body.
 //!
 //! # What names a patient
 //! - A `Patient`'s `identifier`s, if their `system` is one of the series of patients or none is given. One without any
-//!   is told as unread.
-//! - Of other resources `subject`, `patient`, `beneficiary`, `for`, `individual`, `actor`, and the same of their
-//!   `participant`s, and the `entity` of a `member`: their `identifier`, or their `reference` to a `Patient`.
-//! - Resources stand in a Bundle's entries, within each other (`contained`, Bundles in Bundles) and in `Parameters`.
+//!   is told as unread. Those of a `Person` or `RelatedPerson` likewise, but they need not have any.
+//! - Of resources `subject`, `patient`, `beneficiary`, `for`, `individual`, `actor`, and the same of their
+//!   `participant`s, and the `entity` of a `member`: their `identifier`, unless its `system` is another series, or what
+//!   their `reference` leads to, unless it is of another type.
+//! - Everywhere else, at any depth: an object with a `value` whose `system` is one of the series of patients, and a
+//!   `reference` to a `Patient`. Only a `Practitioner`'s own `identifier`s are those of staff.
+//! - A Patient's URL as an entry's `fullUrl`, or in its `request` or `response`.
 //!
 //! A reference by a logical id is resolved by the Patient of the same body with this `id` or `fullUrl`, before or after
-//! it. One of which no Patient comes is told at the end as [`Reason::PatientForm`], once; the entry that it stands in
-//! was not held for longer than its end, because the Patient may be the last of them or never come.
+//! it; one to a contained resource within its own resource. One of which no Patient comes is told at the end as
+//! [`Reason::PatientForm`], once, also where the end comes too early ([`Fhir::finish`]); the entry that it stands in was
+//! not held for longer than its end, because the Patient may be the last of them or never come.
 //!
 //! `resourceType` may follow what it speaks of: identifiers wait for it until the resource ends, or for
-//! [`HOLD_BYTES_MAX`]; then they are taken for a patient's.
+//! [`HOLD_BYTES_MAX`]; then they are taken for a patient's. A document without one is not FHIR, which is a [`Fault`]: it
+//! is held as long, unless it has entries whose resources say what they are.
 
+mod part;
 mod place;
 mod resource;
 
 use super::hold::Hold;
 use super::json::{Guide, Scalar};
-use super::{HOLD_BYTES_MAX, Hit, Hits};
+use super::{Fault, HOLD_BYTES_MAX, Hit, Hits};
 use crate::patient::{Reading, Said, identities, is_identity_system};
 use contract::identity::PatientId;
 use contract::record::Reason;
+use part::{Aim, Logical, Part, TEXTS_MAX};
 pub(super) use place::Place;
-use resource::{Kind, Logical, Resource};
+use resource::{Entry, Kind, Resource};
 use smallvec::SmallVec;
 use std::collections::HashSet;
 
 /// The most logical ids that are remembered, of Patients and of references each.
 const IDS_MAX: usize = 10_000;
+/// The most that are remembered of what stands within one resource, and of references to it.
+const FRAGMENTS_MAX: usize = 1000;
 /// The most identifiers that wait for their resource's type.
 const WAITING_MAX: usize = 64;
+/// No identity is shorter, in bytes.
+const IDENTITY_BYTES_MIN: usize = 10;
 
 /// A guide through FHIR's resources.
 #[derive(Debug)]
@@ -43,30 +54,22 @@ pub(super) struct Fhir {
     /// The outermost list of entries: how many arrays are around it and itself, and how many entries were begun.
     entries: Option<(usize, u32)>,
     arrays: usize,
+    /// Where the objects begin that are open.
+    objects: SmallVec<[u64; 16]>,
+    /// Of these, those that have fields of an Identifier or Reference.
+    parts: Vec<Part>,
     resources: SmallVec<[Resource; 4]>,
-    identifier: Identifier,
-    reference: Reference,
+    open: SmallVec<[Entry; 2]>,
+    /// Where the document's resource begins, or what stands in its place, while it has no type.
+    untyped: Option<u64>,
+    /// A resource in it has one.
+    typed_within: bool,
+    fault: Option<Fault>,
     /// What Patients, entries and contained resources are referred to by.
     known: HashSet<Logical>,
     asked: HashSet<Logical>,
     /// More was asked than is remembered.
     many: bool,
-}
-
-/// An Identifier that is read now; none stands within another.
-#[derive(Debug, Default)]
-struct Identifier {
-    /// Whether its system is a patient's series, once it is known.
-    ours: Option<bool>,
-    reasons: SmallVec<[Reason; 1]>,
-}
-
-/// A Reference that is read now; none stands within another.
-#[derive(Debug, Default)]
-struct Reference {
-    /// It names a patient by identity.
-    named: bool,
-    logical: Option<Logical>,
 }
 
 impl Fhir {
@@ -78,18 +81,23 @@ impl Fhir {
             documents: 0,
             entries: None,
             arrays: 0,
+            objects: SmallVec::new(),
+            parts: Vec::new(),
             resources: SmallVec::new(),
-            identifier: Identifier::default(),
-            reference: Reference::default(),
+            open: SmallVec::new(),
+            untyped: None,
+            typed_within: false,
+            fault: None,
             known: HashSet::new(),
             asked: HashSet::new(),
             many: false,
         }
     }
 
-    /// The body has ended: who was never resolved is told.
+    /// No more comes, be it the body's end or not: who was not resolved is told.
     pub(super) fn finish(&mut self, hits: &mut Vec<Hit>) {
-        if self.many || self.asked.iter().any(|asked| !self.known.contains(asked)) {
+        let within = self.resources.iter().any(|resource| !resource.asked.is_empty());
+        if within || self.many || self.asked.iter().any(|asked| !self.known.contains(asked)) {
             self.out.unread(Reason::PatientForm, hits);
         }
     }
@@ -104,80 +112,220 @@ impl Fhir {
         self.hold.told();
     }
 
-    /// An identity in a resource's own `identifier`.
-    fn own(&mut self, id: PatientId, hits: &mut Vec<Hit>) {
+    /// The part of the object that is read now, if it has one.
+    fn known_part(&self) -> Option<&Part> {
+        self.parts.last().filter(|part| part.depth == self.objects.len())
+    }
+
+    /// The part of the object that is read now.
+    fn part(&mut self) -> Option<&mut Part> {
+        if self.known_part().is_none() {
+            let start = self.objects.last().copied()?;
+            self.parts.push(Part::new(self.objects.len(), start));
+        }
+        self.parts.last_mut()
+    }
+
+    /// Judges a resource's own identifier.
+    fn own(&mut self, part: Part, hits: &mut Vec<Hit>) {
         let Some(resource) = self.resources.last_mut() else { return };
-        match resource.kind {
-            Kind::Other | Kind::Bundle => {}
-            Kind::Patient => {
-                resource.named = true;
-                self.tell(id, hits);
-            }
-            Kind::Unknown if resource.waiting.len() < WAITING_MAX && !resource.late => resource.waiting.push(id),
-            Kind::Unknown => self.tell(id, hits),
-        }
-    }
-
-    /// Tells all who wait in a resource.
-    fn release(&mut self, index: usize, hits: &mut Vec<Hit>) {
-        let Some(resource) = self.resources.get_mut(index) else { return };
-        resource.named |= !resource.waiting.is_empty();
-        for id in std::mem::take(&mut resource.waiting) {
-            self.tell(id, hits);
-        }
-    }
-
-    fn kind(&mut self, kind: Kind, hits: &mut Vec<Hit>) {
-        let Some(resource) = self.resources.last_mut() else { return };
-        match (resource.kind, kind) {
-            // Said twice: the Patient counts.
-            (Kind::Patient, _) => {}
-            (_, Kind::Patient) => {
-                resource.kind = kind;
-                self.release(self.resources.len().saturating_sub(1), hits);
-            }
-            (_, kind) => resource.kind = kind,
-        }
-    }
-
-    fn identifier_value(&mut self, place: Place, bytes: &[u8], hits: &mut Vec<Hit>) {
-        if self.identifier.ours == Some(false) {
+        let said = part.ours == Some(true);
+        let (counts, tells_reasons) = match resource.kind {
+            Kind::Practitioner => (false, false),
+            Kind::Patient => (part.ours != Some(false), true),
+            Kind::Person | Kind::Unknown => (part.ours != Some(false), said),
+            Kind::Bundle | Kind::Other => (said, said),
+        };
+        if !counts {
             return;
         }
-        let Ok(text) = std::str::from_utf8(bytes) else { return self.identifier.note(Reason::PatientForm) };
-        let mut found: SmallVec<[PatientId; 1]> = SmallVec::new();
-        identities(text, self.reading, &mut |said| match said {
-            Said::Patient(id) => found.push(id),
-            Said::Logical { reason, .. } | Said::Unread { reason, .. } => self.identifier.note(reason),
-        });
-        for id in found {
-            if place == Place::ReferenceValue {
-                self.reference.named = true;
+        // Reasons say more than that nobody was named.
+        resource.named |= tells_reasons && !part.reasons.is_empty();
+        if resource.kind == Kind::Unknown && !resource.late && resource.waiting.len() + part.ids.len() <= WAITING_MAX {
+            resource.waiting.extend(part.ids.into_iter().map(|id| (id, said)));
+        } else {
+            resource.named |= part.told || !part.ids.is_empty();
+            for id in part.ids {
                 self.tell(id, hits);
-            } else {
-                self.own(id, hits);
+            }
+        }
+        for reason in part.reasons.into_iter().filter(|_| tells_reasons) {
+            self.out.unread(reason, hits);
+        }
+    }
+
+    /// Tells those who wait in a resource: all, or only those for whom a patients' series is said.
+    fn release(&mut self, index: usize, all: bool, hits: &mut Vec<Hit>) {
+        let Some(resource) = self.resources.get_mut(index) else { return };
+        resource.named |= !resource.waiting.is_empty();
+        for (id, said) in std::mem::take(&mut resource.waiting) {
+            if all || said {
+                self.tell(id, hits);
             }
         }
     }
 
-    fn reference_text(&mut self, bytes: &[u8], hits: &mut Vec<Hit>) {
-        let text = std::str::from_utf8(bytes).unwrap_or("?");
+    /// The type of the resource that is read now.
+    fn kind(&mut self, kind: Kind, hits: &mut Vec<Hit>) {
+        let index = self.resources.len().saturating_sub(1);
+        let Some(resource) = self.resources.last_mut() else { return };
+        let before = resource.kind;
+        if before == Kind::Patient {
+            // Said twice: the Patient counts.
+            return;
+        }
+        resource.kind = kind;
+        if index == 0 {
+            self.untyped = self.untyped.filter(|_| self.fault.is_some());
+        } else {
+            self.typed_within = true;
+        }
+        match kind {
+            Kind::Patient if before != Kind::Unknown => {
+                // What came before was taken for another's.
+                self.out.unread(Reason::PatientForm, hits);
+            }
+            Kind::Patient | Kind::Person => self.release(index, true, hits),
+            Kind::Practitioner => resource.waiting.clear(),
+            Kind::Bundle | Kind::Other | Kind::Unknown => self.release(index, false, hits),
+        }
+    }
+
+    /// A `system`.
+    fn system(&mut self, place: Place, scalar: Scalar<'_>) {
+        let ours = match scalar {
+            Scalar::Text(bytes) => match std::str::from_utf8(bytes) {
+                // Says nothing.
+                Ok(text) if text.trim().is_empty() => return,
+                Ok(text) => is_identity_system(text),
+                Err(_) => true,
+            },
+            Scalar::Number(_) => false,
+            _ => true,
+        };
+        if !ours && place == Place::OtherSystem && self.known_part().is_none() {
+            // The most common: a code's. Unsaid is as good as another's.
+            return;
+        }
+        if let Some(part) = self.part() {
+            // Two systems say nothing certain.
+            part.ours = Some(part.ours.is_some() || ours);
+        }
+    }
+
+    /// A `value`.
+    fn value(&mut self, place: Place, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
+        let bytes = match scalar {
+            // A quantity's.
+            Scalar::Number(bytes) if place == Place::OtherValue && bytes.len() < IDENTITY_BYTES_MIN => return,
+            Scalar::Text(bytes) | Scalar::Number(bytes) => bytes,
+            _ => b"?",
+        };
+        let known = self.known_part();
+        if known.is_some_and(|part| part.ours == Some(false)) {
+            return;
+        }
+        let late = known.is_some_and(|part| part.late || part.ids.len() >= TEXTS_MAX);
         let mut found: SmallVec<[PatientId; 1]> = SmallVec::new();
-        identities(text, self.reading, &mut |said| match said {
-            Said::Patient(id) => found.push(id),
-            Said::Logical { id, .. } => self.reference.logical = Some(Logical::id(id)),
-            Said::Unread { .. } => self.reference.logical = Some(Logical::url(text)),
-        });
+        let mut reasons: SmallVec<[Reason; 1]> = SmallVec::new();
+        match std::str::from_utf8(bytes).map(str::trim) {
+            Ok("") => return,
+            Ok(text) if text.len() < IDENTITY_BYTES_MIN => reasons.push(Reason::PatientForm),
+            Ok(text) => identities(text, self.reading, &mut |said| match said {
+                Said::Patient(id) => found.push(id),
+                Said::Logical { reason, .. } | Said::Unread { reason, .. } => reasons.push(reason),
+            }),
+            Err(_) => reasons.push(Reason::PatientForm),
+        }
+        let Some(part) = self.part() else { return };
+        for reason in reasons {
+            part.note(reason);
+        }
+        if !late {
+            part.ids.extend(found);
+            return;
+        }
+        part.told |= !found.is_empty();
         for id in found {
-            self.reference.named = true;
             self.tell(id, hits);
         }
     }
 
-    /// A Reference has ended.
-    fn referred(&mut self) {
-        let Reference { named, logical } = std::mem::take(&mut self.reference);
-        let Some(logical) = logical.filter(|_| !named) else { return };
+    /// The text of a `reference`.
+    fn reference(&mut self, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
+        let text = match scalar {
+            Scalar::Text(bytes) | Scalar::Number(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        };
+        let Some(text) = text else { return self.out.unread(Reason::PatientForm, hits) };
+        if leads_elsewhere(text) {
+            return;
+        }
+        let mut aims: SmallVec<[Aim; 1]> = SmallVec::new();
+        let found = self.aims(text, &mut aims);
+        if aims.is_empty() && found.is_empty() {
+            return;
+        }
+        let Some(part) = self.part() else { return };
+        part.named |= !found.is_empty();
+        let room = TEXTS_MAX.saturating_sub(part.aims.len());
+        let many = aims.len() > room;
+        part.aims.extend(aims.into_iter().take(room));
+        self.many |= many;
+        for id in found {
+            self.tell(id, hits);
+        }
+    }
+
+    /// To whom a text leads.
+    fn aims(&self, text: &str, aims: &mut SmallVec<[Aim; 1]>) -> SmallVec<[PatientId; 1]> {
+        let mut found = SmallVec::new();
+        identities(text, self.reading, &mut |said| match said {
+            Said::Patient(id) => found.push(id),
+            Said::Logical { id, .. } => aims.push(Aim::Patient(Logical::id(id))),
+            Said::Unread { .. } => {
+                let logical = Logical::url(text);
+                aims.push(if text.trim().starts_with('#') { Aim::Fragment(logical) } else { Aim::Url(logical) });
+            }
+        });
+        found
+    }
+
+    /// A URL of an entry, or in what was asked or answered for it.
+    fn url(&mut self, place: Place, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
+        let text = match scalar {
+            Scalar::Text(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        };
+        let Some(text) = text else { return self.out.unread(Reason::PatientForm, hits) };
+        if leads_elsewhere(text) {
+            return;
+        }
+        let mut aims = SmallVec::new();
+        for id in self.aims(text, &mut aims) {
+            self.tell(id, hits);
+        }
+        for aim in aims {
+            match (place, self.open.last_mut(), aim) {
+                (Place::FullUrl, Some(entry), _) if entry.urls.len() < TEXTS_MAX => entry.urls.push(aim),
+                (_, _, Aim::Patient(_)) => self.refer(aim),
+                _ => {}
+            }
+        }
+    }
+
+    /// Somebody is referred to.
+    fn refer(&mut self, aim: Aim) {
+        let logical = match aim {
+            Aim::Patient(logical) | Aim::Url(logical) => logical,
+            Aim::Fragment(logical) => {
+                match self.resources.last_mut() {
+                    Some(resource) if resource.asked.len() < FRAGMENTS_MAX => resource.asked.push(logical),
+                    _ => self.many = true,
+                }
+                return;
+            }
+        };
         if self.known.contains(&logical) {
             return self.hold.told();
         }
@@ -194,33 +342,119 @@ impl Fhir {
         }
     }
 
+    /// An object has ended that had fields of an Identifier or Reference.
+    fn leave_part(&mut self, place: Place, part: Part, hits: &mut Vec<Hit>) {
+        let counts = match place {
+            Place::ReferenceIdentifier => part.ours != Some(false),
+            _ => part.ours == Some(true),
+        };
+        if !part.named {
+            for aim in &part.aims {
+                if matches!(aim, Aim::Patient(_)) || part.to_patient || place == Place::Reference {
+                    self.refer(*aim);
+                }
+            }
+        }
+        if place == Place::Identifier {
+            return self.own(part, hits);
+        }
+        if !counts {
+            return;
+        }
+        let named = part.told || !part.ids.is_empty();
+        for id in part.ids {
+            self.tell(id, hits);
+        }
+        for reason in part.reasons {
+            self.out.unread(reason, hits);
+        }
+        if named && matches!(place, Place::ReferenceIdentifier | Place::OtherIdentifier) {
+            // The reference that it belongs to need not be resolved.
+            let start = self.objects.pop();
+            if let Some(part) = self.part() {
+                part.named = true;
+            }
+            self.objects.extend(start);
+        }
+    }
+
     /// A resource has ended.
-    fn leave_resource(&mut self, hits: &mut Vec<Hit>) {
+    fn leave_resource(&mut self, place: Place, hits: &mut Vec<Hit>) {
         if self.resources.last().is_some_and(|resource| resource.kind == Kind::Unknown) {
             // Nothing says that it is not a Patient.
-            self.release(self.resources.len().saturating_sub(1), hits);
+            self.release(self.resources.len().saturating_sub(1), true, hits);
         }
         let Some(resource) = self.resources.pop() else { return };
+        if place == Place::Root && resource.kind == Kind::Unknown {
+            self.fault = Some(Fault::Type);
+        }
         if resource.kind == Kind::Patient && !resource.named {
             self.out.unread(Reason::PatientAbsent, hits);
+        }
+        let around = self.objects.len().saturating_sub(1);
+        if let Some(entry) = self.open.last_mut().filter(|entry| entry.depth == around && place == Place::Resource)
+            && entry.kind != Kind::Patient
+        {
+            entry.kind = resource.kind;
+        }
+        if resource.contained
+            && let Some(outer) = self.resources.last_mut()
+        {
+            let fragment = resource.fragment.filter(|_| resource.kind != Kind::Unknown);
+            for logical in resource.fragments.into_iter().chain(fragment) {
+                if outer.fragments.len() < FRAGMENTS_MAX {
+                    outer.fragments.push(logical);
+                }
+            }
+            for logical in resource.asked {
+                if outer.asked.len() < FRAGMENTS_MAX {
+                    outer.asked.push(logical);
+                } else {
+                    self.many = true;
+                }
+            }
+            return;
+        }
+        if !resource.asked.is_empty() {
+            let within: HashSet<Logical> = resource.fragments.into_iter().collect();
+            self.many |= resource.asked.iter().any(|asked| !within.contains(asked));
         }
         if resource.kind == Kind::Patient
             && let Some(logical) = resource.id
         {
             self.know(logical);
         }
-        if let Some(logical) = resource.fragment {
-            self.know(logical);
+    }
+
+    /// An entry has ended: its URL leads to its resource, if that was read. Another than a Patient is nobody either.
+    fn leave_entry(&mut self) {
+        let Some(entry) = self.open.pop() else { return };
+        for aim in entry.urls {
+            match aim {
+                Aim::Patient(logical) | Aim::Url(logical) if entry.kind == Kind::Patient => self.know(logical),
+                Aim::Url(logical) if entry.kind != Kind::Unknown => self.know(logical),
+                Aim::Patient(_) => self.refer(aim),
+                Aim::Url(_) | Aim::Fragment(_) => {}
+            }
+        }
+    }
+
+    /// A document begins, or an element of a list that stands in its place.
+    fn begin_root(&mut self, at: u64) {
+        if self.fault.is_none() {
+            self.untyped = Some(at);
+            self.typed_within = false;
         }
     }
 }
 
-impl Identifier {
-    fn note(&mut self, reason: Reason) {
-        if !self.reasons.contains(&reason) {
-            self.reasons.push(reason);
-        }
-    }
+/// Whether a reference or URL is plainly one to something that is no Patient: has a path, and no `Patient` in it.
+fn leads_elsewhere(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && bytes.contains(&b'/')
+        && !bytes.iter().any(|byte| matches!(byte, b'?' | b'#' | b'|' | b',' | b';'))
+        && !bytes.split(|byte| *byte == b'/').any(|segment| segment.eq_ignore_ascii_case(b"Patient"))
 }
 
 impl Guide for Fhir {
@@ -231,40 +465,51 @@ impl Guide for Fhir {
         self.documents = self.documents.saturating_add(1);
         self.entries = None;
         self.arrays = 0;
+        self.objects.clear();
+        self.parts.clear();
         self.resources.clear();
+        self.open.clear();
+        self.begin_root(at);
         Place::Root
     }
 
     fn key(&self, place: Place, key: &[u8]) -> Option<Place> {
-        place.under(key)
+        Some(place.under(key))
     }
 
     fn wants(&self, place: Place) -> bool {
-        place.is_scalar()
+        place.is_read()
     }
 
-    fn enters(&self, place: Place) -> bool {
-        !place.is_scalar()
+    fn enters(&self, _: Place) -> bool {
+        true
     }
 
     fn scalar(&mut self, place: Place, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
-        let bytes = match scalar {
-            Scalar::Text(bytes) | Scalar::Number(bytes) => bytes,
-            Scalar::Null => return,
-            Scalar::Truth | Scalar::Unreadable => b"?",
-        };
-        match place {
-            Place::ResourceType => {
-                let kind = match bytes {
-                    b"Patient" => Kind::Patient,
-                    b"Bundle" => Kind::Bundle,
-                    _ => Kind::Other,
-                };
-                self.kind(kind, hits);
+        if place == Place::Root {
+            self.fault = Some(Fault::Type);
+        }
+        if matches!(scalar, Scalar::Null) {
+            return;
+        }
+        match (place, scalar) {
+            (Place::ResourceType, Scalar::Text(name)) if !name.trim_ascii().is_empty() => {
+                self.kind(Kind::of(name), hits);
             }
-            Place::Id => {
-                if let (Some(resource), Ok(id)) = (self.resources.last_mut(), std::str::from_utf8(bytes)) {
-                    if matches!(resource.kind, Kind::Unknown | Kind::Patient) {
+            (Place::StrayType, Scalar::Text(name)) if Kind::of(name) == Kind::Patient => {
+                self.out.unread(Reason::PatientForm, hits);
+            }
+            (Place::ReferenceType, Scalar::Text(name)) => {
+                let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
+                if Kind::of(name) == Kind::Patient
+                    && let Some(part) = self.part()
+                {
+                    part.to_patient = true;
+                }
+            }
+            (Place::Id, Scalar::Text(id)) => {
+                if let (Some(resource), Ok(id)) = (self.resources.last_mut(), std::str::from_utf8(id)) {
+                    if matches!(resource.kind, Kind::Unknown | Kind::Patient) && !resource.contained {
                         resource.id = Some(Logical::id(id));
                     }
                     if resource.contained {
@@ -272,57 +517,47 @@ impl Guide for Fhir {
                     }
                 }
             }
-            Place::FullUrl => {
-                // A reference with a path is known by its id.
-                if let Some(url) = std::str::from_utf8(bytes).ok().filter(|url| !url.contains('/')) {
-                    self.know(Logical::url(url));
+            (Place::FullUrl | Place::Location, _) => self.url(place, scalar, hits),
+            (Place::System | Place::OtherSystem, _) => self.system(place, scalar),
+            (Place::Value | Place::OtherValue, _) => self.value(place, scalar, hits),
+            (Place::ReferenceText, _) => self.reference(scalar, hits),
+            // No FHIR, but somebody all the same.
+            (Place::Reference, Scalar::Text(bytes) | Scalar::Number(bytes)) => {
+                let text = std::str::from_utf8(bytes).unwrap_or_default();
+                for id in self.aims(text, &mut SmallVec::new()) {
+                    self.tell(id, hits);
                 }
             }
-            Place::System | Place::ReferenceSystem => {
-                let ours = std::str::from_utf8(bytes).map_or(true, is_identity_system);
-                // Two systems say nothing certain.
-                self.identifier.ours = Some(self.identifier.ours.is_some() || ours);
-            }
-            Place::Value | Place::ReferenceValue => self.identifier_value(place, bytes, hits),
-            Place::ReferenceText => self.reference_text(bytes, hits),
             _ => {}
         }
     }
 
     fn enter_object(&mut self, place: Place, at: u64) {
+        self.objects.push(at);
         match place {
             Place::Root | Place::Resource | Place::Contained => {
                 self.resources.push(Resource::new(at, place == Place::Contained));
             }
-            Place::Identifier | Place::ReferenceIdentifier => self.identifier = Identifier::default(),
-            Place::Reference => self.reference = Reference::default(),
+            Place::Entry => {
+                let depth = self.objects.len();
+                self.open.push(Entry { depth, urls: SmallVec::new(), kind: Kind::Unknown });
+            }
             _ => {}
         }
     }
 
     fn leave_object(&mut self, place: Place, hits: &mut Vec<Hit>) {
+        if self.known_part().is_some()
+            && let Some(part) = self.parts.pop()
+        {
+            self.leave_part(place, part, hits);
+        }
         match place {
-            Place::Root | Place::Resource | Place::Contained => self.leave_resource(hits),
-            Place::Identifier | Place::ReferenceIdentifier => {
-                let identifier = std::mem::take(&mut self.identifier);
-                if identifier.ours == Some(false) || identifier.reasons.is_empty() {
-                    return;
-                }
-                if place == Place::Identifier {
-                    let Some(resource) = self.resources.last_mut() else { return };
-                    if resource.kind != Kind::Patient {
-                        return;
-                    }
-                    // The reasons say more than that nobody was named.
-                    resource.named = true;
-                }
-                for reason in identifier.reasons {
-                    self.out.unread(reason, hits);
-                }
-            }
-            Place::Reference => self.referred(),
+            Place::Root | Place::Resource | Place::Contained => self.leave_resource(place, hits),
+            Place::Entry => self.leave_entry(),
             _ => {}
         }
+        self.objects.pop();
     }
 
     fn enter_array(&mut self, place: Place) {
@@ -349,6 +584,9 @@ impl Guide for Fhir {
             *count = count.saturating_add(1);
             self.hold.element(at);
         }
+        if place == Place::Root {
+            self.begin_root(at);
+        }
         place
     }
 
@@ -361,20 +599,42 @@ impl Guide for Fhir {
     fn ended(&mut self, _: u64, _: &mut Vec<Hit>) {
         self.hold = Hold::default();
         self.entries = None;
+        if self.untyped.is_some() {
+            self.fault = Some(Fault::Type);
+        }
     }
 
     fn tick(&mut self, read: u64, hits: &mut Vec<Hit>) {
+        if self.untyped.is_some_and(|start| read - start >= HOLD_BYTES_MAX) && !self.typed_within {
+            self.fault = Some(Fault::Type);
+        }
         for index in 0..self.resources.len() {
             let Some(resource) = self.resources.get_mut(index) else { continue };
             if resource.kind == Kind::Unknown && read - resource.start >= HOLD_BYTES_MAX {
                 resource.late = true;
-                self.release(index, hits);
+                self.release(index, true, hits);
+            }
+        }
+        for index in 0..self.parts.len() {
+            let Some(part) = self.parts.get_mut(index).filter(|part| read - part.start >= HOLD_BYTES_MAX) else {
+                continue;
+            };
+            part.late = true;
+            part.told |= !part.ids.is_empty();
+            for id in std::mem::take(&mut part.ids) {
+                self.tell(id, hits);
             }
         }
     }
 
+    fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
     fn settled(&self, read: u64) -> u64 {
-        let waiting = self.resources.iter().filter(|resource| !resource.waiting.is_empty()).map(|r| r.start).min();
-        self.hold.settled(read).min(waiting.unwrap_or(read))
+        let resources = self.resources.iter().filter(|resource| !resource.waiting.is_empty()).map(|r| r.start);
+        let parts = self.parts.iter().filter(|part| !part.ids.is_empty()).map(|part| part.start);
+        let untyped = self.untyped.filter(|_| !self.typed_within);
+        self.hold.settled(read).min(resources.chain(parts).chain(untyped).min().unwrap_or(read))
     }
 }

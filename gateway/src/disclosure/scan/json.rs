@@ -105,6 +105,10 @@ impl<G: Guide> Walker<G> {
             self.read += now.len() as u64;
             if self.read.is_multiple_of(TICK) {
                 self.guide.tick(self.read, hits);
+                if let Some(fault) = self.guide.fault() {
+                    self.fault = Some(fault);
+                    return Err(fault);
+                }
             }
             piece = rest;
         }
@@ -125,6 +129,7 @@ impl<G: Guide> Walker<G> {
             At::Document => Ok(()),
             _ => Err(Fault::Cut),
         };
+        let ended = ended.and_then(|()| self.guide.fault().map_or(Ok(()), Err));
         match ended {
             Ok(()) => self.settled = self.read,
             Err(fault) => self.fault = Some(fault),
@@ -263,6 +268,9 @@ impl<G: Guide> Walker<G> {
             (At::Mark(0xbf), 0xbf) => self.at = At::Document,
             (At::Document, _) if self.separator == Some(byte) => {}
             (At::Document, _) => {
+                if let Some(fault) = self.guide.fault() {
+                    return Err(fault);
+                }
                 self.node = Some(self.guide.document(offset));
                 return self.begin(byte, offset);
             }

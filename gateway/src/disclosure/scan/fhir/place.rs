@@ -1,97 +1,129 @@
-//! Places in FHIR's resources where something is looked for.
+//! Places in FHIR's resources where something is looked for: everywhere, but what counts depends on the place.
 
 /// A place. Arrays have their elements' place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// The document: a resource.
     Root,
-    /// A resource of an entry or parameter.
+    /// A resource of an entry, a parameter or an answer.
     Resource,
     /// A resource within another.
     Contained,
     /// A Bundle's entry.
     Entry,
-    /// An element of Parameters.
-    Parameter,
+    /// An entry's `request` or `response`.
+    Answer,
     /// `participant` or `member`, in which references stand.
     Participant,
-    /// A Reference.
+    /// A Reference to a patient, if to anybody.
     Reference,
     /// A resource's Identifier.
     Identifier,
-    /// A Reference's Identifier.
+    /// The Identifier of a [`Place::Reference`].
     ReferenceIdentifier,
+    /// The Identifier of any other Reference.
+    OtherIdentifier,
+    /// Any other value: it may have an Identifier's fields, or a Reference's.
+    Other,
     ResourceType,
+    /// `resourceType` where no resource is known to stand.
+    StrayType,
     Id,
     FullUrl,
+    /// A URL in an [`Place::Answer`].
+    Location,
+    /// An Identifier's fields, where only patients' series are looked for and none need be said.
     System,
     Value,
-    ReferenceSystem,
-    ReferenceValue,
+    /// The same fields of any object.
+    OtherSystem,
+    OtherValue,
     ReferenceText,
+    ReferenceType,
 }
 
 impl Place {
-    /// The place under a key.
-    pub(super) fn under(self, key: &[u8]) -> Option<Self> {
+    /// The place under a key. Keys are told by their length first: this is asked for each of a body.
+    pub(super) fn under(self, key: &[u8]) -> Self {
         let is = |name: &str| key.eq_ignore_ascii_case(name.as_bytes());
-        let first = |place: Self, name: &str| is(name).then_some(place);
-        match self {
-            Self::Root | Self::Resource | Self::Contained => resource(key),
-            Self::Entry => first(Self::Resource, "resource").or_else(|| first(Self::FullUrl, "fullUrl")),
-            Self::Parameter => first(Self::Resource, "resource").or_else(|| first(Self::Parameter, "part")),
-            Self::Participant => ["actor", "individual", "entity"].iter().find_map(|name| first(Self::Reference, name)),
-            Self::Reference => {
-                first(Self::ReferenceText, "reference").or_else(|| first(Self::ReferenceIdentifier, "identifier"))
+        let of_resource = matches!(self, Self::Root | Self::Resource | Self::Contained);
+        let of_identifier = matches!(self, Self::Identifier | Self::ReferenceIdentifier);
+        match key.len() {
+            2 if of_resource && is("id") => Self::Id,
+            3 if of_resource && is("for") => Self::Reference,
+            3 if self == Self::Answer && is("url") => Self::Location,
+            4 if is("type") => Self::ReferenceType,
+            5 if is("value") => {
+                if of_identifier {
+                    Self::Value
+                } else {
+                    Self::OtherValue
+                }
             }
-            Self::Identifier => first(Self::System, "system").or_else(|| first(Self::Value, "value")),
-            Self::ReferenceIdentifier => {
-                first(Self::ReferenceSystem, "system").or_else(|| first(Self::ReferenceValue, "value"))
+            5 if of_resource && is("entry") => Self::Entry,
+            5 if (of_resource || self == Self::Participant) && is("actor") => Self::Reference,
+            6 if is("system") => {
+                if of_identifier {
+                    Self::System
+                } else {
+                    Self::OtherSystem
+                }
             }
-            Self::ResourceType
-            | Self::Id
-            | Self::FullUrl
-            | Self::System
-            | Self::Value
-            | Self::ReferenceSystem
-            | Self::ReferenceValue
-            | Self::ReferenceText => None,
+            6 if of_resource && is("member") => Self::Participant,
+            6 if self == Self::Participant && is("entity") => Self::Reference,
+            7 if of_resource && (is("subject") || is("patient")) => Self::Reference,
+            7 if self == Self::Entry && is("fullUrl") => Self::FullUrl,
+            7 if self == Self::Entry && is("request") => Self::Answer,
+            7 if self == Self::Answer && is("outcome") => Self::Resource,
+            8 if is("resource") => Self::Resource,
+            8 if self == Self::Entry && is("response") => Self::Answer,
+            8 if self == Self::Answer && is("location") => Self::Location,
+            9 if is("reference") => Self::ReferenceText,
+            9 if is("contained") => Self::Contained,
+            10 if is("identifier") => match self {
+                Self::Root | Self::Resource | Self::Contained => Self::Identifier,
+                Self::Reference => Self::ReferenceIdentifier,
+                _ => Self::OtherIdentifier,
+            },
+            10 if (of_resource || self == Self::Participant) && is("individual") => Self::Reference,
+            11 if of_resource && is("beneficiary") => Self::Reference,
+            11 if of_resource && is("participant") => Self::Participant,
+            12 if is("resourceType") => {
+                if of_resource {
+                    Self::ResourceType
+                } else {
+                    Self::StrayType
+                }
+            }
+            _ => Self::Other,
         }
     }
 
-    /// Whether a text stands here, else an object.
-    pub(super) fn is_scalar(self) -> bool {
-        matches!(
-            self,
+    /// Whether a text or number here is read.
+    pub(super) fn is_read(self) -> bool {
+        match self {
+            // One that stands where an object should.
+            Self::Root | Self::Reference => true,
             Self::ResourceType
-                | Self::Id
-                | Self::FullUrl
-                | Self::System
-                | Self::Value
-                | Self::ReferenceSystem
-                | Self::ReferenceValue
-                | Self::ReferenceText
-        )
+            | Self::StrayType
+            | Self::Id
+            | Self::FullUrl
+            | Self::Location
+            | Self::System
+            | Self::Value
+            | Self::OtherSystem
+            | Self::OtherValue
+            | Self::ReferenceText
+            | Self::ReferenceType => true,
+            Self::Resource
+            | Self::Contained
+            | Self::Entry
+            | Self::Answer
+            | Self::Participant
+            | Self::Identifier
+            | Self::ReferenceIdentifier
+            | Self::OtherIdentifier
+            | Self::Other => false,
+        }
     }
-}
-
-const KEYS: [(&str, Place); 14] = [
-    ("id", Place::Id),
-    ("for", Place::Reference),
-    ("entry", Place::Entry),
-    ("actor", Place::Reference),
-    ("member", Place::Participant),
-    ("subject", Place::Reference),
-    ("patient", Place::Reference),
-    ("contained", Place::Contained),
-    ("parameter", Place::Parameter),
-    ("individual", Place::Reference),
-    ("identifier", Place::Identifier),
-    ("beneficiary", Place::Reference),
-    ("participant", Place::Participant),
-    ("resourceType", Place::ResourceType),
-];
-
-fn resource(key: &[u8]) -> Option<Place> {
-    KEYS.iter().find(|(name, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, place)| *place)
 }

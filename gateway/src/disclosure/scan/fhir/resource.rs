@@ -1,5 +1,6 @@
-//! What is known of a resource that is read now.
+//! What is known of a resource that is read now, and of an entry.
 
+use super::part::{Aim, Logical};
 use contract::identity::PatientId;
 use smallvec::SmallVec;
 
@@ -11,22 +12,43 @@ pub(super) struct Resource {
     pub(super) named: bool,
     /// It is too long to wait for its type.
     pub(super) late: bool,
-    /// Identities that wait for its type.
-    pub(super) waiting: SmallVec<[PatientId; 1]>,
+    /// Identities that wait for its type, and whether a patients' series is said for them.
+    pub(super) waiting: SmallVec<[(PatientId, bool); 1]>,
     /// It stands within another.
     pub(super) contained: bool,
     /// Its id, unless it is known to be no Patient.
     pub(super) id: Option<Logical>,
     /// As others in the same resource refer to it.
     pub(super) fragment: Option<Logical>,
+    /// What stands within it, of known type, and what is referred to as standing there.
+    pub(super) fragments: Vec<Logical>,
+    pub(super) asked: Vec<Logical>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Unknown,
     Patient,
+    /// Somebody who may be a patient as well: Person, RelatedPerson.
+    Person,
+    /// Staff: their own identifiers are no patients'.
+    Practitioner,
     Bundle,
     Other,
+}
+
+impl Kind {
+    /// Of the type's name, in any case: there are servers that do not care.
+    pub(super) fn of(name: &[u8]) -> Self {
+        let is = |known: &str| name.trim_ascii().eq_ignore_ascii_case(known.as_bytes());
+        match () {
+            () if is("Patient") => Self::Patient,
+            () if is("Person") || is("RelatedPerson") => Self::Person,
+            () if is("Practitioner") => Self::Practitioner,
+            () if is("Bundle") => Self::Bundle,
+            () => Self::Other,
+        }
+    }
 }
 
 impl Resource {
@@ -40,34 +62,19 @@ impl Resource {
             contained,
             id: None,
             fragment: None,
+            fragments: Vec::new(),
+            asked: Vec::new(),
         }
     }
 }
 
-/// By what a reference finds its resource, as a hash: a Patient's logical id, or a URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Logical([u8; 16]);
-
-impl Logical {
-    pub(super) fn id(id: &str) -> Self {
-        Self::of(b"Patient/", id)
-    }
-
-    /// `urn:uuid:…`.
-    pub(super) fn url(url: &str) -> Self {
-        Self::of(b"", url.trim())
-    }
-
-    /// `#id` of a contained resource.
-    pub(super) fn fragment(id: &str) -> Self {
-        Self::of(b"#", id)
-    }
-
-    fn of(kind: &[u8], text: &str) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(kind).update(text.as_bytes());
-        let mut short = [0; 16];
-        hasher.finalize_xof().fill(&mut short);
-        Self(short)
-    }
+/// An entry that is read now.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// How many objects are around it and itself.
+    pub(super) depth: usize,
+    /// What its `fullUrl` says.
+    pub(super) urls: SmallVec<[Aim; 1]>,
+    /// The type of its resource, once that was read.
+    pub(super) kind: Kind,
 }

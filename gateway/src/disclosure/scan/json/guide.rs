@@ -1,6 +1,6 @@
 //! What is looked for in a JSON text: the walk asks, the guide answers.
 
-use super::Hit;
+use super::{Fault, Hit};
 
 /// What is looked for.
 pub(in super::super) trait Guide {
@@ -30,6 +30,10 @@ pub(in super::super) trait Guide {
     fn ended(&mut self, at: u64, hits: &mut Vec<Hit>);
     /// So many bytes have been read: called at each multiple of [`TICK`].
     fn tick(&mut self, read: u64, hits: &mut Vec<Hit>);
+    /// The text is JSON, but not what is looked for. Asked after each [`Guide::tick`] and behind each document.
+    fn fault(&self) -> Option<Fault> {
+        None
+    }
     /// The first byte that must not leave yet, if all of so many bytes have been looked at.
     fn settled(&self, read: u64) -> u64;
 }

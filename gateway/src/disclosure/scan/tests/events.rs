@@ -37,7 +37,9 @@ fn data_are_documents() {
     assert_eq!(p("data: {\"q\":\"191212121212\"}\n\ndata: 191212121212x\n\ndata: x191212121212\n\n"), broken);
     let text = |body: &str| events(Form::Text, body);
     assert_eq!(text("data: 191212121212\ndata: x 20121212-1212\n\n"), found(&[A, B]));
-    assert_eq!(events(Form::Fhir, "data: {\"patient\":{\"reference\":\"Patient/191212121212\"}}\n\n"), found(&[A]));
+    let fhir = |head: &str| format!("data: {{{head}\"patient\":{{\"reference\":\"Patient/191212121212\"}}}}\n\n");
+    assert_eq!(events(Form::Fhir, &fhir("\"resourceType\":\"Flag\",")), found(&[A]));
+    assert_eq!(events(Form::Fhir, &fhir("")), broken, "no resource");
 }
 
 #[test]

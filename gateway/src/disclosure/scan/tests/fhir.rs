@@ -142,3 +142,209 @@ fn entries_are_held() {
     assert_eq!(held(&"a".repeat(20_000), 2), 0);
     assert_eq!(held(r#"","resourceType":"Practitioner"}}]}"#, 2), 0);
 }
+
+#[test]
+fn what_has_no_type_is_not_fhir() {
+    let of = |body: &str| {
+        let whole = scan(&Form::Fhir, [body.as_bytes()]);
+        assert_eq!(whole, scan(&Form::Fhir, body.as_bytes().chunks(1)), "{body}");
+        whole.1
+    };
+    for body in [
+        format!(r#"{{"data":{}}}"#, bundle(&[patient("p", A)])),
+        format!(r#"{{"results":[{{"personnummer":"{A}"}}]}}"#),
+        format!("\"{A}\""),
+        A.to_owned(),
+        format!("[\"{A}\"]"),
+        format!("[{},{{\"personnummer\":\"{A}\"}},{}]", patient("p", B), patient("p", B)),
+        format!("{}\n{{\"personnummer\":\"{A}\"}}", patient("p", B)),
+        r#"{"resourceType":7}"#.to_owned(),
+        r#"{"resourceType":" "}"#.to_owned(),
+        "{}".to_owned(),
+        "[]".to_owned(),
+        "null".to_owned(),
+    ] {
+        assert_eq!(of(&body), Err(Fault::Type), "{body}");
+    }
+    assert_eq!(of(""), Ok(()));
+    // What has no type does not leave, and is not waited for without end.
+    let mut scanner = Scanner::new(Form::Fhir, READING);
+    let head = format!("{{\"results\":[{{\"personnummer\":\"{A}\"}},\"");
+    let mut ended = scanner.push(head.as_bytes(), &mut Vec::new());
+    let mut pieces = 0;
+    while ended.is_ok() && pieces < 100 {
+        assert_eq!(scanner.settled(), 0);
+        ended = scanner.push(&[b'a'; 1024], &mut Vec::new());
+        pieces += 1;
+    }
+    assert_eq!((ended, scanner.settled()), (Err(Fault::Type), 0));
+    assert!(pieces < 80, "{pieces}");
+    // There are servers that sort their keys.
+    let entry = format!("{{\"resource\":{}}}", patient("p", A));
+    let sorted = format!("{{\"entry\":[{}],\"resourceType\":\"Bundle\"}}", vec![entry; 1000].join(","));
+    assert_eq!(fhir(&sorted).0, [(A.to_owned(), 0)]);
+}
+
+#[test]
+fn patients_are_found_whatever_the_case_and_place() {
+    let small = patient("p", A).replace("\"Patient\"", "\"patient\"");
+    assert_eq!(fhir(&small), found(&[(A, 0)]));
+    assert_eq!(fhir(&small.replace(SERIES, "http://local/mrn")), (vec![], vec![Reason::PatientAbsent]));
+    let unsaid = format!(r#"{{"resourceType":"Patient","identifier":[{{"value":"{A}"}}]}}"#);
+    let outcome =
+        format!(r#"{{"resourceType":"Bundle","entry":[{{"response":{{"status":"200","outcome":{unsaid}}}}}]}}"#);
+    assert_eq!(fhir(&outcome), found(&[(A, 0)]));
+    let stray = format!(r#"{{"resourceType":"Basic","x":{unsaid}}}"#);
+    assert_eq!(fhir(&stray), (vec![], vec![Reason::PatientForm]), "no resource stands there");
+    let identifier = format!(r#"{{"use":"official","value":"{A}","system":"{SERIES}"}}"#);
+    let by_id = format!(r#"{{"identifier":{identifier}}}"#);
+    let by_text = format!(r#"{{"reference":"Patient/{A}"}}"#);
+    for (kind, rest) in [
+        ("Provenance", format!(r#""target":[{{"reference":"Group/1"}},{by_text}]"#)),
+        ("Provenance", format!(r#""agent":[{{"who":{by_id}}}]"#)),
+        ("Observation", format!(r#""performer":[{by_id}],"subject":{{"reference":"Group/1"}}"#)),
+        ("Observation", format!(r#""focus":[{by_text}]"#)),
+        ("Observation", format!(r#""extension":[{{"url":"http://x","valueIdentifier":{identifier}}}]"#)),
+        ("Person", format!(r#""identifier":[{identifier}]"#)),
+        ("Person", format!(r#""identifier":[{{"value":"{A}"}}]"#)),
+        ("RelatedPerson", format!(r#""identifier":[{identifier}]"#)),
+        ("Person", format!(r#""link":[{{"target":{by_text},"assurance":"level3"}}]"#)),
+        ("Parameters", format!(r#""parameter":[{{"name":"a","valueIdentifier":{identifier}}}]"#)),
+        ("Parameters", format!(r#""parameter":[{{"name":"a","part":[{{"valueReference":{by_text}}}]}}]"#)),
+        ("Coverage", format!(r#""subscriber":{by_text}"#)),
+        ("Coverage", format!(r#""policyHolder":{by_id}"#)),
+        ("AuditEvent", format!(r#""entity":[{{"what":{by_text}}}]"#)),
+        ("Consent", format!(r#""provision":{{"data":[{{"meaning":"instance","reference":{by_text}}}]}}"#)),
+        ("Composition", format!(r#""section":[{{"entry":[{by_text}]}}]"#)),
+        ("List", format!(r#""entry":[{{"item":{by_text}}}]"#)),
+        ("Basic", format!(r#""subject":"{A}""#)),
+    ] {
+        for body in [format!(r#"{{"resourceType":"{kind}",{rest}}}"#), format!(r#"{{{rest},"resourceType":"{kind}"}}"#)]
+        {
+            assert_eq!(fhir(&body), found(&[(A, 0)]), "{body}");
+        }
+        let wrong = rest.replace(A, "191212121213");
+        if kind == "Basic" || rest.contains("[{\"value\"") {
+            continue;
+        }
+        let (ids, reasons) = fhir(&format!(r#"{{"resourceType":"{kind}",{wrong}}}"#));
+        assert!(ids.is_empty() && reasons.len() == 1, "{wrong} {reasons:?}");
+    }
+    let linked = patient("p", A).replace("\"id\"", &format!("\"link\":[{{\"other\":{by_id}}}],\"id\"").replace(A, B));
+    assert_eq!(fhir(&linked), found(&[(B, 0), (A, 0)]));
+    for entry in [
+        format!(r#"{{"fullUrl":"https://r.example/fhir/Patient/{A}"}}"#),
+        format!(r#"{{"fullUrl":"urn:oid:1.2.752.129.2.1.3.1:{A}"}}"#),
+        format!(r#"{{"response":{{"status":"201","location":"Patient/{A}/_history/1"}}}}"#),
+        format!(r#"{{"request":{{"method":"DELETE","url":"Patient?identifier={SERIES}|{A}"}}}}"#),
+    ] {
+        assert_eq!(fhir(&format!(r#"{{"resourceType":"Bundle","entry":[{entry}]}}"#)), found(&[(A, 0)]), "{entry}");
+    }
+}
+
+#[test]
+fn what_is_nobodys_is_no_problem() {
+    let entry = |number: u32, resource: &str| format!(r#"{{"fullUrl":"urn:uuid:{number}","resource":{resource}}}"#);
+    let observation = format!(
+        r##"{{"resourceType":"Observation","id":"7","meta":{{"tag":[{{"system":"http://x","code":"y"}}]}},
+        "identifier":[{{"system":"http://lab/number","value":"191212121212"}},{{"value":"191212121212"}}],
+        "subject":{{"reference":"urn:uuid:1"}},"encounter":{{"reference":"Encounter/7"}},
+        "performer":[{{"reference":"urn:uuid:2"}},{{"reference":"Organization/7","type":"Organization"}},
+            {{"reference":"https://x.example/Practitioner/191212121212"}},{{"reference":"#me"}},{{"reference":"urn:uuid:9"}},
+            {{"identifier":{{"system":"urn:oid:1.2.752.29.4.19","value":"SE0000000000-E001"}}}}],
+        "contained":[{{"resourceType":"Practitioner","id":"me","identifier":[{{"system":"{SERIES}","value":"{B}"}}],
+            "telecom":[{{"system":"phone","value":"1912121212"}}]}}],
+        "valueQuantity":{{"value":191212121212,"unit":"L","system":"http://unitsofmeasure.org"}}}}"##
+    );
+    let practitioner = format!(
+        r#"{{"resourceType":"Practitioner","identifier":[{{"system":"{SERIES}","value":"{B}"}},{{"value":"{B}"}}]}}"#
+    );
+    let organization = r#"{"resourceType":"Organization","identifier":[{"system":"urn:oid:2.5.4.97","value":"5555555555"}],"partOf":{"reference":"urn:uuid:3"}}"#;
+    let appointment = r#"{"resourceType":"Appointment","participant":[{"actor":{"reference":"urn:uuid:2"}},{"actor":{"reference":"urn:uuid:1"}}]}"#;
+    let entries = [
+        entry(4, &observation),
+        entry(5, appointment),
+        entry(3, organization),
+        entry(2, &practitioner),
+        entry(1, &patient("7", A)),
+    ];
+    let body = format!(r#"{{"resourceType":"Bundle","type":"searchset","entry":[{}]}}"#, entries.join(","));
+    assert_eq!(fhir(&body), found(&[(A, 4)]));
+}
+
+#[test]
+fn a_url_leads_only_to_what_was_read() {
+    let refers = |to: &str| observation(&format!(r#"{{"reference":"{to}"}}"#));
+    let with = |entry: &str| {
+        fhir(&format!(r#"{{"resourceType":"Bundle","entry":[{entry},{{"resource":{}}}]}}"#, refers("urn:uuid:1")))
+    };
+    let unresolved = (vec![], vec![Reason::PatientForm]);
+    assert_eq!(with(r#"{"fullUrl":"urn:uuid:1"}"#), unresolved);
+    assert_eq!(with(r#"{"fullUrl":"urn:uuid:1","resource":{"name":"x"}}"#), unresolved);
+    assert_eq!(with(r#"{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Group"}}"#), found(&[]));
+    assert_eq!(with(&format!(r#"{{"resource":{},"fullUrl":"urn:uuid:1"}}"#, patient("7", A))), found(&[(A, 0)]));
+    let typed =
+        |of: &str| fhir(&format!(r#"{{"resourceType":"Basic","author":{{"reference":"urn:uuid:1","type":"{of}"}}}}"#));
+    assert_eq!(typed("Practitioner"), found(&[]));
+    assert_eq!(typed("Patient"), unresolved);
+    let deleted = r#"{"fullUrl":"https://r.example/Patient/7","request":{"method":"DELETE","url":"Patient/7"}}"#;
+    assert_eq!(fhir(&format!(r#"{{"resourceType":"Bundle","entry":[{deleted}]}}"#)), unresolved);
+    // What is contained is known within its own resource only.
+    let contains = format!(
+        r##"{{"resourceType":"Observation","contained":[{}],"subject":{{"reference":"#7"}}}}"##,
+        patient("7", A)
+    );
+    assert_eq!(fhir(&bundle(&[contains.clone()])), found(&[(A, 0)]));
+    assert_eq!(fhir(&bundle(&[contains, refers("#7")])), (vec![(A.to_owned(), 0)], vec![Reason::PatientForm]));
+    let long = format!(r#"{{"reference":"Patient/{}"}}"#, "7".repeat(300));
+    assert_eq!(fhir(&observation(&long).replace("subject", "focus")), unresolved);
+}
+
+#[test]
+fn who_was_not_resolved_is_told_when_a_body_breaks_off() {
+    let body = bundle(&[observation(r#"{"reference":"Patient/7"}"#), patient("8", A)]);
+    let cut = &body.as_bytes()[..body.len() - 5];
+    let (hits, ended) = scan(&Form::Fhir, [cut]);
+    assert_eq!((told(&hits).1, ended), (vec![Reason::PatientForm], Err(Fault::Cut)));
+    let mut scanner = Scanner::new(Form::Fhir, READING);
+    let mut hits = Vec::new();
+    assert_eq!(scanner.push(cut, &mut hits), Ok(()));
+    assert_eq!(told(&hits).1, []);
+    scanner.break_off(&mut hits);
+    assert_eq!(told(&hits).1, [Reason::PatientForm]);
+}
+
+#[test]
+fn lines_of_fhir_are_read() {
+    let line = |id: &str, number: &str| patient(id, number);
+    assert_eq!(fhir(&format!("{}\n{}\n", line("p", A), line("q", B))), found(&[(A, 0), (B, 1)]));
+    assert_eq!(fhir(&format!("\u{1e}{}\n\u{1e}{}\n", line("p", A), line("q", B))), found(&[(A, 0), (B, 1)]));
+    let refers = observation(r#"{"reference":"Patient/q"}"#);
+    assert_eq!(fhir(&format!("{refers}\n{}", line("q", B))), found(&[(B, 1)]));
+}
+
+#[test]
+fn an_identifier_waits_for_its_system() {
+    let mut scanner = Scanner::new(Form::Fhir, READING);
+    let mut hits = Vec::new();
+    let mut pushed = 0;
+    let mut held = |text: &str, told: usize| {
+        scanner.push(text.as_bytes(), &mut hits).expect("JSON");
+        assert_eq!(hits.len(), told, "{text}");
+        pushed += text.len() as u64;
+        pushed - scanner.settled()
+    };
+    // Past what is held of a document that names nobody.
+    let long = format!("{{\"resourceType\":\"Basic\",\"x\":\"{}\",\"who\":", "a".repeat(70_000));
+    assert_eq!(held(&long, 0), 0);
+    assert_eq!(held(r#"{"value":"191212121212","#, 0), 24);
+    assert_eq!(held(r#""system":"http://x"}"#, 0), 0, "another's");
+    assert_eq!(held(r#","whose":{"value":"191212121212","#, 0), 24);
+    assert_eq!(held(&format!("\"system\":\"{SERIES}\"}}"), 1), 0);
+    assert_eq!(held(r#","z":{"value":"201212121212","x":""#, 1), 29);
+    assert!(held(&"a".repeat(50_000), 1) > 50_000);
+    assert_eq!(held(&"a".repeat(30_000), 2), 0, "not for ever");
+    // Identifiers of what is nobody's hold nothing back.
+    assert_eq!(held("\"},\"contained\":[{\"identifier\":[{\"value\":\"191212121212\"}],", 2), 44);
+    assert_eq!(held("\"resourceType\":\"Location\",", 2), 0);
+}

@@ -336,9 +336,18 @@ proptest! {
     #[test]
     fn what_serde_reads_is_no_fault(body in json_text(), changes in vec(change(), 0..3)) {
         let body = changed(body, &changes);
-        let one = serde_json::from_slice::<Value>(&body).is_ok();
+        let typed = |value: &Value| {
+            let Some(object) = value.as_object() else { return false };
+            let mut types = object.iter().filter(|(key, _)| key.eq_ignore_ascii_case("resourceType"));
+            types.any(|(_, name)| name.as_str().is_some_and(|name| !name.trim().is_empty()))
+        };
         let (_, ended) = scan(&Form::Fhir, [body.as_slice()]);
-        prop_assert!(!one || ended.is_ok(), "{}", body.escape_ascii());
+        if let Ok(value) = serde_json::from_slice::<Value>(&body) {
+            // A list of resources may pass, and of types said twice serde has the last.
+            let lenient = value.is_array() || body.escape_ascii().to_string().matches("resourceType").count() > 1;
+            let wanted = if typed(&value) { Ok(()) } else { Err(Fault::Type) };
+            prop_assert!(ended == wanted || lenient && ended != Err(Fault::Syntax), "{}", body.escape_ascii());
+        }
     }
 
     #[test]
@@ -349,7 +358,7 @@ proptest! {
         let (form, text) = match kind {
             0 => (Form::Json(paths(&["list.p"])), format!("{{\"k\":{before},\"list\":[{{\"q\":1}},{{\"f\":\"{filler}\",\"p\":\"{id}\",\"y\":{after}}}]}}")),
             1 => (Form::Text, format!("{filler} {id} {after}")),
-            2 => (Form::Fhir, format!("{{\"entry\":[{{\"resource\":{{\"f\":\"{filler}\",\"identifier\":[{{\"value\":\"{id}\"}}],\"z\":{after},\"resourceType\":\"Patient\"}}}}]}}")),
+            2 => (Form::Fhir, format!("{{\"resourceType\":\"Bundle\",\"entry\":[{{\"resource\":{{\"f\":\"{filler}\",\"identifier\":[{{\"value\":\"{id}\"}}],\"z\":{after},\"resourceType\":\"Patient\"}}}}]}}")),
             _ => (Form::Lines(paths(&["p"])), format!("{before}\n{{\"f\":\"{filler}\",\"p\":\"{id}\"}}\n{after}")),
         };
         let text = format!("{}{text}", " ".repeat(lines));

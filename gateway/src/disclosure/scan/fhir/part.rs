@@ -1,0 +1,93 @@
+//! An object as far as it has an Identifier's fields or a Reference's.
+
+use contract::identity::PatientId;
+use contract::record::Reason;
+use smallvec::SmallVec;
+
+/// The most texts of one object that are remembered.
+pub(super) const TEXTS_MAX: usize = 64;
+
+/// What an object has said. There is none for an object without such fields.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// How many objects are around it and itself.
+    pub(super) depth: usize,
+    pub(super) start: u64,
+    /// Whether its system is a patients' series, once it is known.
+    pub(super) ours: Option<bool>,
+    /// Identities of its values, which wait for the system until the object ends.
+    pub(super) ids: SmallVec<[PatientId; 1]>,
+    /// Why its values are none.
+    pub(super) reasons: SmallVec<[Reason; 1]>,
+    /// It is too long to wait.
+    pub(super) late: bool,
+    /// Identities of its values were told.
+    pub(super) told: bool,
+    /// Its reference names a patient by identity.
+    pub(super) named: bool,
+    /// It says that it refers to a Patient.
+    pub(super) to_patient: bool,
+    pub(super) aims: SmallVec<[Aim; 1]>,
+}
+
+/// To what a reference leads.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Aim {
+    /// A Patient, by its logical id.
+    Patient(Logical),
+    /// Anything, by a URL without a path: `urn:uuid:…`.
+    Url(Logical),
+    /// Anything within the same resource.
+    Fragment(Logical),
+}
+
+impl Part {
+    pub(super) fn new(depth: usize, start: u64) -> Self {
+        Self {
+            depth,
+            start,
+            ours: None,
+            ids: SmallVec::new(),
+            reasons: SmallVec::new(),
+            late: false,
+            told: false,
+            named: false,
+            to_patient: false,
+            aims: SmallVec::new(),
+        }
+    }
+
+    pub(super) fn note(&mut self, reason: Reason) {
+        if !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
+        }
+    }
+}
+
+/// By what a reference finds its resource, as a hash: a Patient's logical id, or a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Logical([u8; 16]);
+
+impl Logical {
+    pub(super) fn id(id: &str) -> Self {
+        Self::of(b"Patient/", id)
+    }
+
+    /// `urn:uuid:…`, or `#id` of a contained resource.
+    pub(super) fn url(url: &str) -> Self {
+        Self::of(b"", url.trim())
+    }
+
+    /// `#id` of a contained resource, by its id.
+    pub(super) fn fragment(id: &str) -> Self {
+        Self::of(b"#", id.trim())
+    }
+
+    fn of(kind: &[u8], text: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(kind).update(text.as_bytes());
+        let mut short = [0; 16];
+        hasher.finalize_xof().fill(&mut short);
+        Self(short)
+    }
+}
