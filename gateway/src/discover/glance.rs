@@ -2,12 +2,11 @@
 
 use crate::disclosure::decode::{self, Decoder};
 use crate::disclosure::scan::{Form, Hit, Scanner};
-use crate::disclosure::{Seen, is_text};
+use crate::disclosure::{STEP_BYTES, Seen, is_text};
 use crate::patient::Reading;
 use crate::route::RouteId;
 use contract::pseudonym::{PatientRef, PseudonymKey};
 use http::HeaderMap;
-use std::convert::Infallible;
 
 /// The most patients of one answer that are counted.
 const PATIENTS_MAX: usize = 10_000;
@@ -19,7 +18,7 @@ pub(crate) struct Glance {
     decoder: Option<Box<Decoder>>,
     seen: Seen,
     patients: u64,
-    /// What cannot be read any more.
+    /// It cannot be read any more, or nothing more is counted.
     broken: bool,
 }
 
@@ -37,21 +36,28 @@ impl Glance {
         })
     }
 
-    /// The next piece.
-    pub(crate) fn push(&mut self, piece: &[u8], key: &PseudonymKey) {
+    /// Looks at a part of the next piece, and takes it off what is `left` of that. `false`: nothing is left to do.
+    pub(crate) fn step(&mut self, left: &mut &[u8], key: &PseudonymKey) -> bool {
         let mut hits = Vec::new();
-        let scanner = &mut self.scanner;
-        let mut look = |window: &[u8]| -> Result<(), Infallible> {
-            // Text has no faults.
-            let _none = scanner.push(window, &mut hits);
-            Ok(())
+        let more = match &mut self.decoder {
+            _ if self.broken => false,
+            None => {
+                let part = left.get(..STEP_BYTES).unwrap_or(left);
+                // Text has no faults.
+                let _none = self.scanner.push(part, &mut hits);
+                *left = left.get(part.len()..).unwrap_or_default();
+                !left.is_empty()
+            }
+            Some(decoder) => {
+                let done = decoder.next(left);
+                self.broken = done.is_err();
+                let _none = self.scanner.push(decoder.window(), &mut hits);
+                decoder.pass(usize::MAX);
+                done.unwrap_or(false)
+            }
         };
-        match &mut self.decoder {
-            _ if self.broken => {}
-            None => _ = look(piece),
-            Some(decoder) => self.broken = decoder.push(piece, &mut look).is_err(),
-        }
         self.take(&hits, key);
+        more && !self.broken
     }
 
     /// The answer is over. Gives its route, and how many it disclosed.
@@ -65,7 +71,11 @@ impl Glance {
     fn take(&mut self, hits: &[Hit], key: &PseudonymKey) {
         for hit in hits {
             if let Hit::Patient { id, .. } = hit {
-                self.patients += u64::from(self.seen.patient(key.patient(id)) == Ok(true));
+                match self.seen.patient(key.patient(id)) {
+                    Ok(new) => self.patients += u64::from(new),
+                    // No more are counted.
+                    Err(_) => return self.broken = true,
+                }
             }
         }
     }
