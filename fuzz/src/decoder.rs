@@ -81,16 +81,25 @@ fn decoded(codings: &Codings, body: &[u8], seed: u8) -> (Vec<u8>, Result<(), Fau
             return (out, Err(fault));
         }
         assert!(count <= pushed * RATIO_MAX + SLACK_BYTES, "a bomb");
+        assert!(decoder.shown() <= pushed, "more was shown than there is");
+        assert!(!decoder.is_settled() || decoder.shown() == pushed, "what is settled was shown");
     }
     let ended = decoder.finish();
     (out, ended)
 }
 
-/// What the libraries make of it by themselves.
+/// What the libraries make of it by themselves. Of gzip and zstd those that stop at the first member's or frame's end must
+/// read the same as those that go on.
 fn reference(kind: u8, body: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     match kind {
-        b'g' => flate2::read::MultiGzDecoder::new(body).read_to_end(&mut out).ok()?,
+        b'g' => {
+            let mut first = Vec::new();
+            flate2::read::GzDecoder::new(body).read_to_end(&mut first).ok()?;
+            flate2::read::MultiGzDecoder::new(body).read_to_end(&mut out).ok()?;
+            assert_eq!(first, out, "readers of one member and of all differ");
+            out.len()
+        }
         b'd' => match flate2::read::ZlibDecoder::new(body).read_to_end(&mut out) {
             Ok(count) => count,
             Err(_) => {
@@ -99,7 +108,13 @@ fn reference(kind: u8, body: &[u8]) -> Option<Vec<u8>> {
             }
         },
         b'b' => brotli_decompressor::Decompressor::new(body, 4096).read_to_end(&mut out).ok()?,
-        b'z' => zstd::stream::read::Decoder::new(body).ok()?.read_to_end(&mut out).ok()?,
+        b'z' => {
+            let mut first = Vec::new();
+            zstd::stream::read::Decoder::new(body).ok()?.single_frame().read_to_end(&mut first).ok()?;
+            zstd::stream::read::Decoder::new(body).ok()?.read_to_end(&mut out).ok()?;
+            assert_eq!(first, out, "readers of one frame and of all differ");
+            out.len()
+        }
         _ => return None,
     };
     Some(out)

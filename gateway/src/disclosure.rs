@@ -18,7 +18,7 @@ mod seen;
 pub mod websocket;
 
 pub use form::{is_json, is_text};
-pub use inspector::{Inspector, Ready};
+pub use inspector::{Inspector, Ready, STEP_BYTES};
 pub use seen::{Seen, TooMany};
 
 /// Why an answer cannot be looked into.
@@ -31,11 +31,11 @@ pub enum Unscannable {
     /// It is coded in a way that is not known here.
     #[error("the content coding is not known")]
     Coding,
-    /// Its coding is broken, or goes on behind its end.
+    /// Its coding is broken, or goes on behind its end; with another member or frame too, which not all clients read.
     #[error("the content coding is broken")]
     Broken,
-    /// It would become far larger than it is.
-    #[error("the answer grows beyond measure when it is decoded")]
+    /// It would become far larger than it is, or goes on and on without any content.
+    #[error("the answer grows beyond measure when it is decoded, or goes on without content")]
     Bomb,
     /// It is not JSON as its type says, too deep, or no resource where FHIR is said.
     #[error("the JSON is broken, too deep, or no FHIR resource")]
@@ -43,8 +43,8 @@ pub enum Unscannable {
     /// It is binary, in a WebSocket.
     #[error("a binary message")]
     Binary,
-    /// Its frames are not a WebSocket's.
-    #[error("frames that are none of a WebSocket")]
+    /// Its frames are not a WebSocket's, or go on and on without text.
+    #[error("frames that are none of a WebSocket, or too many without text")]
     Frames,
     /// It names more patients than one answer may.
     #[error("more patients than one answer may name")]

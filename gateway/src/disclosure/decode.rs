@@ -9,8 +9,8 @@
 //!    | bytes | what clients do | here |
 //!    |---|---|---|
 //!    | `deflate` as zlib or raw (RFC 9110, 8.4.1.2) | sniff, or know only one of them | zlib if the first two bytes say so, else raw; [`Fault::Ambiguous`] if a zlib body could be read as raw |
-//!    | several gzip members, several zstd frames | read the first, or all | all are shown |
-//!    | anything after the end, zeros too | ignore or show it | [`Fault::Trailing`] |
+//!    | content in a second gzip member or zstd frame | browsers leave it out, curl fails, Go and Python show it | [`Fault::Trailing`]; members and frames without content may follow |
+//!    | anything else after the end, zeros too | ignore or show it | [`Fault::Trailing`] |
 //!    | a body that ends early | show what came | shown, then [`Fault::Truncated`] |
 //!    | a wrong checksum or length | ignore it, or fail | shown, then [`Fault::Corrupt`] |
 //!    | no byte at all | an empty body | good (answers to HEAD, 304) |
@@ -18,11 +18,14 @@
 //!    | gzip: name, comment and extra field | skip | skipped, up to 1 KiB |
 //!    | brotli: metadata | skip | skipped |
 //!
-//! 2. zstd's blocks are shown when they are whole. Until then [`Decoder::is_settled`] is false: who must not let a byte
-//!    go before it was shown holds the pieces back until it is true again, which is at most 128 KiB of such a coding.
+//! 2. zstd's blocks, at most 128 KiB of such a coding, are shown when they are whole. [`Decoder::shown`] tells up to
+//!    which byte of the body all was: who must not let a byte go before that holds back what follows. Beneath or above
+//!    another coding it only moves where a piece ends between two blocks.
 //! 3. Memory is bounded: a window for each coding (gzip and deflate 32 KiB, zstd 8 MiB, brotli 16 MiB, only as large as
 //!    the body's head asks) and 32 KiB for what comes out. So is time: what comes out of any coding is at most
-//!    [`RATIO_MAX`] times what went in, and [`SLACK_BYTES`].
+//!    [`RATIO_MAX`] times what went in, and [`SLACK_BYTES`]; and of any stretch of the body at most [`RATIO_MAX`] times
+//!    its length, and [`CREDIT_BYTES`]: noise at the beginning buys no bomb behind it. [`Decoder::next`] does at most
+//!    [`PART_BYTES`] of input and one window, so that a thread can be shared.
 //! 4. No bytes panic. A fault stays: each later call gives it again.
 //! 5. Buffers that are owned here are wiped: those of what comes out, and brotli's window. zlib and zstd own theirs.
 //!
@@ -49,11 +52,13 @@ pub const CODINGS_MAX: usize = 3;
 pub const RATIO_MAX: u64 = 1000;
 /// What a body may grow beyond [`RATIO_MAX`], in bytes: short bodies are never too large.
 pub const SLACK_BYTES: u64 = 1 << 20;
+/// What a body has not used of [`RATIO_MAX`] counts for later up to so many bytes.
+pub const CREDIT_BYTES: u64 = 16 << 20;
 /// The most bytes that a sink gets at once.
 pub const WINDOW_BYTES: usize = 32 << 10;
-
-/// How much is given to a decoder at once; some count in 32 bits.
-const PART_BYTES: usize = 1 << 20;
+/// How much is given to a coding at once. Without anything coming out, as from many empty blocks with tables of their own,
+/// it takes half a millisecond at most.
+pub const PART_BYTES: usize = 4 << 10;
 
 /// A content coding that is decoded here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +135,7 @@ pub enum Fault {
     /// The body ended before its coding did.
     #[error("the body ends before its content coding does")]
     Truncated,
-    /// Bytes after the coding's end.
+    /// Bytes after the coding's end, or content in a second member or frame.
     #[error("the body goes on after its content coding's end")]
     Trailing,
     /// More than [`RATIO_MAX`] and [`SLACK_BYTES`] allow.
@@ -165,7 +170,10 @@ pub enum Stop<E> {
 pub struct Decoder {
     /// The coding that was applied last comes first.
     stages: SmallVec<[Stage; 1]>,
+    /// How much has gone in.
     coded: u64,
+    /// Where all had come out when last it had.
+    settled: u64,
     fault: Option<Fault>,
 }
 
@@ -173,27 +181,57 @@ impl Decoder {
     /// A decoder for a body of these codings; `None` if it has none.
     pub fn new(codings: &Codings) -> Option<Self> {
         let stages: SmallVec<[Stage; 1]> = codings.applied().iter().rev().map(|coding| Stage::new(*coding)).collect();
-        (!stages.is_empty()).then_some(Self { stages, coded: 0, fault: None })
+        (!stages.is_empty()).then_some(Self { stages, coded: 0, settled: 0, fault: None })
     }
 
     /// Decodes the next piece. `sink` gets what comes out, in order, in windows of at most [`WINDOW_BYTES`].
     ///
-    /// It takes time up to [`RATIO_MAX`] times the piece's length; who shares a thread gives small pieces.
-    pub fn push<E>(&mut self, piece: &[u8], sink: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), Stop<E>> {
-        if let Some(fault) = self.fault {
-            return Err(fault.into());
+    /// It takes time up to [`RATIO_MAX`] times the piece's length; who shares a thread calls [`Decoder::next`].
+    pub fn push<E>(&mut self, mut piece: &[u8], sink: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), Stop<E>> {
+        while self.next(&mut piece)? {
+            let window = self.window();
+            if !window.is_empty()
+                && let Err(error) = sink(window)
+            {
+                self.stop();
+                return Err(Stop::Sink(error));
+            }
+            self.pass(usize::MAX);
         }
-        let result = piece.chunks(PART_BYTES).try_for_each(|part| {
-            self.coded = self.coded.saturating_add(part.len() as u64);
-            let decoded_max = self.coded.saturating_mul(RATIO_MAX).saturating_add(SLACK_BYTES);
-            through(&mut self.stages, part, decoded_max, sink)
-        });
-        self.fault = match &result {
-            Ok(()) => None,
-            Err(Stop::Fault(fault)) => Some(*fault),
-            Err(Stop::Sink(_)) => Some(Fault::Stopped),
-        };
-        result
+        Ok(())
+    }
+
+    /// Does a part of the work on what is left of a piece, and takes that off it. What has come out is the
+    /// [`window`](Self::window), which may be empty, and has to be [passed](Self::pass) before the next part. `false`: all
+    /// of the piece is done.
+    pub fn next(&mut self, piece: &mut &[u8]) -> Result<bool, Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let done = self.part(piece);
+        match done {
+            Ok(false) if self.is_settled() => self.settled = self.coded,
+            Ok(_) => {}
+            Err(fault) => self.fault = Some(fault),
+        }
+        done
+    }
+
+    /// What has come out and was not passed.
+    pub fn window(&self) -> &[u8] {
+        self.stages.last().map_or(&[], Stage::window)
+    }
+
+    /// So many bytes of the window are done with.
+    pub fn pass(&mut self, count: usize) {
+        if let Some(stage) = self.stages.last_mut() {
+            stage.pass(count);
+        }
+    }
+
+    /// Nothing more is to be decoded: what came out was not taken.
+    pub fn stop(&mut self) {
+        self.fault = self.fault.or(Some(Fault::Stopped));
     }
 
     /// The body has ended. Good if its codings have ended too, or never began.
@@ -208,6 +246,39 @@ impl Decoder {
     pub fn is_settled(&self) -> bool {
         self.fault.is_none() && self.stages.iter().all(|stage| stage.reader.is_settled())
     }
+
+    /// Up to which byte of the body all that is in it has come out. To be asked when a piece is done.
+    pub fn shown(&self) -> u64 {
+        match self.stages.as_slice() {
+            [Stage { reader: Reader::Zstd(reader), .. }] => self.settled.max(reader.shown()),
+            _ => self.settled,
+        }
+    }
+
+    /// Asks the last coding that has something to do.
+    fn part(&mut self, piece: &mut &[u8]) -> Result<bool, Fault> {
+        let mut stages = self.stages.as_mut_slice();
+        while let Some((stage, before)) = std::mem::take(&mut stages).split_last_mut() {
+            let input = before.last().map_or(*piece, Stage::window);
+            if input.is_empty() && !stage.more {
+                stages = before;
+                continue;
+            }
+            let input = input.get(..PART_BYTES).unwrap_or(input);
+            let Step { taken, made, more } = stage.reader.read(input)?;
+            if taken == 0 && made == 0 && more {
+                return Err(Fault::Corrupt);
+            }
+            if let Some(before) = before.last_mut() {
+                before.pass(taken);
+            } else {
+                *piece = piece.get(taken..).unwrap_or_default();
+                self.coded = self.coded.saturating_add(taken as u64);
+            }
+            return stage.came(made, more, self.coded).map(|()| true);
+        }
+        Ok(false)
+    }
 }
 
 impl std::fmt::Debug for Decoder {
@@ -219,8 +290,23 @@ impl std::fmt::Debug for Decoder {
 /// One coding of a body.
 struct Stage {
     reader: Reader,
-    /// How many bytes have come out.
-    decoded: u64,
+    /// What has come out and was not passed: from where, to where.
+    out: (usize, usize),
+    /// There may be more to come out of what went in.
+    more: bool,
+    /// How much may still come out, when so much of the body has gone in.
+    credit: u64,
+    coded: u64,
+}
+
+/// What a reader has done.
+struct Step {
+    /// Of its input.
+    taken: usize,
+    /// In its window.
+    made: usize,
+    /// It wants to go on, even without more input.
+    more: bool,
 }
 
 impl Stage {
@@ -231,7 +317,24 @@ impl Stage {
             Coding::Brotli => Reader::Brotli(brotli::Brotli::new()),
             Coding::Zstd => Reader::Zstd(zstd::Zstd::new()),
         };
-        Self { reader, decoded: 0 }
+        Self { reader, out: (0, 0), more: false, credit: SLACK_BYTES, coded: 0 }
+    }
+
+    fn window(&self) -> &[u8] {
+        self.reader.window().get(self.out.0..self.out.1).unwrap_or_default()
+    }
+
+    fn pass(&mut self, count: usize) {
+        self.out.0 = self.out.0.saturating_add(count).min(self.out.1);
+    }
+
+    /// So much has come out, of so much of the body.
+    fn came(&mut self, made: usize, more: bool, coded: u64) -> Result<(), Fault> {
+        let earned = coded.saturating_sub(self.coded).saturating_mul(RATIO_MAX);
+        let credit = self.credit.saturating_add(earned).min(CREDIT_BYTES);
+        self.credit = credit.checked_sub(made as u64).ok_or(Fault::Bomb)?;
+        (self.out, self.more, self.coded) = ((0, made), more, coded);
+        Ok(())
     }
 }
 
@@ -242,16 +345,23 @@ enum Reader {
     Zstd(zstd::Zstd),
 }
 
-/// Where a coding's windows go.
-type Out<'o, E> = &'o mut dyn FnMut(&[u8]) -> Result<(), Stop<E>>;
-
 impl Reader {
-    fn push<E>(&mut self, part: &[u8], out: Out<'_, E>) -> Result<(), Stop<E>> {
+    /// Takes some of its input, of which what it does not take is the beginning of the next. What was made before is gone.
+    fn read(&mut self, input: &[u8]) -> Result<Step, Fault> {
         match self {
-            Self::Gzip(reader) => reader.push(part, out),
-            Self::Deflate(reader) => reader.push(part, out),
-            Self::Brotli(reader) => reader.push(part, out),
-            Self::Zstd(reader) => reader.push(part, out),
+            Self::Gzip(reader) => reader.read(input),
+            Self::Deflate(reader) => reader.read(input),
+            Self::Brotli(reader) => reader.read(input),
+            Self::Zstd(reader) => reader.read(input),
+        }
+    }
+
+    fn window(&self) -> &[u8] {
+        match self {
+            Self::Gzip(reader) => reader.window(),
+            Self::Deflate(reader) => reader.window(),
+            Self::Brotli(reader) => reader.window(),
+            Self::Zstd(reader) => reader.window(),
         }
     }
 
@@ -272,25 +382,6 @@ impl Reader {
             Self::Zstd(reader) => reader.is_settled(),
         }
     }
-}
-
-/// Takes bytes through the codings that are left. No coding may make more than `decoded_max` of its body.
-fn through<E>(
-    stages: &mut [Stage],
-    part: &[u8],
-    decoded_max: u64,
-    sink: &mut dyn FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), Stop<E>> {
-    let Some((Stage { reader, decoded }, rest)) = stages.split_first_mut() else {
-        return sink(part).map_err(Stop::Sink);
-    };
-    reader.push(part, &mut |window| {
-        *decoded = decoded.saturating_add(window.len() as u64);
-        if *decoded > decoded_max {
-            return Err(Fault::Bomb.into());
-        }
-        through(rest, window, decoded_max, sink)
-    })
 }
 
 /// A buffer for what comes out.

@@ -2,7 +2,14 @@
 //!
 //! The bytes pass as they came; what is looked at is a view of them, decoded where the backend has coded them. A piece
 //! leaves when the view up to its end is settled: when nothing in it belongs to a patient's identity that is not known
-//! yet. What waits is bounded by what the scanner holds back ([`super::scan::HOLD_BYTES_MAX`]) and one piece.
+//! yet.
+//!
+//! # Bounds
+//! What waits is what the scanner holds back ([`super::scan::HOLD_BYTES_MAX`]), what of a coding's block is not shown, and
+//! one piece. Bytes that add nothing to the view (empty blocks, metadata, frames without text) would wait behind it
+//! without end, so an answer of which more than [`WAITING_BYTES_MAX`] waits, or more than [`WAITING_PIECES_MAX`] pieces,
+//! cannot be looked into. [`Inspector::step`] takes half a millisecond at most, and gives no more hits than stand in
+//! [`STEP_BYTES`] and what the scanner held back: who shares a thread and its memory takes them, and yields, in between.
 
 use super::decode::{self, Decoder};
 use super::message::Message;
@@ -11,7 +18,7 @@ use super::websocket::{Event, Frames};
 use super::{Unscannable, form};
 use crate::patient::Reading;
 use crate::route::InResponse;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -19,12 +26,29 @@ use std::collections::VecDeque;
 /// Pieces that may leave once the hits are recorded.
 pub type Ready = SmallVec<[Bytes; 1]>;
 
+/// The most bytes of an answer that wait. What honest answers need is half of it.
+const WAITING_BYTES_MAX: usize = 512 << 10;
+/// The most pieces that wait. Short pieces of an answer that is not coded are joined.
+const WAITING_PIECES_MAX: usize = 16 << 10;
+/// The most bytes of the view that are looked at in one step.
+pub const STEP_BYTES: usize = 32 << 10;
+
+/// The same where each few bytes may begin a document or a message of its own, which costs more than reading it.
+const SHORT_STEP_BYTES: usize = 4 << 10;
+/// Pieces shorter than this are joined with what waits, up to [`JOINED_BYTES_MAX`].
+const SHORT_PIECE_BYTES: usize = 1 << 10;
+const JOINED_BYTES_MAX: usize = 16 << 10;
+
 /// Looks into one answer.
 pub struct Inspector {
     view: View,
+    step_bytes: usize,
+    /// How much of the answer there has been.
+    come: u64,
     /// How much of the view there has been.
     viewed: u64,
     waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
 }
 
 /// How the view comes from the bytes.
@@ -45,68 +69,122 @@ struct Socket {
     base: u64,
     form: Form,
     reading: Reading,
+    /// The piece that is being looked at began where a frame does, and has but pings and pongs so far.
+    only_pings: bool,
+    /// What has come ends where a frame does.
+    at_frame: bool,
 }
 
 /// A piece that may not leave yet.
 struct Waiting {
     bytes: Bytes,
-    /// How far the view is at its end; as far as can be: that will only show with a later piece.
-    end: u64,
+    /// Where in the answer it ends.
+    coded_end: u64,
+    /// How far the view is at its end. `None`: that will only show with a later piece.
+    end: Option<u64>,
+    /// It begins where a frame does.
+    at_frame: bool,
 }
 
 impl Inspector {
     /// Of an answer with this head.
     pub fn of_answer(how: &InResponse, headers: &HeaderMap, reading: Reading) -> Result<Self, Unscannable> {
-        let scanner = Scanner::new(form::of(how, headers)?, reading);
+        let form = form::of(how, headers)?;
+        let step_bytes = if matches!(form, Form::Events(_)) { SHORT_STEP_BYTES } else { STEP_BYTES };
+        let scanner = Scanner::new(form, reading);
         let codings = decode::codings(headers).map_err(|_| Unscannable::Coding)?;
-        Ok(Self::new(match Decoder::new(&codings) {
+        let view = match Decoder::new(&codings) {
             None => View::Plain(scanner),
             Some(decoder) => View::Coded(Box::new(decoder), scanner),
-        }))
+        };
+        Ok(Self::new(view, step_bytes))
     }
 
     /// Of what a server sends in a WebSocket.
     pub fn of_socket(how: &InResponse, reading: Reading) -> Self {
         let form = form::of_message(how);
         let message = Message::new(&form, reading);
-        Self::new(View::Socket(Box::new(Socket { frames: Frames::new(), message, base: 0, form, reading })))
+        let socket =
+            Socket { frames: Frames::new(), message, base: 0, form, reading, only_pings: true, at_frame: true };
+        Self::new(View::Socket(Box::new(socket)), SHORT_STEP_BYTES)
     }
 
-    fn new(view: View) -> Self {
-        Self { view, viewed: 0, waiting: VecDeque::new() }
+    fn new(view: View, step_bytes: usize) -> Self {
+        Self { view, step_bytes, come: 0, viewed: 0, waiting: VecDeque::new(), waiting_bytes: 0 }
     }
 
-    /// Looks at the next piece. Gives what may leave.
-    pub fn push(&mut self, piece: Bytes, hits: &mut Vec<Hit>) -> Result<Ready, Unscannable> {
-        let viewed = &mut self.viewed;
-        let (settled, shown) = match &mut self.view {
+    /// Looks at a part of the next piece, and takes it off what is `left` of that. `false`: nothing is left to do, and
+    /// the whole piece is to be given to [`Inspector::passed`].
+    pub fn step(&mut self, left: &mut &[u8], hits: &mut Vec<Hit>) -> Result<bool, Unscannable> {
+        if self.waiting_bytes > WAITING_BYTES_MAX || self.waiting.len() > WAITING_PIECES_MAX {
+            return Err(if matches!(self.view, View::Socket(_)) { Unscannable::Frames } else { Unscannable::Bomb });
+        }
+        match &mut self.view {
             View::Plain(scanner) => {
-                scanner.push(&piece, hits)?;
-                *viewed += piece.len() as u64;
-                (scanner.settled(), true)
+                let part = first(left, self.step_bytes);
+                scanner.push(part, hits)?;
+                self.viewed += part.len() as u64;
+                *left = left.get(part.len()..).unwrap_or_default();
+                Ok(!left.is_empty())
             }
             View::Coded(decoder, scanner) => {
-                decoder.push(&piece, &mut |window| {
-                    *viewed += window.len() as u64;
-                    scanner.push(window, hits)
-                })?;
-                (scanner.settled(), decoder.is_settled())
+                if decoder.window().is_empty() && !decoder.next(left)? {
+                    return Ok(false);
+                }
+                let part = first(decoder.window(), self.step_bytes);
+                if part.is_empty() {
+                    return Ok(true);
+                }
+                if let Err(fault) = scanner.push(part, hits) {
+                    decoder.stop();
+                    return Err(fault.into());
+                }
+                self.viewed += part.len() as u64;
+                let count = part.len();
+                decoder.pass(count);
+                Ok(true)
             }
             View::Socket(socket) => {
-                socket.push(&piece, viewed, hits)?;
-                (socket.base.saturating_add(socket.message.settled()), socket.frames.is_told())
+                let part = first(left, self.step_bytes);
+                socket.push(part, &mut self.viewed, hits)?;
+                *left = left.get(part.len()..).unwrap_or_default();
+                Ok(!left.is_empty())
+            }
+        }
+    }
+
+    /// All of this piece has been looked at. Gives what may leave once the hits are recorded.
+    pub fn passed(&mut self, piece: Bytes) -> Ready {
+        self.come += piece.len() as u64;
+        let mut pings = false;
+        let mut at_frame = false;
+        let (settled, shown) = match &mut self.view {
+            View::Plain(scanner) => (scanner.settled(), self.come),
+            View::Coded(decoder, scanner) => (scanner.settled(), decoder.shown()),
+            View::Socket(socket) => {
+                let frame_ends = socket.frames.settled() == self.come;
+                at_frame = std::mem::replace(&mut socket.at_frame, frame_ends);
+                pings = std::mem::replace(&mut socket.only_pings, frame_ends) && frame_ends;
+                let settled = socket.base.saturating_add(socket.message.settled());
+                (settled, if socket.frames.is_told() { self.come } else { 0 })
             }
         };
-        if shown && self.waiting.is_empty() && settled >= self.viewed {
-            return Ok(SmallVec::from_elem(piece, 1));
+        if self.waiting.is_empty() && shown >= self.come && settled >= self.viewed {
+            return SmallVec::from_elem(piece, 1);
         }
-        self.waiting.push_back(Waiting { bytes: piece, end: u64::MAX });
-        if shown {
-            for waiting in self.waiting.iter_mut().rev().take_while(|waiting| waiting.end == u64::MAX) {
-                waiting.end = self.viewed;
+        if pings && self.waiting.front().is_some_and(|first| first.at_frame) {
+            // Between the frames of a message they may stand anywhere (RFC 6455, 5.4), and whoever waits for them
+            // takes the server for dead.
+            return SmallVec::from_elem(piece, 1);
+        }
+        self.wait(piece, at_frame);
+        for waiting in self.waiting.iter_mut().rev().skip_while(|waiting| waiting.coded_end > shown) {
+            if waiting.end.is_some() {
+                break;
             }
+            waiting.end = Some(self.viewed);
         }
-        Ok(self.ready(settled))
+        self.ready(settled)
     }
 
     /// The answer breaks off: tells whom only its end would have told.
@@ -134,14 +212,32 @@ impl Inspector {
 
     /// All that waits.
     pub fn give_up(&mut self) -> Ready {
+        self.waiting_bytes = 0;
         self.waiting.drain(..).map(|waiting| waiting.bytes).collect()
+    }
+
+    /// This piece waits.
+    fn wait(&mut self, piece: Bytes, at_frame: bool) {
+        self.waiting_bytes += piece.len();
+        if matches!(self.view, View::Plain(_))
+            && piece.len() < SHORT_PIECE_BYTES
+            && let Some(last) = self.waiting.back_mut()
+            && last.bytes.len() < JOINED_BYTES_MAX
+        {
+            let mut bytes = BytesMut::from(std::mem::take(&mut last.bytes));
+            bytes.extend_from_slice(&piece);
+            (last.bytes, last.coded_end, last.end) = (bytes.freeze(), self.come, None);
+            return;
+        }
+        self.waiting.push_back(Waiting { bytes: piece, coded_end: self.come, end: None, at_frame });
     }
 
     fn ready(&mut self, settled: u64) -> Ready {
         let mut ready = Ready::new();
         while let Some(first) = self.waiting.front_mut() {
-            if first.end > settled {
-                let begin = first.end.saturating_sub(first.bytes.len() as u64);
+            let Some(end) = first.end else { break };
+            if end > settled {
+                let begin = end.saturating_sub(first.bytes.len() as u64);
                 if matches!(self.view, View::Plain(_)) && settled > begin {
                     let some = usize::try_from(settled - begin).unwrap_or(0);
                     ready.push(first.bytes.split_to(some));
@@ -150,17 +246,25 @@ impl Inspector {
             }
             ready.extend(self.waiting.pop_front().map(|waiting| waiting.bytes));
         }
+        let left: usize = ready.iter().map(Bytes::len).sum();
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(left);
         ready
     }
 }
 
+/// The first bytes, at most so many.
+fn first(bytes: &[u8], count: usize) -> &[u8] {
+    bytes.get(..count).unwrap_or(bytes)
+}
+
 impl Socket {
     fn push(&mut self, piece: &[u8], viewed: &mut u64, hits: &mut Vec<Hit>) -> Result<(), Unscannable> {
-        let Self { frames, message, base, form, reading } = self;
+        let Self { frames, message, base, form, reading, only_pings, .. } = self;
         let mut looked = Ok(());
         let mut look = |event: Event<'_>| -> Result<(), Unscannable> {
             match event {
                 Event::Text { bytes, ends, .. } => {
+                    *only_pings = false;
                     *viewed += bytes.len() as u64;
                     message.push(bytes, hits)?;
                     if ends {
@@ -171,6 +275,10 @@ impl Socket {
                 }
                 Event::Binary => return Err(Unscannable::Binary),
                 Event::Close { reason: payload, .. } | Event::Ping(payload) | Event::Pong(payload) => {
+                    *only_pings &= !matches!(event, Event::Close { .. });
+                    if payload.is_empty() {
+                        return Ok(());
+                    }
                     let mut text = Message::new(&Form::Text, *reading);
                     text.push(payload, hits)?;
                     text.finish(hits)?;

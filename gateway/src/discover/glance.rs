@@ -3,7 +3,7 @@
 use super::Glimpse;
 use crate::disclosure::decode::{self, Decoder};
 use crate::disclosure::scan::{Fault, Form, Hit, Scanner};
-use crate::disclosure::{Seen, is_json, is_text};
+use crate::disclosure::{STEP_BYTES, Seen, is_json, is_text};
 use crate::patient::Reading;
 use crate::route::RouteId;
 use contract::pseudonym::{PatientRef, PseudonymKey};
@@ -23,7 +23,7 @@ pub(crate) struct Glance {
     glimpse: Glimpse,
     /// It is JSON, of which nothing was seen yet.
     unseen_json: bool,
-    /// What cannot be read any more.
+    /// It cannot be read any more, or nothing more is counted.
     broken: bool,
 }
 
@@ -43,45 +43,60 @@ impl Glance {
         })
     }
 
-    /// The next piece.
-    pub(crate) fn push(&mut self, piece: &[u8], key: &PseudonymKey) {
-        let Self { scanner, decoder, seen, glimpse, unseen_json, broken, .. } = self;
-        if *broken {
-            return;
+    /// Looks at a part of the next piece, and takes it off what is `left` of that. `false`: nothing is left to do.
+    pub(crate) fn step(&mut self, left: &mut &[u8], key: &PseudonymKey) -> bool {
+        if self.broken {
+            return false;
         }
-        // Counted window by window: one piece may become a thousand times as much.
         let mut hits = Vec::new();
-        let mut look = |window: &[u8]| -> Result<(), Fault> {
-            if std::mem::take(unseen_json) {
-                glimpse.fhir |= memchr::memmem::find(window, RESOURCE).is_some();
+        let more = match self.decoder.take() {
+            None => {
+                let part = left.get(..STEP_BYTES).unwrap_or(left);
+                self.read(part, &mut hits);
+                *left = left.get(part.len()..).unwrap_or_default();
+                !left.is_empty()
             }
-            let read = scanner.push(window, &mut hits);
-            take(seen, glimpse, &hits, key);
-            hits.clear();
-            // Whatever its head says, it is no text; nor is it counted as one, unless it named somebody until then.
-            glimpse.is_text &= read != Err(Fault::Binary);
-            read
+            Some(mut decoder) => {
+                let done = decoder.next(left);
+                self.read(decoder.window(), &mut hits);
+                decoder.pass(usize::MAX);
+                self.broken |= done.is_err();
+                self.decoder = Some(decoder);
+                done.unwrap_or(false)
+            }
         };
-        *broken = match decoder {
-            None => look(piece).is_err(),
-            Some(decoder) => decoder.push(piece, &mut look).is_err(),
-        };
+        self.take(&hits, key);
+        more && !self.broken
+    }
+
+    fn read(&mut self, window: &[u8], hits: &mut Vec<Hit>) {
+        if !window.is_empty() && std::mem::take(&mut self.unseen_json) {
+            self.glimpse.fhir |= memchr::memmem::find(window, RESOURCE).is_some();
+        }
+        let read = self.scanner.push(window, hits);
+        // Whatever its head says, it is no text; nor is it counted as one, unless it named somebody until then.
+        self.glimpse.is_text &= read != Err(Fault::Binary);
+        self.broken |= read.is_err();
     }
 
     /// The answer is over. Gives its route, and what was seen of it.
     pub(crate) fn end(mut self, key: &PseudonymKey) -> (RouteId, Glimpse) {
         let mut hits = Vec::new();
         let _none = self.scanner.finish(&mut hits);
-        take(&mut self.seen, &mut self.glimpse, &hits, key);
+        self.take(&hits, key);
         (self.route, self.glimpse)
     }
-}
 
-/// Counts who is new.
-fn take(seen: &mut Seen, glimpse: &mut Glimpse, hits: &[Hit], key: &PseudonymKey) {
-    for hit in hits {
-        if let Hit::Patient { id, .. } = hit {
-            glimpse.patients += u64::from(seen.patient(key.patient(id)) == Ok(true));
+    /// Counts who is new.
+    fn take(&mut self, hits: &[Hit], key: &PseudonymKey) {
+        for hit in hits {
+            if let Hit::Patient { id, .. } = hit {
+                match self.seen.patient(key.patient(id)) {
+                    Ok(new) => self.glimpse.patients += u64::from(new),
+                    // No more are counted.
+                    Err(_) => return self.broken = true,
+                }
+            }
         }
     }
 }

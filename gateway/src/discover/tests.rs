@@ -55,8 +55,9 @@ fn glimpse(content_type: Option<&'static str>, body: &[u8]) -> Glimpse {
     let glance = Glance::new(route, &[], &headers.into_iter().collect(), reading);
     let mut glance = glance.expect("it may be text");
     let (head, tail) = body.split_at(body.len() / 2);
-    glance.push(head, &key);
-    glance.push(tail, &key);
+    for mut left in [head, tail] {
+        while glance.step(&mut left, &key) {}
+    }
     glance.end(&key).1
 }
 
@@ -127,4 +128,33 @@ fn a_file_that_is_none_is_told() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(path(dir.path()), "{").expect("writes");
     assert!(Finder::open(dir.path(), &routes(), 5).is_err());
+}
+
+#[test]
+fn a_glance_looks_in_small_steps_and_stops_where_it_does_not_count() {
+    use crate::patient::Reading;
+    use contract::identity::{Series, Year};
+    use contract::pseudonym::PseudonymKey;
+    use http::{HeaderMap, HeaderValue, header};
+    use std::io::Write as _;
+
+    let reading = Reading { year: Year(2026), series: Series::default() };
+    let route = routes().routes().first().expect("one").id;
+    let key = PseudonymKey::new(&[7; 32]);
+    let body_text = "namn 191212121212\n".repeat(20_000);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body_text.as_bytes()).expect("memory");
+    let coded = encoder.finish().expect("memory");
+    for (body, coding) in [(body_text.as_bytes(), None), (&*coded, Some("gzip"))] {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        headers.extend(coding.map(|coding| (header::CONTENT_ENCODING, HeaderValue::from_static(coding))));
+        let mut glance = Glance::new(route, &[], &headers, reading).expect("text");
+        let (mut left, mut steps) = (body, 1);
+        while glance.step(&mut left, &key) {
+            steps += 1;
+        }
+        assert!(steps >= body_text.len() / crate::disclosure::STEP_BYTES, "{steps}");
+        assert_eq!(glance.end(&key).1, text(1));
+    }
 }

@@ -9,11 +9,20 @@ use crate::disclosure::{Inspector, Ready, Seen, Unscannable};
 use crate::discover::Glance;
 use crate::patient::{self, Reading, Said};
 use bytes::Bytes;
-use contract::id::DataKeyId;
 use contract::identity::Series;
+use contract::pseudonym::DataKey;
 use contract::record::{DISCLOSED_MAX, Disclosure, PatientEntry, Reason, Source};
 use http::{HeaderMap, StatusCode, header};
 use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// After how many steps of looking others have their turn. Each takes half a millisecond at most.
+const STEPS: usize = 2;
+/// After how many hits they have it: each costs a pseudonym, and new ones a seal.
+const HITS: usize = 256;
+/// After how many new patients they are recorded, though the piece has not been looked at to its end. Should it turn out
+/// then that it cannot be, they are recorded for nothing; but what is kept is bounded.
+const ENTRIES_MAX: usize = 4096;
 
 /// The look into an answer on a marked route.
 pub(super) struct Look {
@@ -29,7 +38,8 @@ pub(super) struct Look {
 
 /// What is to be recorded before anything leaves.
 struct Found {
-    key: DataKeyId,
+    /// One for all of them: there may be another in a moment.
+    key: Arc<DataKey>,
     entries: Vec<PatientEntry>,
     /// The answer names more than it may.
     too_many: bool,
@@ -70,7 +80,7 @@ impl Proxy {
                 Err(unscannable) => cause = Some(unscannable),
             }
         }
-        let mut hits = Vec::new();
+        let (mut hits, mut found) = (Vec::new(), self.nobody());
         for value in how.headers.iter().flat_map(|name| headers.get_all(name)) {
             header_names(value.as_bytes(), reading, &mut hits);
         }
@@ -78,7 +88,8 @@ impl Proxy {
         for (_, value) in others {
             text_names(value.as_bytes(), reading, &mut hits);
         }
-        self.record_hits(context, &mut look, &hits, cause).await?;
+        self.take(context, look.status, &mut look.seen, &mut hits, &mut found).await?;
+        self.record(context, &mut look, found, cause).await?;
         context.look = Some(look);
         Ok(())
     }
@@ -87,33 +98,41 @@ impl Proxy {
     pub(super) async fn look(&self, context: &mut Context, piece: Bytes, last: bool) -> Result<Ready, Broken> {
         // Put back below: should this end in between, so does the exchange.
         let Some(mut look) = context.look.take() else { return Ok(SmallVec::from_elem(piece, 1)) };
-        let Some(inspector) = &mut look.inspector else {
+        let Look { inspector: Some(inspector), seen, status, .. } = &mut *look else {
             context.look = Some(look);
             return Ok(SmallVec::from_elem(piece, 1));
         };
-        let mut hits = Vec::new();
+        let (mut hits, mut found) = (Vec::new(), self.nobody());
         let (mut ready, mut cause) = (Ready::new(), None);
-        if !piece.is_empty() {
-            match inspector.push(piece.clone(), &mut hits) {
-                Ok(some) => ready = some,
-                Err(unscannable) => {
-                    ready = inspector.give_up();
-                    ready.push(piece);
-                    cause = Some(unscannable);
+        let (mut left, mut passed, mut steps) = (&*piece, piece.is_empty(), 0_usize);
+        while !passed && cause.is_none() && !found.too_many {
+            match inspector.step(&mut left, &mut hits) {
+                Ok(true) => {
+                    steps += 1;
+                    if steps.is_multiple_of(STEPS) {
+                        tokio::task::yield_now().await;
+                    }
                 }
+                Ok(false) => {
+                    ready = inspector.passed(piece.clone());
+                    passed = true;
+                }
+                Err(unscannable) => cause = Some(unscannable),
             }
+            self.take(context, *status, seen, &mut hits, &mut found).await?;
         }
-        if last && cause.is_none() {
+        if last && passed && !found.too_many {
             match inspector.finish(&mut hits) {
                 Ok(rest) => ready.extend(rest),
-                Err(unscannable) => {
-                    ready.extend(inspector.give_up());
-                    cause = Some(unscannable);
-                }
+                Err(unscannable) => cause = Some(unscannable),
             }
+            self.take(context, *status, seen, &mut hits, &mut found).await?;
         }
-        if let Some(more) = self.record_hits(context, &mut look, &hits, cause).await? {
-            ready.extend(more);
+        if let Some(waiting) = self.record(context, &mut look, found, cause).await? {
+            ready.extend(waiting);
+            if !passed {
+                ready.push(piece);
+            }
         }
         context.look = Some(look);
         Ok(ready)
@@ -122,31 +141,39 @@ impl Proxy {
     /// An answer of which something has left breaks off: records whom only its end would have told.
     pub(super) async fn break_look_off(&self, context: &mut Context) {
         let Some(mut look) = context.look.take() else { return };
-        let mut hits = Vec::new();
+        let (mut hits, mut found) = (Vec::new(), self.nobody());
         if let Some(inspector) = &mut look.inspector {
             inspector.break_off(&mut hits);
         }
         // Nothing more leaves, whether it can be recorded or not.
-        let _either = self.record_hits(context, &mut look, &hits, None).await;
+        if self.take(context, look.status, &mut look.seen, &mut hits, &mut found).await.is_ok() {
+            let _either = self.record(context, &mut look, found, None).await;
+        }
         context.look = Some(look);
     }
 
     /// Looks at what HTTP/2 brings behind a body.
     pub(super) async fn look_at_trailers(&self, context: &mut Context, trailers: &HeaderMap) -> Result<(), Broken> {
         let Some(mut look) = context.look.take() else { return Ok(()) };
-        let mut hits = Vec::new();
+        let (mut hits, mut found) = (Vec::new(), self.nobody());
         for value in trailers.values() {
             text_names(value.as_bytes(), look.reading, &mut hits);
         }
-        self.record_hits(context, &mut look, &hits, None).await?;
+        self.take(context, look.status, &mut look.seen, &mut hits, &mut found).await?;
+        self.record(context, &mut look, found, None).await?;
         context.look = Some(look);
         Ok(())
     }
 
     /// Glances at a piece of an answer that nobody has marked.
-    pub(super) fn glance(&self, context: &mut Context, piece: &[u8]) {
-        if let Some(glance) = &mut context.glance {
-            glance.push(piece, self.parts.sealer.pseudonyms());
+    pub(super) async fn glance(&self, context: &mut Context, mut piece: &[u8]) {
+        let Some(glance) = &mut context.glance else { return };
+        let mut steps = 0_usize;
+        while glance.step(&mut piece, self.parts.sealer.pseudonyms()) {
+            steps += 1;
+            if steps.is_multiple_of(STEPS) {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -166,19 +193,15 @@ impl Proxy {
         }
     }
 
-    /// Records who is new among these, and waits until the record is durable. With a cause for which the answer cannot be
-    /// looked into, it is refused; or it passes and is recorded as that: then what had been kept back is given.
-    async fn record_hits(
+    /// Records whom was found, and waits until the record is durable. With a cause for which the answer cannot be looked
+    /// into, it is refused; or it passes and is recorded as that: then what had been kept back is given.
+    async fn record(
         &self,
         context: &Context,
         look: &mut Look,
-        hits: &[Hit],
+        mut found: Found,
         cause: Option<Unscannable>,
     ) -> Result<Option<Ready>, Broken> {
-        if hits.is_empty() && cause.is_none() {
-            return Ok(None);
-        }
-        let mut found = self.found(look, hits)?;
         let cause = if found.too_many { Some(Unscannable::TooMany) } else { cause };
         if let Some(cause) = cause {
             if !look.passes_unscanned {
@@ -201,38 +224,54 @@ impl Proxy {
         Ok(look.inspector.take().map(|mut inspector| inspector.give_up()))
     }
 
-    /// Who is new, sealed.
-    fn found(&self, look: &mut Look, hits: &[Hit]) -> Result<Found, Broken> {
-        // One key for all of them: there may be another in a moment.
-        let (pseudonyms, key) = (self.parts.sealer.pseudonyms(), self.parts.sealer.key());
-        let mut found = Found { key: key.id(), entries: Vec::new(), too_many: false };
-        for hit in hits {
+    fn nobody(&self) -> Found {
+        Found { key: Arc::clone(&self.parts.sealer.key()), entries: Vec::new(), too_many: false }
+    }
+
+    /// Takes the hits of a step: who is new is sealed, and is to be recorded.
+    async fn take(
+        &self,
+        context: &Context,
+        status: u16,
+        seen: &mut Seen,
+        hits: &mut Vec<Hit>,
+        found: &mut Found,
+    ) -> Result<(), Broken> {
+        let pseudonyms = self.parts.sealer.pseudonyms();
+        for (index, hit) in hits.drain(..).enumerate() {
+            if index % HITS == HITS - 1 {
+                tokio::task::yield_now().await;
+            }
             match hit {
                 Hit::Patient { id, position } => {
-                    let reference = pseudonyms.patient(id);
-                    match look.seen.patient(reference) {
+                    let reference = pseudonyms.patient(&id);
+                    match seen.patient(reference) {
                         Ok(false) => {}
                         Ok(true) => found.entries.push(PatientEntry {
                             reference,
                             kind: id.kind().tag(),
-                            sealed: key.seal(id, reference).map_err(|_| not_recorded())?,
+                            sealed: found.key.seal(&id, reference).map_err(|_| not_recorded())?,
                             source: Source::Response,
-                            position: *position,
+                            position,
                             problem: Reason::None,
                         }),
                         Err(_) => {
                             found.too_many = true;
-                            break;
+                            return Ok(());
                         }
                     }
                 }
-                Hit::Unread { reason } if look.seen.problem(*reason) => {
-                    found.entries.push(PatientEntry::unidentified(Source::Response, *reason));
+                Hit::Unread { reason } if seen.problem(reason) => {
+                    found.entries.push(PatientEntry::unidentified(Source::Response, reason));
                 }
                 Hit::Unread { .. } => {}
             }
+            if found.entries.len() >= ENTRIES_MAX {
+                self.write(context, status, found).await?;
+                found.entries.clear();
+            }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Writes them, and waits until they are durable.
@@ -244,7 +283,7 @@ impl Proxy {
                 at: clock::now(),
                 status,
                 bytes: context.bytes,
-                key: found.key,
+                key: found.key.id(),
                 patients: SmallVec::from_slice(some),
             };
             last = Some(self.parts.recorder.disclose(&disclosure).map_err(|_| not_recorded())?);

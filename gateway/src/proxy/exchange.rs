@@ -356,7 +356,7 @@ impl Proxy {
                 let last = !backend.is_tunnel() && backend.has_ended().map_err(|error| Broken::backend(&error))?;
                 if context.look.is_none() {
                     progress.answered = last;
-                    self.glance(context, &piece);
+                    self.glance(context, &piece).await;
                     return Self::pass_piece(session, context, piece, last).await;
                 }
                 let ready = self.look(context, piece, last).await?;

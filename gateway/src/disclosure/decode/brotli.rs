@@ -1,6 +1,6 @@
 //! Brotli (RFC 7932), without large windows.
 
-use super::{Fault, Out, Stop, window};
+use super::{Fault, Step, window};
 use brotli_decompressor::{
     Allocator, BrotliDecompressStream, BrotliResult, BrotliState, SliceWrapperMut, StandardAlloc,
 };
@@ -19,45 +19,40 @@ impl Brotli {
         Self { state: None, began: false, window: window() }
     }
 
-    pub(super) fn push<E>(&mut self, part: &[u8], out: Out<'_, E>) -> Result<(), Stop<E>> {
-        if part.is_empty() {
-            return Ok(());
-        }
+    pub(super) fn read(&mut self, input: &[u8]) -> Result<Step, Fault> {
         if !self.began {
             self.began = true;
             let state = BrotliState::new_strict(Wiping, StandardAlloc::default(), StandardAlloc::default());
             self.state = Some(Box::new(state));
         }
-        let Some(state) = &mut self.state else { return Err(Fault::Trailing.into()) };
-        let (mut left, mut taken, mut total) = (part.len(), 0, 0);
-        loop {
-            let (before, mut room, mut made) = (taken, self.window.len(), 0);
-            let result = BrotliDecompressStream(
-                &mut left,
-                &mut taken,
-                part,
-                &mut room,
-                &mut made,
-                &mut self.window,
-                &mut total,
-                state,
-            );
-            let window = self.window.get(..made).unwrap_or_default();
-            if !window.is_empty() {
-                out(window)?;
+        let Some(state) = &mut self.state else { return Err(Fault::Trailing) };
+        let (mut left, mut taken, mut total) = (input.len(), 0, 0);
+        let (mut room, mut made) = (self.window.len(), 0);
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut taken,
+            input,
+            &mut room,
+            &mut made,
+            &mut self.window,
+            &mut total,
+            state,
+        );
+        let more = match result {
+            BrotliResult::ResultFailure => return Err(Fault::Corrupt),
+            BrotliResult::ResultSuccess => {
+                self.state = None;
+                false
             }
-            match result {
-                BrotliResult::ResultFailure => return Err(Fault::Corrupt.into()),
-                BrotliResult::ResultSuccess => {
-                    self.state = None;
-                    return if left == 0 { Ok(()) } else { Err(Fault::Trailing.into()) };
-                }
-                // It asks for more input although more output waits, if the window was just filled.
-                BrotliResult::NeedsMoreInput if left == 0 && room > 0 => return Ok(()),
-                _ if made == 0 && taken == before => return Err(Fault::Corrupt.into()),
-                _ => {}
-            }
-        }
+            // It asks for more input although more output waits, if the window was just filled.
+            BrotliResult::NeedsMoreInput => left > 0 || room == 0,
+            BrotliResult::NeedsMoreOutput => true,
+        };
+        Ok(Step { taken, made, more })
+    }
+
+    pub(super) fn window(&self) -> &[u8] {
+        &self.window
     }
 
     pub(super) fn is_at_end(&self) -> bool {

@@ -1,6 +1,6 @@
 //! DEFLATE (RFC 1951), raw and in zlib's form (RFC 1950), and the choice between the two.
 
-use super::{Fault, Out, Stop, window};
+use super::{Fault, Step, window};
 use flate2::{Decompress, FlushDecompress, Status};
 use zeroize::Zeroizing;
 
@@ -21,29 +21,24 @@ impl Inflate {
         self.inner.reset(false);
     }
 
-    /// Decodes until `part` is used up or the stream ends. Gives what follows the stream; `None`: it has not ended.
-    pub(super) fn push<'p, E>(&mut self, mut part: &'p [u8], out: Out<'_, E>) -> Result<Option<&'p [u8]>, Stop<E>> {
-        loop {
-            let (taken, made) = (self.inner.total_in(), self.inner.total_out());
-            let status = self
-                .inner
-                .decompress(part, &mut self.window, FlushDecompress::None)
-                .map_err(|error| if error.needs_dictionary().is_some() { Fault::Refused } else { Fault::Corrupt })?;
-            let (taken, made) = (self.inner.total_in() - taken, self.inner.total_out() - made);
-            part = part.get(taken as usize..).unwrap_or_default();
-            let window = self.window.get(..made as usize).unwrap_or_default();
-            if !window.is_empty() {
-                out(window)?;
-            }
-            match status {
-                Status::StreamEnd => return Ok(Some(part)),
-                // A full window may have more behind it.
-                _ if window.len() == self.window.len() => {}
-                _ if part.is_empty() => return Ok(None),
-                _ if taken == 0 && made == 0 => return Err(Fault::Corrupt.into()),
-                _ => {}
-            }
+    /// Decodes until the input is used up, the window is full or the stream ends, which is told.
+    pub(super) fn read(&mut self, input: &[u8]) -> Result<(Step, bool), Fault> {
+        let (taken, made) = (self.inner.total_in(), self.inner.total_out());
+        let status = self
+            .inner
+            .decompress(input, &mut self.window, FlushDecompress::None)
+            .map_err(|error| if error.needs_dictionary().is_some() { Fault::Refused } else { Fault::Corrupt })?;
+        let (taken, made) = ((self.inner.total_in() - taken) as usize, (self.inner.total_out() - made) as usize);
+        let ended = status == Status::StreamEnd;
+        if taken == 0 && made == 0 && !ended && !input.is_empty() {
+            return Err(Fault::Corrupt);
         }
+        // A full window may have more behind it.
+        Ok((Step { taken, made, more: !ended && made == self.window.len() }, ended))
+    }
+
+    pub(super) fn window(&self) -> &[u8] {
+        &self.window
     }
 }
 
@@ -58,6 +53,8 @@ pub(super) struct Deflate {
     /// The first bytes, and how many there were.
     start: [u8; START],
     started: usize,
+    /// How many of them were taken.
+    taken: usize,
 }
 
 /// As many bytes as tell whether a raw stored block can begin.
@@ -68,52 +65,61 @@ enum State {
     Sniffing,
     Zlib(Inflate),
     Raw(Inflate),
-    Ended,
+    /// Its last window may still be looked at.
+    Ended(Inflate),
 }
 
 impl Deflate {
     pub(super) fn new() -> Self {
-        Self { state: State::Sniffing, start: [0; START], started: 0 }
+        Self { state: State::Sniffing, start: [0; START], started: 0, taken: 0 }
     }
 
-    pub(super) fn push<E>(&mut self, part: &[u8], out: Out<'_, E>) -> Result<(), Stop<E>> {
-        let held = self.started;
-        for (place, byte) in self.start.iter_mut().skip(held).zip(part) {
+    pub(super) fn read(&mut self, input: &[u8]) -> Result<Step, Fault> {
+        let known = self.started - self.taken;
+        for (place, byte) in self.start.iter_mut().skip(self.started).zip(input.iter().skip(known)) {
             *place = *byte;
             self.started += 1;
         }
         if matches!(self.state, State::Sniffing) {
-            self.state = match self.form()? {
-                Some(true) => State::Zlib(Inflate::new(true)),
-                Some(false) => State::Raw(Inflate::new(false)),
-                None => return Ok(()),
+            let mut inflate = match self.form()? {
+                Some(zlib) => Inflate::new(zlib),
+                None => return Ok(self.took(Step { taken: input.len(), made: 0, more: false })),
             };
-            // A byte that waited for the second one. No stream ends with it.
-            let first = self.start;
-            self.feed(first.get(..held).unwrap_or_default(), out)?;
+            // A byte that waited for the second one. Nothing comes of it, and no stream ends with it.
+            let waited = self.start.get(..self.taken).unwrap_or_default();
+            if !waited.is_empty() {
+                let (step, ended) = inflate.read(waited)?;
+                if step.taken != waited.len() || step.made > 0 || ended {
+                    return Err(Fault::Corrupt);
+                }
+            }
+            self.state = if self.form()? == Some(true) { State::Zlib(inflate) } else { State::Raw(inflate) };
         }
         if matches!(self.state, State::Zlib(_)) && self.started == START {
             let [_, length, length_high, inverted, inverted_high] = self.start;
             if inverted == !length && inverted_high == !length_high {
-                return Err(Fault::Ambiguous.into());
+                return Err(Fault::Ambiguous);
             }
         }
-        self.feed(part, out)
+        let (State::Zlib(inflate) | State::Raw(inflate)) = &mut self.state else { return Err(Fault::Trailing) };
+        let (step, ended) = inflate.read(input)?;
+        if ended && let State::Zlib(inflate) | State::Raw(inflate) = std::mem::replace(&mut self.state, State::Sniffing)
+        {
+            self.state = State::Ended(inflate);
+        }
+        Ok(self.took(step))
     }
 
-    fn feed<E>(&mut self, part: &[u8], out: Out<'_, E>) -> Result<(), Stop<E>> {
-        let rest = match &mut self.state {
-            State::Zlib(inflate) | State::Raw(inflate) if !part.is_empty() => inflate.push(part, out)?,
-            State::Ended => Some(part),
-            _ => None,
-        };
-        if let Some(rest) = rest {
-            self.state = State::Ended;
-            if !rest.is_empty() {
-                return Err(Fault::Trailing.into());
-            }
+    pub(super) fn window(&self) -> &[u8] {
+        match &self.state {
+            State::Sniffing => &[],
+            State::Zlib(inflate) | State::Raw(inflate) | State::Ended(inflate) => inflate.window(),
         }
-        Ok(())
+    }
+
+    fn took(&mut self, step: Step) -> Step {
+        self.taken = self.taken.saturating_add(step.taken).min(self.started);
+        step
     }
 
     /// Whether the first bytes are a zlib header (RFC 1950, 2.2). `None`: one byte more is needed.
@@ -133,6 +139,6 @@ impl Deflate {
     }
 
     pub(super) fn is_at_end(&self) -> bool {
-        self.started == 0 || matches!(self.state, State::Ended)
+        self.started == 0 || matches!(self.state, State::Ended(_))
     }
 }

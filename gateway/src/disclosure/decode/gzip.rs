@@ -1,7 +1,8 @@
-//! gzip (RFC 1952): members one after the other, each with header, DEFLATE stream, CRC-32 and length.
+//! gzip (RFC 1952): members one after the other, each with header, DEFLATE stream, CRC-32 and length. Only the first may
+//! have content: browsers stop at its end, and others go on.
 
 use super::deflate::Inflate;
-use super::{Fault, Out, Stop};
+use super::{Fault, Step};
 use flate2::Crc;
 
 /// The most bytes of a header's extra field, name, comment and checksum. No decoder shows them.
@@ -24,17 +25,16 @@ pub(super) struct Gzip {
     /// Of the header, then of the content.
     crc: Crc,
     fields: usize,
+    /// A member has come before this one.
+    again: bool,
     inflate: Option<Inflate>,
 }
 
 /// Which part of a member comes next.
 #[derive(Clone, Copy)]
 enum Part {
-    /// The first ten bytes. `first`: no member has come before.
-    Fixed {
-        count: usize,
-        first: bool,
-    },
+    /// The first ten bytes: so many have come.
+    Fixed(usize),
     ExtraLength(Option<u8>),
     Extra(u16),
     Name,
@@ -50,53 +50,64 @@ enum Part {
 
 impl Gzip {
     pub(super) fn new() -> Self {
-        Self { part: Part::Fixed { count: 0, first: true }, flags: 0, crc: Crc::new(), fields: 0, inflate: None }
+        Self { part: Part::Fixed(0), flags: 0, crc: Crc::new(), fields: 0, again: false, inflate: None }
     }
 
-    pub(super) fn push<E>(&mut self, mut part: &[u8], out: Out<'_, E>) -> Result<(), Stop<E>> {
-        while let Some((byte, rest)) = part.split_first() {
-            part = match self.part {
-                Part::Content => self.content(part, out)?,
-                Part::Trailer { should, count } => {
-                    if should.get(count) != Some(byte) {
-                        return Err(Fault::Corrupt.into());
-                    }
-                    self.part = if count + 1 == TRAILER {
-                        Part::Fixed { count: 0, first: false }
-                    } else {
-                        Part::Trailer { should, count: count + 1 }
-                    };
-                    rest
-                }
-                _ => {
-                    self.header(*byte)?;
-                    rest
-                }
-            };
+    pub(super) fn read(&mut self, input: &[u8]) -> Result<Step, Fault> {
+        let mut taken = 0;
+        loop {
+            if matches!(self.part, Part::Content) {
+                let step = self.content(input.get(taken..).unwrap_or_default())?;
+                return Ok(Step { taken: taken + step.taken, ..step });
+            }
+            let Some(byte) = input.get(taken) else { return Ok(Step { taken, made: 0, more: false }) };
+            taken += 1;
+            match self.part {
+                Part::Trailer { should, count } => self.trailer(*byte, should, count)?,
+                _ => self.header(*byte)?,
+            }
+        }
+    }
+
+    pub(super) fn window(&self) -> &[u8] {
+        self.inflate.as_ref().map_or(&[], Inflate::window)
+    }
+
+    /// Decodes content.
+    fn content(&mut self, input: &[u8]) -> Result<Step, Fault> {
+        let Self { crc, inflate, .. } = self;
+        let inflate = inflate.get_or_insert_with(|| Inflate::new(false));
+        let (step, ended) = inflate.read(input)?;
+        if self.again && step.made > 0 {
+            return Err(Fault::Trailing);
+        }
+        crc.update(inflate.window().get(..step.made).unwrap_or_default());
+        if ended {
+            // The length is counted modulo 2^32, as the member tells it.
+            let should = u64::from(crc.sum()) | u64::from(crc.amount()) << 32;
+            self.part = Part::Trailer { should: should.to_le_bytes(), count: 0 };
+            inflate.restart();
+        }
+        Ok(step)
+    }
+
+    /// Takes a byte of what stands behind the content.
+    fn trailer(&mut self, byte: u8, should: [u8; TRAILER], count: usize) -> Result<(), Fault> {
+        if should.get(count) != Some(&byte) {
+            return Err(Fault::Corrupt);
+        }
+        self.part = Part::Trailer { should, count: count + 1 };
+        if count + 1 == TRAILER {
+            self.part = Part::Fixed(0);
+            self.again = true;
         }
         Ok(())
     }
 
-    /// Decodes content. Gives what follows it.
-    fn content<'p, E>(&mut self, part: &'p [u8], out: Out<'_, E>) -> Result<&'p [u8], Stop<E>> {
-        let Self { crc, inflate, .. } = self;
-        let inflate = inflate.get_or_insert_with(|| Inflate::new(false));
-        let rest = inflate.push(part, &mut |window| {
-            crc.update(window);
-            out(window)
-        })?;
-        let Some(rest) = rest else { return Ok(&[]) };
-        // The length is counted modulo 2^32, as the member tells it.
-        let should = u64::from(crc.sum()) | u64::from(crc.amount()) << 32;
-        self.part = Part::Trailer { should: should.to_le_bytes(), count: 0 };
-        inflate.restart();
-        Ok(rest)
-    }
-
     /// Takes a byte of the header.
     fn header(&mut self, byte: u8) -> Result<(), Fault> {
-        if let Part::Fixed { count, first } = self.part {
-            return self.fixed(byte, count, first);
+        if let Part::Fixed(count) = self.part {
+            return self.fixed(byte, count);
         }
         self.fields += 1;
         if self.fields > FIELDS_MAX {
@@ -121,7 +132,7 @@ impl Gzip {
         Ok(())
     }
 
-    fn fixed(&mut self, byte: u8, count: usize, first: bool) -> Result<(), Fault> {
+    fn fixed(&mut self, byte: u8, count: usize) -> Result<(), Fault> {
         if count == 0 {
             self.crc.reset();
             self.fields = 0;
@@ -140,9 +151,9 @@ impl Gzip {
         };
         if !good {
             // What does not begin a member is something else that was added.
-            return Err(if first || count > 1 { Fault::Corrupt } else { Fault::Trailing });
+            return Err(if self.again && count <= 1 { Fault::Trailing } else { Fault::Corrupt });
         }
-        self.part = Part::Fixed { count: count + 1, first };
+        self.part = Part::Fixed(count + 1);
         if count + 1 == FIXED {
             self.next_field();
         }
@@ -172,6 +183,6 @@ impl Gzip {
     }
 
     pub(super) fn is_at_end(&self) -> bool {
-        matches!(self.part, Part::Fixed { count: 0, .. })
+        matches!(self.part, Part::Fixed(0))
     }
 }

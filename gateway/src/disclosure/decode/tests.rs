@@ -313,12 +313,61 @@ fn nothing_may_follow() {
 }
 
 #[test]
-fn all_members_and_frames_are_shown() {
+fn only_the_first_member_or_frame_may_have_content() {
     let (one, two) = (text(500), b"another".to_vec());
     for coding in [Coding::Gzip, Coding::Zstd] {
-        let body = [encode(coding, &one), encode(coding, b""), encode(coding, &two)].concat();
-        assert_eq!(whole(&[coding], &body), ([&*one, &two].concat(), Ok(())));
+        let (first, second, empty) = (encode(coding, &one), encode(coding, &two), encode(coding, b""));
+        // Who stops at the first reads one thing, who goes on another: digits may be a number or a part of a longer one.
+        for (body, shown) in [
+            ([&*first, &second].concat(), &*one),
+            ([&*first, &empty, &second].concat(), &*one),
+            ([&*empty, &second].concat(), b""),
+        ] {
+            assert_eq!(whole(&[coding], &body), (shown.to_vec(), Err(Fault::Trailing)), "{coding:?}");
+        }
+        let body = [&*first, &empty, &empty].concat();
+        assert_eq!(whole(&[coding], &body), (one.clone(), Ok(())), "{coding:?}");
         assert_eq!(ends(&[coding], &body[..body.len() - 1]), Err(Fault::Truncated));
+    }
+}
+
+#[test]
+fn what_zstd_has_shown_is_known_within_a_piece() {
+    let data: Vec<u8> = (0_u64..60_000).flat_map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect();
+    let body = encode(Coding::Zstd, &data);
+    let mut decoder = Decoder::new(&of(&[Coding::Zstd])).expect("a coding");
+    let mut pushed = 0;
+    for piece in body.chunks(1_000) {
+        decoder.push(piece, &mut |_| Ok::<(), Infallible>(())).expect("a good body");
+        pushed += piece.len() as u64;
+        assert!(decoder.shown() <= pushed && pushed - decoder.shown() <= (128 << 10) + 1_000, "{pushed}");
+    }
+    assert_eq!((decoder.shown(), decoder.finish()), (body.len() as u64, Ok(())));
+}
+
+#[test]
+fn the_work_comes_in_small_parts() {
+    let data = vec![b'x'; 1 << 20];
+    for codings in [&[Coding::Gzip][..], &[Coding::Zstd], &[Coding::Brotli], &[Coding::Deflate, Coding::Gzip]] {
+        let body = encode_all(codings, &data);
+        let mut decoder = Decoder::new(&of(codings)).expect("a coding");
+        let (mut left, mut shown, mut parts) = (&*body, 0, 0);
+        loop {
+            let before = left.len();
+            let more = decoder.next(&mut left).expect("a good body");
+            assert!(before - left.len() <= PART_BYTES && decoder.window().len() <= WINDOW_BYTES);
+            if !more {
+                break;
+            }
+            // In two halves.
+            let half = decoder.window().len() / 2;
+            shown += decoder.window().len();
+            decoder.pass(half);
+            decoder.pass(usize::MAX);
+            parts += 1;
+        }
+        assert_eq!((shown, decoder.finish()), (data.len(), Ok(())), "{codings:?}");
+        assert!(parts >= data.len() / WINDOW_BYTES, "{codings:?}");
     }
 }
 
@@ -490,6 +539,19 @@ fn bombs_are_stopped() {
     let members: Vec<u8> = gzip(b"").repeat(1 << 17);
     let body = encode(Coding::Brotli, &members);
     assert_eq!(count(&[Coding::Gzip, Coding::Brotli], &body), (0, Err(Stop::Fault(Fault::Bomb))));
+}
+
+#[test]
+fn noise_buys_no_bomb() {
+    let noise = (0_u64..12_500).flat_map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+    let data: Vec<u8> = noise.chain(std::iter::repeat_n(0, 64 << 20)).collect();
+    for coding in [Coding::Zstd, Coding::Brotli] {
+        let body = encode(coding, &data);
+        assert!(data.len() as u64 <= body.len() as u64 * RATIO_MAX, "as a whole it is within the measure");
+        let (shown, end) = count(&[coding], &body);
+        assert_eq!(end, Err(Stop::Fault(Fault::Bomb)), "{coding:?}");
+        assert!(shown <= 200_000 + CREDIT_BYTES + RATIO_MAX * 16_384, "{coding:?} {shown}");
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Zstandard (RFC 8878) as HTTP uses it (RFC 9659): frames one after the other, no dictionary, windows of at most 8 MiB.
+//! Only the first frame may have content: browsers stop at its end, and others go on.
 //!
 //! Frames are walked here before the library decodes them: it would skip frames that are to be skipped, might read older
 //! formats, and does not tell where blocks end.
 
-use super::{Fault, Out, Stop, window};
+use super::{Fault, Step, window};
 use zeroize::Zeroizing;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
@@ -21,43 +22,51 @@ const HEADER_MAX: usize = MAGIC_LENGTH + 1 + 1 + 4 + 8;
 /// The coding `zstd`.
 pub(super) struct Zstd {
     walk: Walk,
+    /// How much of the next input has been walked.
+    ahead: usize,
+    /// More may come out of what was taken.
+    draining: bool,
+    taken: u64,
+    shown: u64,
     decoder: Option<Decoder<'static>>,
     window: Zeroizing<Vec<u8>>,
 }
 
 impl Zstd {
     pub(super) fn new() -> Self {
-        Self { walk: Walk::new(), decoder: None, window: window() }
+        Self { walk: Walk::new(), ahead: 0, draining: false, taken: 0, shown: 0, decoder: None, window: window() }
     }
 
-    pub(super) fn push<E>(&mut self, part: &[u8], out: Out<'_, E>) -> Result<(), Stop<E>> {
-        if part.is_empty() {
-            return Ok(());
+    pub(super) fn read(&mut self, input: &[u8]) -> Result<Step, Fault> {
+        if self.ahead == 0 && !self.draining {
+            self.ahead = self.walk.advance(input)?;
         }
-        self.walk.push(part)?;
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
             none => none.insert(decoder()?),
         };
-        let mut input = InBuffer::around(part);
-        loop {
-            let before = input.pos();
-            let mut output = OutBuffer::around(self.window.as_mut_slice());
-            let wanted = decoder.run(&mut input, &mut output).map_err(|_| Fault::Corrupt)?;
-            let made = output.pos();
-            let window = self.window.get(..made).unwrap_or_default();
-            if !window.is_empty() {
-                out(window)?;
-            }
-            // Nothing wanted: a frame has ended, and all of it is out. A full window may have more behind it.
-            let drained = wanted == 0 || made < self.window.len();
-            if input.pos() == part.len() && drained {
-                return Ok(());
-            }
-            if made == 0 && input.pos() == before {
-                return Err(Fault::Corrupt.into());
-            }
+        let mut input = InBuffer::around(input.get(..self.ahead).unwrap_or_default());
+        let mut output = OutBuffer::around(self.window.as_mut_slice());
+        let wanted = decoder.run(&mut input, &mut output).map_err(|_| Fault::Corrupt)?;
+        let (taken, made) = (input.pos(), output.pos());
+        self.ahead = self.ahead.saturating_sub(taken);
+        self.taken += taken as u64;
+        // Nothing wanted: a frame has ended, and all of it is out. A full window may have more behind it.
+        self.draining = wanted != 0 && made == self.window.len();
+        let more = self.ahead > 0 || self.draining;
+        if !more && self.is_settled() {
+            self.shown = self.taken;
         }
+        Ok(Step { taken, made, more })
+    }
+
+    pub(super) fn window(&self) -> &[u8] {
+        &self.window
+    }
+
+    /// Up to which byte all has come out.
+    pub(super) fn shown(&self) -> u64 {
+        self.shown
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -100,7 +109,9 @@ impl Walk {
         Self { part: Part::Header, bytes: [0; HEADER_MAX], count: 0, again: false, checksum: false }
     }
 
-    fn push(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+    /// Walks on, not further than to the end of the next block. How far.
+    fn advance(&mut self, all: &[u8]) -> Result<usize, Fault> {
+        let mut bytes = all;
         while let Some((byte, rest)) = bytes.split_first() {
             bytes = match self.part {
                 Part::Header => {
@@ -118,7 +129,11 @@ impl Walk {
                 Part::Block { left, last } => {
                     let taken = left.min(bytes.len());
                     self.in_block(left - taken, last);
-                    bytes.get(taken..).unwrap_or_default()
+                    let rest = bytes.get(taken..).unwrap_or_default();
+                    if taken == left {
+                        return Ok(all.len() - rest.len());
+                    }
+                    rest
                 }
                 Part::Checksum { left } => {
                     if left > 1 {
@@ -130,7 +145,7 @@ impl Walk {
                 }
             };
         }
-        Ok(())
+        Ok(all.len())
     }
 
     fn gather(&mut self, byte: u8) {
@@ -207,6 +222,9 @@ impl Walk {
             3 => return Err(Fault::Corrupt),
             _ => (header >> 3) as usize,
         };
+        if self.again && header >> 3 != 0 {
+            return Err(Fault::Trailing);
+        }
         self.in_block(left, header & 1 != 0);
         Ok(())
     }

@@ -55,7 +55,7 @@ fn through(mut inspector: Inspector, bytes: &[u8], cuts: &[usize], plain: bool) 
         let (piece, after) = rest.split_at(at);
         rest = after;
         let mut hits = Vec::new();
-        let ready = inspector.push(Bytes::copy_from_slice(piece), &mut hits)?;
+        let ready = push(&mut inspector, piece, &mut hits)?;
         note(&hits, &mut told);
         left.extend(ready.iter().flatten());
         if plain {
@@ -72,6 +72,17 @@ fn through(mut inspector: Inspector, bytes: &[u8], cuts: &[usize], plain: bool) 
     left.extend(ready.iter().flatten());
     assert_eq!(left, bytes, "the bytes pass as they came");
     Ok(told)
+}
+
+/// Looks at a piece to its end.
+fn push(inspector: &mut Inspector, piece: &[u8], hits: &mut Vec<Hit>) -> Result<Ready, Unscannable> {
+    let mut left = piece;
+    while inspector.step(&mut left, hits)? {}
+    Ok(inspector.passed(Bytes::copy_from_slice(piece)))
+}
+
+fn length(ready: &Ready) -> usize {
+    ready.iter().map(Bytes::len).sum()
 }
 
 fn note(hits: &[Hit], told: &mut Vec<String>) {
@@ -159,7 +170,7 @@ fn what_waits_is_bounded_while_nobody_is_named() {
     let (mut sent, mut left) = (0, 0);
     let mut push = |bytes: Vec<u8>| {
         sent += bytes.len();
-        let ready = inspector.push(bytes.into(), &mut Vec::new()).expect("scannable");
+        let ready = self::push(&mut inspector, &bytes, &mut Vec::new()).expect("scannable");
         left += ready.iter().map(Bytes::len).sum::<usize>();
         sent - left
     };
@@ -167,6 +178,109 @@ fn what_waits_is_bounded_while_nobody_is_named() {
     let most = (0..1000).map(|_| push(vec![b'x'; 1000])).max();
     let bound = usize::try_from(super::super::scan::HOLD_BYTES_MAX).expect("a small number") + 2000;
     assert!(most.is_some_and(|most| most <= bound), "{most:?}");
+}
+
+/// Pushes the same piece again and again. Gives how it ended, and how much waited at most.
+fn flood(mut inspector: Inspector, start: &[u8], piece: &[u8], times: usize) -> (Option<Unscannable>, usize) {
+    let (mut waits, mut most) = (0, 0);
+    for piece in std::iter::once(start).chain(std::iter::repeat_n(piece, times)) {
+        match push(&mut inspector, piece, &mut Vec::new()) {
+            Ok(ready) => waits = waits + piece.len() - length(&ready),
+            Err(cause) => return (Some(cause), most),
+        }
+        most = most.max(waits);
+    }
+    (None, most)
+}
+
+#[test]
+fn what_adds_nothing_to_the_view_does_not_wait_without_end() {
+    let text = b"hej 1980";
+    let bound = WAITING_BYTES_MAX + (64 << 10);
+    // A stored block, and then empty ones.
+    let start = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff\0\x08\0\xf7\xff".as_slice(), text].concat();
+    let inspector = Inspector::of_answer(&how(&[]), &headers("text/plain", Some("gzip")), READING).expect("scannable");
+    let (end, most) = flood(inspector, &start, &b"\0\0\0\xff\xff".repeat(13_000), 100);
+    assert!(end == Some(Unscannable::Bomb) && most <= bound, "{end:?} {most}");
+    // A message that goes on with empty frames, also in pieces of a frame each.
+    let start = [b"\x01\x08".as_slice(), text].concat();
+    for (piece, times) in [(b"\0\0".repeat(10_000), 100), (b"\0\0".to_vec(), 2 * WAITING_PIECES_MAX)] {
+        let (end, most) = flood(Inspector::of_socket(&how(&[]), READING), &start, &piece, times);
+        assert!(end == Some(Unscannable::Frames) && most <= bound, "{end:?} {most}");
+    }
+}
+
+#[test]
+fn pings_pass_what_waits_between_frames() {
+    let pings = b"\x89\0\x8a\x02ok".as_slice();
+    let mut inspector = Inspector::of_socket(&how(&[]), READING);
+    let mut push = |piece: &[u8]| self::push(&mut inspector, piece, &mut Vec::new()).expect("scannable").concat();
+    assert_eq!(push(b"\x01\x08hej 1980"), b"");
+    for _ in 0..1_000 {
+        assert_eq!(push(pings), pings);
+    }
+    // Half of one waits for the rest of it, and then both for the text, as they are not between frames.
+    assert_eq!(push(b"\x89"), b"");
+    assert_eq!(push(b"\0"), b"");
+    // So does what has text, or ends the connection.
+    let rest = push(b"\x80\x02 !\x88\0");
+    assert_eq!(rest, b"\x01\x08hej 1980\x89\0\x80\x02 !\x88\0");
+
+    // Within a frame nothing may stand.
+    let mut inspector = Inspector::of_socket(&how(&[]), READING);
+    let mut push = |piece: &[u8]| self::push(&mut inspector, piece, &mut Vec::new()).expect("scannable").concat();
+    assert_eq!(push(b"\x01\x60").len(), 2);
+    assert_eq!(push(&[b'x'; 0x60 - 8]).len(), 0x60 - 8);
+    assert_eq!(push(b"198001 x").len(), 8, "no number");
+    assert_eq!(push(b"\0\x08").len(), 2);
+    assert_eq!(push(b"19800101"), b"");
+    assert_eq!(push(pings), b"", "the frame's header has left without the rest of it");
+}
+
+#[test]
+fn long_answers_in_zstd_go_on_as_they_come() {
+    let rows = (0_u64..100_000).map(|i| format!("row {:x}\n", i.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let body = encode(Some("zstd"), rows.collect::<String>().as_bytes());
+    let mut inspector =
+        Inspector::of_answer(&how(&[]), &headers("text/plain", Some("zstd")), READING).expect("scannable");
+    let mut waits = 0;
+    for piece in body.chunks(16 << 10) {
+        waits = waits + piece.len() - length(&push(&mut inspector, piece, &mut Vec::new()).expect("scannable"));
+        assert!(waits <= 256 << 10, "{waits}");
+    }
+    assert!(body.len() > 1 << 19 && inspector.finish(&mut Vec::new()).is_ok());
+}
+
+#[test]
+fn short_pieces_are_joined_while_they_wait() {
+    let mut inspector =
+        Inspector::of_answer(&how(&["id"]), &headers("application/json", None), READING).expect("scannable");
+    let body = format!(r#"{{"text":"{}","id":"{}"}}"#, "x".repeat(50_000), number(3));
+    let mut left = Vec::new();
+    for byte in body.as_bytes().chunks(1) {
+        left.extend(push(&mut inspector, byte, &mut Vec::new()).expect("scannable").concat());
+        assert!(inspector.waiting.len() <= 5);
+    }
+    left.extend(inspector.finish(&mut Vec::new()).expect("scannable").concat());
+    assert_eq!(left, body.as_bytes());
+}
+
+#[test]
+fn a_step_is_small_whatever_the_piece() {
+    let numbers: String = (0..100_000).map(|i| number(i % 400) + "\n").collect();
+    for coding in [None, Some("gzip"), Some("zstd")] {
+        let body = encode(coding, numbers.as_bytes());
+        let mut inspector =
+            Inspector::of_answer(&how(&[]), &headers("text/plain", coding), READING).expect("scannable");
+        let (mut left, mut steps, mut told, mut more) = (&*body, 0, 0, true);
+        while more {
+            let mut hits = Vec::new();
+            more = inspector.step(&mut left, &mut hits).expect("scannable");
+            assert!(hits.len() <= STEP_BYTES / 10, "{}", hits.len());
+            (steps, told) = (steps + 1, told + hits.len());
+        }
+        assert!(steps >= numbers.len() / STEP_BYTES && told >= 99_999, "{steps} {told}");
+    }
 }
 
 #[test]
