@@ -153,9 +153,17 @@ impl History {
         let (mut first, mut end) = (open.notes.saturating_sub(NOTES_MAX), open.notes);
         while first < end {
             let middle = first.midpoint(end);
-            match read_note(&*open.file, middle)? {
-                Some(past) if past.opened.end > oldest => end = middle,
-                _ => first = middle + 1,
+            // A note that is damaged says nothing; one close behind it may say that both are old. In doubt all are kept.
+            let mut old = None;
+            for number in middle..end.min(middle + NEAR_NOTES) {
+                if let Some(past) = read_note(&*open.file, number)? {
+                    old = (past.opened.end <= oldest).then_some(number);
+                    break;
+                }
+            }
+            match old {
+                Some(number) => first = number + 1,
+                None => end = middle,
             }
         }
         let kept = open.notes - first;
@@ -183,24 +191,22 @@ impl History {
     }
 }
 
-/// The batches that were shipped and are `wanted`, in order, each once. None if there is no such file. Memory: what is
-/// wanted, 450 bytes each.
-pub(super) fn read(storage: &dyn Storage, dir: &Path, mut wanted: impl FnMut(&Past) -> bool) -> io::Result<Vec<Past>> {
+/// Shows the batches that were shipped and noted, in order, each once. None if there is no such file. A note that is
+/// damaged is none: whoever must know what is missing compares the numbers of those that are there.
+pub(super) fn read(storage: &dyn Storage, dir: &Path, mut show: impl FnMut(&Past)) -> io::Result<()> {
     let file = match storage.open_read(&dir.join(NAME)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
-    let mut all: Vec<Past> = Vec::new();
+    let mut before = None;
     for number in 0..file.size()? / NOTE_BYTES {
-        // A note that is damaged is none; the others stand for themselves.
-        if let Some(past) = read_note(&*file, number)?
-            && all.last() != Some(&past)
-            && wanted(&past)
-        {
-            all.push(past);
+        let past = read_note(&*file, number)?;
+        if let Some(past) = past.filter(|past| before.as_ref() != Some(past)) {
+            show(&past);
+            before = Some(past);
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 fn read_note(file: &dyn StorageFile, number: u64) -> io::Result<Option<Past>> {
@@ -218,6 +224,8 @@ const NOTE_BYTES: u64 = 409 + 4;
 const NOTES_MAX: u64 = 1 << 18;
 /// With fewer, old ones do no harm.
 const TIDY_MIN: u64 = 4096;
+/// So many notes are looked at for one that is whole.
+const NEAR_NOTES: u64 = 64;
 const PIECE_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
@@ -235,7 +243,9 @@ mod tests {
     }
 
     fn all(storage: &dyn Storage) -> Vec<u64> {
-        read(storage, Path::new("/journal"), |_| true).unwrap().iter().map(|past| past.mark.end).collect()
+        let mut all = Vec::new();
+        read(storage, Path::new("/journal"), |past| all.push(past.mark.end)).unwrap();
+        all
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::super::resend::{self, Range, Resent, Source};
 use super::super::worker::Step;
 use super::database::Fake;
 use super::frames::Kind;
-use super::{DIR, REFUSED, STATE, TENANT, World, node, seal_keys, step};
+use super::{BOOK, DIR, REFUSED, STATE, TENANT, World, node, seal_keys, step};
 use crate::keys::SealKeys;
 
 const ALL: Range = Range { from: Micros::MIN, to: Micros::MAX, look_only: false };
@@ -28,6 +28,8 @@ impl World {
             ClickHouse { url: String::new(), database: String::new(), user: String::new(), key: String::new().into() };
         let source = Source {
             dir: DIR.into(),
+            ledger: BOOK.into(),
+            id: [9; 16],
             node: node(),
             tenant: tenant.into(),
             clickhouse,
