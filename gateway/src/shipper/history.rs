@@ -282,4 +282,38 @@ mod tests {
         history.note(&past(TIDY_MIN + 2), 4001);
         assert!(all(&*storage).into_iter().eq(4001..=TIDY_MIN + 2));
     }
+
+    #[test]
+    fn a_note_that_is_damaged_takes_no_other_with_it() {
+        let dir = Path::new("/journal");
+        // Nothing is old, half is old; one note is damaged, many are.
+        for (oldest, damaged) in
+            [(1, 2047..2048), (1, 0..4000), (2049, 2047..2049), (2049, 2040..2060), (4001, 0..4096)]
+        {
+            let sim = SimStorage::new(1);
+            let storage = sim.storage();
+            storage.create_dir(dir).unwrap();
+            let mut history = History::new(&storage, dir);
+            for number in 1..=TIDY_MIN {
+                history.note(&past(number), 1);
+            }
+            sim.corrupt(&dir.join(NAME), |bytes| {
+                for number in damaged.clone() {
+                    bytes[number * NOTE_BYTES as usize + 7] ^= 1;
+                }
+            });
+            let needed: Vec<u64> = all(&*storage).into_iter().filter(|end| end + 1 > oldest).collect();
+            let before = all(&*storage).len();
+            let mut history = History::new(&storage, dir);
+            history.note(&past(TIDY_MIN + 1), oldest);
+            let left = all(&*storage);
+            assert!(left.ends_with(&[needed, vec![TIDY_MIN + 1]].concat()), "{oldest}, {damaged:?}");
+            // Of the old ones some may stay.
+            assert!(
+                oldest == 1 || before == 0 || left.len() <= before / 2 + 128,
+                "{oldest}, {damaged:?}: {}",
+                left.len()
+            );
+        }
+    }
 }

@@ -190,12 +190,25 @@ impl Database {
         lost
     }
 
+    /// Loses all there is of these batches.
+    pub(super) fn lose_batches(&self, which: impl Fn(u64) -> bool) {
+        let mut tables = self.0.lock();
+        tables.access.retain(|row| !which(row.batch));
+        tables.auth.retain(|row| !which(row.batch));
+        tables.seals.retain(|seal| !which(seal.batch));
+    }
+
+    /// Loses one row.
+    pub(super) fn lose_access(&self, seq: u64) {
+        self.0.lock().access.retain(|row| row.seq != seq || row.record_id == STRANGER);
+    }
+
     /// Somebody adds a row like another one, with an id of its own. Its number is another's or its own.
     pub(super) fn add_stranger(&self, like: u64, seq: u64) {
         let mut tables = self.0.lock();
         tables.strangers = true;
         let row = tables.access.iter().find(|row| row.seq == like).cloned().unwrap();
-        tables.access.push(AccessRow { record_id: Uuid::from_u128(u128::MAX), seq, ..row });
+        tables.access.push(AccessRow { record_id: STRANGER, seq, ..row });
     }
 
     /// From the first key on, each key hands over once to the next, at the seal where it says; and each seal is by the key
@@ -421,6 +434,7 @@ impl Sink for Fake {
     }
 }
 
+const STRANGER: Uuid = Uuid::from_u128(u128::MAX);
 const CUT: SinkError = SinkError::Unreachable("the simulated connection was cut");
 
 fn bytes(row: &impl Record) -> Vec<u8> {
