@@ -79,6 +79,7 @@ impl Reader {
 
     /// Another reader of the same log, from a position of its own on. Off line, both see the log as it was when it was
     /// looked at: that is not done again.
+    #[must_use]
     pub fn another(&self, from: Position) -> Self {
         Self { source: self.source.clone(), next: from.sequence(), place: None }
     }

@@ -95,7 +95,8 @@ impl ClickHouseSink {
             Question::Seal { stream, batch, at } => self
                 .client
                 .query(
-                    "SELECT uniqExact(batch) AS numbers, uniqExact(batch) AS ids FROM access_seal WHERE node = ? AND stream = ? AND batch = ? \
+                    "SELECT uniqExact(batch) AS numbers, uniqExact(batch) AS ids FROM access_seal \
+                     WHERE node = ? AND stream = ? AND batch = ? \
                      AND ts = fromUnixTimestamp64Micro(toInt64(?), 'UTC')",
                 )
                 .bind(self.node.as_ref())
@@ -118,8 +119,8 @@ impl ClickHouseSink {
     /// Which seals of these batches there are, and of what time.
     fn seals(&self, stream: Stream, questions: &[Question]) -> clickhouse::query::Query {
         let text = format!(
-            "SELECT DISTINCT batch, toUnixTimestamp64Micro(ts) AS at FROM access_seal WHERE node = ? AND stream = ? AND {AMONG} \
-             AND at IN ?"
+            "SELECT DISTINCT batch, toUnixTimestamp64Micro(ts) AS at FROM access_seal \
+             WHERE node = ? AND stream = ? AND {AMONG} AND at IN ?"
         );
         let at: Vec<Micros> = questions.iter().map(|question| question.times().0).collect();
         among(self.client.query(&text).bind(self.node.as_ref()).bind(stream.as_str()), questions).bind(at)
@@ -256,5 +257,24 @@ mod tests {
         let error = Error::BadResponse("Code: 27. DB::Exception: Cannot parse 19121212-1212".into());
         let text = of_error(&error, ASK_TIMEOUT).to_string();
         assert_eq!(text, "ClickHouse answered with exception 27");
+    }
+
+    #[test]
+    fn a_batch_is_complete_only_if_there_is_all_of_it_and_nothing_else() {
+        let question = Question::Rows { stream: Stream::Access, batch: 7, first: 10, last: 19, from: 100, to: 200 };
+        assert!(is_all(&question, &(7, 10, 10, 10, 19, 100, 200)));
+        // Another batch, a row less, a row more, numbers and times beyond.
+        for wrong in [
+            (8, 10, 10, 10, 19, 100, 200),
+            (7, 9, 9, 10, 19, 100, 200),
+            (7, 9, 10, 10, 19, 100, 200),
+            (7, 10, 11, 10, 19, 100, 200),
+            (7, 10, 10, 9, 19, 100, 200),
+            (7, 10, 10, 10, 20, 100, 200),
+            (7, 10, 10, 10, 19, 99, 200),
+            (7, 10, 10, 10, 19, 100, 201),
+        ] {
+            assert!(!is_all(&question, &wrong), "{wrong:?}");
+        }
     }
 }
