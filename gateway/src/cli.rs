@@ -151,6 +151,8 @@ fn shipped(config: &Config) -> Result<resend::Source, CliError> {
     let keys = SealKeys::look(&Disk::storage(), &config.node.state_dir, &config.node.name)?;
     Ok(resend::Source {
         dir: config.journal.dir.clone(),
+        ledger: serve::ledger_path(&config.journal.dir),
+        id: config.journal.node,
         node: config.node.name.clone(),
         tenant: config.node.tenant.text(),
         clickhouse: serve::clickhouse(config, key),

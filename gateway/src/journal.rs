@@ -376,22 +376,41 @@ pub struct Parts {
 /// Looks at a journal without changing it and without its lock: what `gateway journal fsck` and `status` show. While a
 /// gateway writes, the end of the log may look torn.
 pub fn inspect(storage: &Arc<dyn Storage>, dir: &Path) -> Result<Recovery, OpenError> {
-    Ok(inspect_segments(storage, dir)?.recovery)
+    Ok(inspect_segments(storage, dir, None, 1)?.recovery)
 }
 
 /// Reads a journal without changing it and without its lock, as far as it was written when this was called.
 pub fn offline_reader(storage: &Arc<dyn Storage>, dir: &Path, from: Position) -> Result<Reader, OpenError> {
-    let survey = inspect_segments(storage, dir)?;
+    // Where each segment begins and the last one ends is enough: what is damaged within is met when it is read.
+    let survey = inspect_segments(storage, dir, None, u64::MAX)?;
     Ok(Reader::offline(Arc::clone(storage), dir, survey.segments, survey.next - 1, from))
 }
 
-fn inspect_segments(storage: &Arc<dyn Storage>, dir: &Path) -> Result<recovery::Survey, OpenError> {
+/// The same, but an error if another node has written it.
+pub fn offline_reader_of(
+    storage: &Arc<dyn Storage>,
+    dir: &Path,
+    node: [u8; 16],
+    from: Position,
+) -> Result<Reader, OpenError> {
+    let survey = inspect_segments(storage, dir, Some(node), u64::MAX)?;
+    Ok(Reader::offline(Arc::clone(storage), dir, survey.segments, survey.next - 1, from))
+}
+
+/// Segments wholly below `scan_from` are not looked into.
+fn inspect_segments(
+    storage: &Arc<dyn Storage>,
+    dir: &Path,
+    node: Option<[u8; 16]>,
+    scan_from: u64,
+) -> Result<recovery::Survey, OpenError> {
     let path = dir.join(ACK_NAME);
-    let acked = match Ledger::peek(storage, &path)? {
-        Some(record) => parse_ack(&record).map_or(1, |(_, acked)| acked),
+    let acked = match Ledger::peek(storage, &path)?.as_deref().and_then(parse_ack) {
+        Some((found, _)) if node.is_some_and(|node| node != found) => return Err(OpenError::OtherNode { path }),
+        Some((_, acked)) => acked,
         None => 1,
     };
-    recovery::survey(storage, dir, None, acked, 1)
+    recovery::survey(storage, dir, node, acked, scan_from)
 }
 
 struct Threads {

@@ -40,13 +40,14 @@ pub struct Reader {
     place: Option<Place>,
 }
 
+#[derive(Clone)]
 enum Source {
     Live(Arc<Core>),
     /// The journal as it was when it was looked at.
     Offline {
         storage: Arc<dyn Storage>,
         dir: PathBuf,
-        segments: Vec<Segment>,
+        segments: Arc<[Segment]>,
         durable: u64,
     },
 }
@@ -72,8 +73,15 @@ impl Reader {
         durable: u64,
         from: Position,
     ) -> Self {
-        let source = Source::Offline { storage, dir: dir.to_owned(), segments, durable };
+        let source = Source::Offline { storage, dir: dir.to_owned(), segments: segments.into(), durable };
         Self { source, next: from.sequence(), place: None }
+    }
+
+    /// Another reader of the same log, from a position of its own on. Off line, both see the log as it was when it was
+    /// looked at: that is not done again.
+    #[must_use]
+    pub fn another(&self, from: Position) -> Self {
+        Self { source: self.source.clone(), next: from.sequence(), place: None }
     }
 
     /// The position of the next item.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{CliError, Health, Output};
 use crate::console;
 use crate::journal::storage::{Disk, Storage};
-use crate::shipper::resend::{self, Range, Resent, Source};
+use crate::shipper::resend::{self, Lost, Range, Resent, Source, Unnoted};
 
 /// Which batches.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,7 +37,7 @@ pub fn resend(args: &ResendArgs, output: Output, source: &Source, out: &mut dyn 
     } else {
         table(&resent, args.check, out)?;
     }
-    let well = resent.lost_count() == 0 && (resent.absent == 0 || !args.check);
+    let well = resent.is_whole() && (resent.absent == 0 || !args.check);
     Ok(if well { Health::Sound } else { Health::Damaged })
 }
 
@@ -69,16 +69,43 @@ fn table(resent: &Resent, look_only: bool, out: &mut dyn Write) -> Result<(), Cl
     line("  rows of auth_event", &resent.auth_rows)?;
     line("  seals", &resent.seals)?;
     line("cannot be sent again", &resent.lost_count())?;
-    for lost in &resent.lost {
-        let number = |batch: Option<u64>| batch.map_or_else(|| "-".to_owned(), |batch| batch.to_string());
-        let numbers = (number(lost.access_batch), number(lost.auth_batch));
-        writeln!(out, "  {}  batch {} of access_log, {} of auth_event", instant::text(lost.at), numbers.0, numbers.1)?;
-    }
+    batches(&resent.lost, out)?;
     if resent.lost_count() > 0 {
         writeln!(
             out,
             "The journal has their frames no more: put back a copy of ClickHouse, or of the journal's directory."
         )?;
+    }
+    if !resent.unmended.is_empty() {
+        writeln!(out, "sent, and still not as they were sealed:")?;
+        batches(&resent.unmended, out)?;
+        writeln!(
+            out,
+            "Something is absent again, or rows are there that the gateway has not sent: run `auditor verify`."
+        )?;
+    }
+    if !resent.unnoted.is_empty() {
+        writeln!(out, "shipped, but not noted (any more), so not asked for:")?;
+        for Unnoted { table, first, last, from, to } in &resent.unnoted {
+            let time = |at: Option<Micros>| at.map_or_else(|| "-".to_owned(), instant::text);
+            writeln!(out, "  batches {first} to {last} of {table}, sealed between {} and {}", time(*from), time(*to))?;
+        }
+        writeln!(out, "Whether ClickHouse has them `auditor verify` says; --since and --until leave them out.")?;
+    }
+    if !resent.book {
+        writeln!(
+            out,
+            "The shipper's book is missing, or of a later version: what was shipped last, and not noted, is not known."
+        )?;
+    }
+    Ok(())
+}
+
+fn batches(named: &[Lost], out: &mut dyn Write) -> Result<(), CliError> {
+    for batch in named {
+        let number = |batch: Option<u64>| batch.map_or_else(|| "-".to_owned(), |batch| batch.to_string());
+        let (access, auth) = (number(batch.access_batch), number(batch.auth_batch));
+        writeln!(out, "  {}  batch {access} of access_log, {auth} of auth_event", instant::text(batch.at))?;
     }
     Ok(())
 }

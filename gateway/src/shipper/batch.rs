@@ -84,7 +84,7 @@ pub(super) fn question(mark: &Mark, opened: &Opened, part: Part) -> Option<Quest
                 stream,
                 batch: progress.batch,
                 first: progress.seq,
-                last: (progress.seq + portion.rows).saturating_sub(1),
+                last: progress.seq.saturating_add(portion.rows).saturating_sub(1),
                 from: portion.from,
                 to: portion.to,
             })
@@ -124,7 +124,11 @@ pub(super) fn settled(mark: &Mark, opened: &Opened, resume: u64) -> Mark {
         if portion.rows == 0 {
             return *progress;
         }
-        Progress { seq: progress.seq + portion.rows, batch: progress.batch + 1, previous: portion.chain }
+        Progress {
+            seq: progress.seq.saturating_add(portion.rows),
+            batch: progress.batch.saturating_add(1),
+            previous: portion.chain,
+        }
     };
     Mark { acked: mark.acked, resume, end: opened.end, access: after(Stream::Access), auth: after(Stream::Auth) }
 }

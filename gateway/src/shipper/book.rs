@@ -38,7 +38,7 @@ wire_struct! {
 }
 
 impl Progress {
-    const START: Self = Self { seq: 1, batch: 1, previous: [0; 32] };
+    pub(super) const START: Self = Self { seq: 1, batch: 1, previous: [0; 32] };
 }
 
 wire_struct! {
@@ -237,9 +237,7 @@ impl Book {
 /// Reads how far a shipper has come, without changing anything: for tools that only look. `None`: no such file, or a
 /// form that this version does not know.
 pub(crate) fn peek_book(storage: &Arc<dyn Storage>, path: &Path) -> Result<Option<BookSeen>, LedgerError> {
-    let bytes = Ledger::peek(storage, path)?;
-    let record = bytes.and_then(|bytes| Record::from_bytes(&bytes).ok()).filter(|record| record.version == VERSION);
-    Ok(record.map(|Record { node, mark, opened, .. }| BookSeen {
+    Ok(peek(storage, path)?.map(|Record { node, mark, opened, .. }| BookSeen {
         path: path.to_owned(),
         node,
         resume: mark.resume,
@@ -250,6 +248,12 @@ pub(crate) fn peek_book(storage: &Arc<dyn Storage>, path: &Path) -> Result<Optio
         auth_batches: mark.auth.batch - 1,
         open_batch_rows: opened.map(|opened| opened.access.rows + opened.auth.rows),
     }))
+}
+
+/// The same, as it stands there.
+pub(super) fn peek(storage: &Arc<dyn Storage>, path: &Path) -> Result<Option<Record>, LedgerError> {
+    let bytes = Ledger::peek(storage, path)?;
+    Ok(bytes.and_then(|bytes| Record::from_bytes(&bytes).ok()).filter(|record| record.version == VERSION))
 }
 
 /// What a book says.

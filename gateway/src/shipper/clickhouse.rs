@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use clickhouse::error::Error;
 use clickhouse::{Client, Compression};
-use contract::Text;
 use contract::id::NodeName;
 use contract::row::{self, Packed, Record, Table};
 use contract::seal::Stream;
+use contract::{Micros, Text};
 
-use super::sink::{Load, Question, Sink, SinkError};
+use super::sink::{Load, Question, Sink, SinkError, Stored};
 
 /// The tables of one database.
 pub(super) struct ClickHouseSink {
@@ -67,8 +67,7 @@ impl ClickHouseSink {
             return Ok(table);
         }
         let columns = self.client.query(row::COLUMNS_OF).bind(R::TABLE).fetch_all::<(String, String)>();
-        let columns = tokio::time::timeout(ASK_TIMEOUT, columns).await.map_err(|_| SinkError::Timeout(ASK_TIMEOUT))?;
-        Ok(Table::of::<R>(&columns.map_err(|error| of_error(&error, ASK_TIMEOUT))?)?)
+        Ok(Table::of::<R>(&in_time(columns).await?)?)
     }
 
     async fn insert_some(&self, table: &Table, rows: &[u8]) -> Result<(), Error> {
@@ -84,12 +83,9 @@ impl ClickHouseSink {
     fn query(&self, question: Question) -> clickhouse::query::Query {
         match question {
             Question::Rows { stream, batch, first, last, from, to } => {
-                let (table, id) = match stream {
-                    Stream::Access => ("access_log", "record_id"),
-                    Stream::Auth => ("auth_event", "event_id"),
-                };
+                let (table, id) = table_of(stream);
                 let text = format!(
-                    "SELECT uniqExact({id}) FROM {table} WHERE node = ? AND batch = ? AND seq BETWEEN ? AND ? \
+                    "SELECT uniqExact(seq), uniqExact({id}) FROM {table} WHERE node = ? AND batch = ? AND seq BETWEEN ? AND ? \
                      AND ts BETWEEN fromUnixTimestamp64Micro(toInt64(?), 'UTC') \
                      AND fromUnixTimestamp64Micro(toInt64(?), 'UTC')"
                 );
@@ -99,7 +95,8 @@ impl ClickHouseSink {
             Question::Seal { stream, batch, at } => self
                 .client
                 .query(
-                    "SELECT uniqExact(batch) FROM access_seal WHERE node = ? AND stream = ? AND batch = ? \
+                    "SELECT uniqExact(batch) AS numbers, uniqExact(batch) AS ids FROM access_seal \
+                     WHERE node = ? AND stream = ? AND batch = ? \
                      AND ts = fromUnixTimestamp64Micro(toInt64(?), 'UTC')",
                 )
                 .bind(self.node.as_ref())
@@ -108,6 +105,37 @@ impl ClickHouseSink {
                 .bind(at),
         }
     }
+
+    /// What there is of these batches' rows.
+    fn extents(&self, stream: Stream, questions: &[Question]) -> clickhouse::query::Query {
+        let (table, id) = table_of(stream);
+        let text = format!(
+            "SELECT batch, uniqExact(seq), uniqExact({id}), min(seq), max(seq), toUnixTimestamp64Micro(min(ts)), \
+             toUnixTimestamp64Micro(max(ts)) FROM {table} WHERE node = ? AND {AMONG} GROUP BY batch"
+        );
+        among(self.client.query(&text).bind(self.node.as_ref()), questions)
+    }
+
+    /// Which seals of these batches there are, and of what time.
+    fn seals(&self, stream: Stream, questions: &[Question]) -> clickhouse::query::Query {
+        let text = format!(
+            "SELECT DISTINCT batch, toUnixTimestamp64Micro(ts) AS at FROM access_seal \
+             WHERE node = ? AND stream = ? AND {AMONG} AND at IN ?"
+        );
+        let at: Vec<Micros> = questions.iter().map(|question| question.times().0).collect();
+        among(self.client.query(&text).bind(self.node.as_ref()).bind(stream.as_str()), questions).bind(at)
+    }
+}
+
+/// Of these batches, and of the months of their rows.
+const AMONG: &str = "batch IN ? AND ts BETWEEN fromUnixTimestamp64Micro(toInt64(?), 'UTC') \
+                     AND fromUnixTimestamp64Micro(toInt64(?), 'UTC')";
+
+fn among(query: clickhouse::query::Query, questions: &[Question]) -> clickhouse::query::Query {
+    let batches: Vec<u64> = questions.iter().map(Question::batch).collect();
+    let from = questions.iter().map(|question| question.times().0).min().unwrap_or_default();
+    let to = questions.iter().map(|question| question.times().1).max().unwrap_or_default();
+    query.bind(batches).bind(from).bind(to)
 }
 
 impl Sink for ClickHouseSink {
@@ -125,11 +153,52 @@ impl Sink for ClickHouseSink {
         }
     }
 
-    async fn stored(&mut self, question: Question) -> Result<u64, SinkError> {
-        let answer = tokio::time::timeout(ASK_TIMEOUT, self.query(question).fetch_one::<u64>()).await;
-        let answer = answer.map_err(|_| SinkError::Timeout(ASK_TIMEOUT))?;
-        answer.map_err(|error| of_error(&error, ASK_TIMEOUT))
+    async fn stored(&mut self, question: Question) -> Result<Stored, SinkError> {
+        let (numbers, ids) = in_time(self.query(question).fetch_one::<(u64, u64)>()).await?;
+        Ok(Stored { numbers, ids })
     }
+
+    async fn complete(&mut self, questions: &[Question]) -> Result<Vec<bool>, SinkError> {
+        match questions.first() {
+            None => Ok(Vec::new()),
+            Some(Question::Rows { stream, .. }) => {
+                let found = in_time(self.extents(*stream, questions).fetch_all::<Extent>()).await?;
+                Ok(questions.iter().map(|question| found.iter().any(|extent| is_all(question, extent))).collect())
+            }
+            Some(Question::Seal { stream, .. }) => {
+                let found = in_time(self.seals(*stream, questions).fetch_all::<(u64, Micros)>()).await?;
+                Ok(questions.iter().map(|question| found.contains(&(question.batch(), question.times().0))).collect())
+            }
+        }
+    }
+}
+
+/// What is there of a batch: its number, how many different row numbers and rows, the first and the last row number, the
+/// earliest and the latest time.
+type Extent = (u64, u64, u64, u64, u64, Micros, Micros);
+
+/// Whether this is what was asked for, as a whole and with nothing beyond it.
+fn is_all(question: &Question, extent: &Extent) -> bool {
+    let Question::Rows { batch, first, last, from, to, .. } = question else { return false };
+    let (found, numbers, ids, lowest, highest, earliest, latest) = extent;
+    found == batch
+        && question.complete() == (Stored { numbers: *numbers, ids: *ids })
+        && (first, last) == (lowest, highest)
+        && from <= earliest
+        && latest <= to
+}
+
+/// A table, and its rows' id.
+fn table_of(stream: Stream) -> (&'static str, &'static str) {
+    match stream {
+        Stream::Access => ("access_log", "record_id"),
+        Stream::Auth => ("auth_event", "event_id"),
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, SinkError> {
+    let answer = tokio::time::timeout(ASK_TIMEOUT, answer).await.map_err(|_| SinkError::Timeout(ASK_TIMEOUT))?;
+    answer.map_err(|error| of_error(&error, ASK_TIMEOUT))
 }
 
 fn of_error(error: &Error, limit: Duration) -> SinkError {
@@ -188,5 +257,24 @@ mod tests {
         let error = Error::BadResponse("Code: 27. DB::Exception: Cannot parse 19121212-1212".into());
         let text = of_error(&error, ASK_TIMEOUT).to_string();
         assert_eq!(text, "ClickHouse answered with exception 27");
+    }
+
+    #[test]
+    fn a_batch_is_complete_only_if_there_is_all_of_it_and_nothing_else() {
+        let question = Question::Rows { stream: Stream::Access, batch: 7, first: 10, last: 19, from: 100, to: 200 };
+        assert!(is_all(&question, &(7, 10, 10, 10, 19, 100, 200)));
+        // Another batch, a row less, a row more, numbers and times beyond.
+        for wrong in [
+            (8, 10, 10, 10, 19, 100, 200),
+            (7, 9, 9, 10, 19, 100, 200),
+            (7, 9, 10, 10, 19, 100, 200),
+            (7, 10, 11, 10, 19, 100, 200),
+            (7, 10, 10, 9, 19, 100, 200),
+            (7, 10, 10, 10, 20, 100, 200),
+            (7, 10, 10, 10, 19, 99, 200),
+            (7, 10, 10, 10, 19, 100, 201),
+        ] {
+            assert!(!is_all(&question, &wrong), "{wrong:?}");
+        }
     }
 }

@@ -155,6 +155,11 @@ impl Collector {
         }
     }
 
+    /// From here on, the rows of frames below this one are not wanted. None may be held.
+    pub(super) fn skip_below(&mut self, frame: u64) {
+        self.skip_below = frame;
+    }
+
     /// The next frame to be read.
     pub(super) fn position(&self) -> u64 {
         self.gaps.first().map_or_else(|| self.reader.position().sequence(), |(first, _)| *first)

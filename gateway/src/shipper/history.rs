@@ -153,9 +153,17 @@ impl History {
         let (mut first, mut end) = (open.notes.saturating_sub(NOTES_MAX), open.notes);
         while first < end {
             let middle = first.midpoint(end);
-            match read_note(&*open.file, middle)? {
-                Some(past) if past.opened.end > oldest => end = middle,
-                _ => first = middle + 1,
+            // A note that is damaged says nothing; one close behind it may say that both are old. In doubt all are kept.
+            let mut old = None;
+            for number in middle..end.min(middle + NEAR_NOTES) {
+                if let Some(past) = read_note(&*open.file, number)? {
+                    old = (past.opened.end <= oldest).then_some(number);
+                    break;
+                }
+            }
+            match old {
+                Some(number) => first = number + 1,
+                None => end = middle,
             }
         }
         let kept = open.notes - first;
@@ -183,24 +191,22 @@ impl History {
     }
 }
 
-/// The batches that were shipped and are `wanted`, in order, each once. None if there is no such file. Memory: what is
-/// wanted, 450 bytes each.
-pub(super) fn read(storage: &dyn Storage, dir: &Path, mut wanted: impl FnMut(&Past) -> bool) -> io::Result<Vec<Past>> {
+/// Shows the batches that were shipped and noted, in order, each once. None if there is no such file. A note that is
+/// damaged is none: whoever must know what is missing compares the numbers of those that are there.
+pub(super) fn read(storage: &dyn Storage, dir: &Path, mut show: impl FnMut(&Past)) -> io::Result<()> {
     let file = match storage.open_read(&dir.join(NAME)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
-    let mut all: Vec<Past> = Vec::new();
+    let mut before = None;
     for number in 0..file.size()? / NOTE_BYTES {
-        // A note that is damaged is none; the others stand for themselves.
-        if let Some(past) = read_note(&*file, number)?
-            && all.last() != Some(&past)
-            && wanted(&past)
-        {
-            all.push(past);
+        let past = read_note(&*file, number)?;
+        if let Some(past) = past.filter(|past| before.as_ref() != Some(past)) {
+            show(&past);
+            before = Some(past);
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 fn read_note(file: &dyn StorageFile, number: u64) -> io::Result<Option<Past>> {
@@ -218,6 +224,8 @@ const NOTE_BYTES: u64 = 409 + 4;
 const NOTES_MAX: u64 = 1 << 18;
 /// With fewer, old ones do no harm.
 const TIDY_MIN: u64 = 4096;
+/// So many notes are looked at for one that is whole.
+const NEAR_NOTES: u64 = 64;
 const PIECE_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
@@ -235,7 +243,9 @@ mod tests {
     }
 
     fn all(storage: &dyn Storage) -> Vec<u64> {
-        read(storage, Path::new("/journal"), |_| true).unwrap().iter().map(|past| past.mark.end).collect()
+        let mut all = Vec::new();
+        read(storage, Path::new("/journal"), |past| all.push(past.mark.end)).unwrap();
+        all
     }
 
     #[test]
@@ -271,5 +281,39 @@ mod tests {
         assert!(all(&*storage).into_iter().eq(4001..=TIDY_MIN + 1));
         history.note(&past(TIDY_MIN + 2), 4001);
         assert!(all(&*storage).into_iter().eq(4001..=TIDY_MIN + 2));
+    }
+
+    #[test]
+    fn a_note_that_is_damaged_takes_no_other_with_it() {
+        let dir = Path::new("/journal");
+        // Nothing is old, half is old; one note is damaged, many are.
+        for (oldest, damaged) in
+            [(1, 2047..2048), (1, 0..4000), (2049, 2047..2049), (2049, 2040..2060), (4001, 0..4096)]
+        {
+            let sim = SimStorage::new(1);
+            let storage = sim.storage();
+            storage.create_dir(dir).unwrap();
+            let mut history = History::new(&storage, dir);
+            for number in 1..=TIDY_MIN {
+                history.note(&past(number), 1);
+            }
+            sim.corrupt(&dir.join(NAME), |bytes| {
+                for number in damaged.clone() {
+                    bytes[number * NOTE_BYTES as usize + 7] ^= 1;
+                }
+            });
+            let needed: Vec<u64> = all(&*storage).into_iter().filter(|end| end + 1 > oldest).collect();
+            let before = all(&*storage).len();
+            let mut history = History::new(&storage, dir);
+            history.note(&past(TIDY_MIN + 1), oldest);
+            let left = all(&*storage);
+            assert!(left.ends_with(&[needed, vec![TIDY_MIN + 1]].concat()), "{oldest}, {damaged:?}");
+            // Of the old ones some may stay.
+            assert!(
+                oldest == 1 || before == 0 || left.len() <= before / 2 + 128,
+                "{oldest}, {damaged:?}: {}",
+                left.len()
+            );
+        }
     }
 }

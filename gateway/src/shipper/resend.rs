@@ -8,33 +8,50 @@
 //! Nothing on the disk is changed and no lock is taken: a gateway may run on the journal, and ships what is new meanwhile.
 //! Whoever is broken off begins again: what has arrived is found.
 //!
+//! # What it vouches for
+//! Nothing absent and nothing left over ([`Resent::is_whole`]) means: each batch of the range that the book has shipped was
+//! noted, and all of it is in ClickHouse, by the numbers and ids of its rows. Notes may be missing ([`History`]), so they are
+//! held against each other and against the book: [`trail`]. After sending it is asked once more.
+//!
 //! # Not done here
 //! Rows that are there and are not what was sealed are not replaced: `auditor verify` names them.
+//!
+//! [`History`]: super::history::History
+
+mod form;
+mod trail;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use contract::id::NodeName;
-use contract::row::{Fold, KeyRow, Packed, Row, SealKeyRow};
+use contract::row::{Packed, SealKeyRow};
 use contract::seal::{SignedHandOver, Stream};
 use contract::{Micros, Text};
 
 use super::ClickHouse;
 use super::batch::{self, Batch, Part};
+use super::book;
 use super::clickhouse::ClickHouseSink;
-use super::collect::Collector;
-use super::history::{self, Past, Signer};
-use super::metrics::Metrics;
-use super::sink::{Load, Sink, SinkError};
+use super::history::{self, Past};
+use super::sink::{Load, Question, Sink, SinkError};
+use crate::journal::ledger::LedgerError;
 use crate::journal::storage::Storage;
-use crate::journal::{self, FrameKind, Item, Position, ReadError};
+use crate::journal::{self, ReadError};
+use form::Log;
+use trail::Trail;
+pub use trail::Unnoted;
 
 /// What there is to send from, and where to.
 #[derive(Debug)]
 pub struct Source {
     /// The journal's directory.
     pub dir: PathBuf,
+    /// The shipper's book.
+    pub ledger: PathBuf,
+    /// What the journal's segments call the node.
+    pub id: [u8; 16],
     /// The node that has written it.
     pub node: NodeName,
     /// The care provider of the installation: HSA-id.
@@ -67,6 +84,17 @@ pub enum ResendError {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// How far the shipper has come could not be read.
+    #[error("the shipper's book is unusable")]
+    Book(#[from] LedgerError),
+    /// What was shipped from here bears another name: nothing of it may be sent under this one.
+    #[error("the shipper's book {path} is that of node {found}: give the node its old name, or its own files")]
+    OtherNode {
+        /// The book's file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
     },
     /// The journal could not be opened.
     #[error("the journal cannot be looked at")]
@@ -105,11 +133,18 @@ pub struct Resent {
     pub seals: u64,
     /// Batches of which something is absent, and that cannot be formed again: the first thousand.
     pub lost: Vec<Lost>,
+    /// Batches that were sent, and of which something is absent all the same, or a row is there that is not theirs: the first
+    /// thousand.
+    pub unmended: Vec<Lost>,
     /// When the oldest batch was sealed that is noted; nothing is known of those before.
     pub noted_from: Option<Micros>,
+    /// Batches of the range that were shipped and are not noted, so that they were not asked for: the first thousand gaps.
+    pub unnoted: Vec<Unnoted>,
+    /// The shipper's book is there, so that it is known what was shipped last.
+    pub book: bool,
 }
 
-/// A batch that cannot be sent again.
+/// A batch that is not there as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Lost {
     /// When it was sealed, microseconds since 1970.
@@ -140,53 +175,79 @@ pub(super) async fn run(
     range: Range,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Resent, ResendError> {
-    let mut resent = Resent::default();
-    let wanted = |past: &Past| {
-        resent.noted_from = resent.noted_from.or(Some(past.opened.at));
-        (range.from..range.to).contains(&past.opened.at)
-    };
-    let all = history::read(&**storage, &source.dir, wanted)
-        .map_err(|error| ResendError::History { dir: source.dir.clone(), source: error })?;
+    // Before the notes: what is shipped meanwhile is noted beyond it.
+    let book = book::peek(storage, &source.ledger)?;
+    if let Some(book) = &book
+        && book.node != source.node.as_str()
+    {
+        return Err(ResendError::OtherNode { path: source.ledger.clone(), found: book.node.clone() });
+    }
+    let (mut all, mut trail) = (Vec::new(), Trail::new(range));
+    history::read(&**storage, &source.dir, |past| {
+        trail.note(past);
+        if (range.from..range.to).contains(&past.opened.at) {
+            all.push(*past);
+        }
+    })
+    .map_err(|error| ResendError::History { dir: source.dir.clone(), source: error })?;
+    let mut resent = Resent { book: book.is_some(), noted_from: trail.begin(), ..Resent::default() };
+    resent.unnoted = trail.end(book.map(|book| book.mark));
+    // After the notes, so that it has their frames.
+    let mut log = Log::open(storage, source)?;
     if !range.look_only {
-        for load in [Load::HandOvers(&hand_overs(source)), Load::Keys(&data_keys(storage, source)?)] {
+        for load in [Load::HandOvers(&hand_overs(source)), Load::Keys(&log.data_keys()?)] {
             if load.len() > 0 {
                 sink.insert(load).await?;
             }
         }
     }
-    let mut again = Again { storage, source, collector: None };
-    for (done, past) in (0_u64..).zip(&all) {
-        progress(done, all.len() as u64);
-        resent.batches += 1;
-        let absent = absent(sink, past).await?;
-        if absent.is_empty() {
-            continue;
+    for some in all.chunks(ASKED_AT_ONCE) {
+        let mut sent = Vec::new();
+        for (past, absent) in some.iter().zip(absent(sink, some).await?) {
+            progress(resent.batches, all.len() as u64);
+            resent.batches += 1;
+            if absent.is_empty() {
+                continue;
+            }
+            resent.absent += 1;
+            let Some(batch) = log.form(past)? else {
+                name(&mut resent.lost, past);
+                continue;
+            };
+            resent.sent += 1;
+            if !range.look_only {
+                send(sink, &batch, &absent).await?;
+                sent.push(*past);
+            }
+            resent.count(past, &absent);
         }
-        resent.absent += 1;
-        let Some(batch) = again.form(past)? else {
-            resent.lose(past);
-            continue;
-        };
-        resent.sent += 1;
-        if !range.look_only {
-            send(sink, &batch, &absent).await?;
+        for (past, absent) in sent.iter().zip(absent(sink, &sent).await?) {
+            if !absent.is_empty() {
+                name(&mut resent.unmended, past);
+            }
         }
-        resent.count(past, &absent);
     }
     progress(all.len() as u64, all.len() as u64);
     Ok(resent)
 }
 
-/// The parts of a batch that are not there as a whole, in the order in which they are to be sent.
-async fn absent(sink: &mut impl Sink, past: &Past) -> Result<Vec<Part>, SinkError> {
-    let mut absent = Vec::new();
+/// Of each batch the parts that are not there as a whole, in the order in which they are to be sent.
+async fn absent(sink: &mut impl Sink, pasts: &[Past]) -> Result<Vec<Vec<Part>>, SinkError> {
+    let mut absent = vec![Vec::new(); pasts.len()];
     for part in [Part::Rows, Part::Seal].into_iter().flat_map(|part| [Stream::Access, Stream::Auth].map(part)) {
         let (Part::Rows(stream) | Part::Seal(stream)) = part else { continue };
-        if past.opened.of(stream).rows > 0
-            && let Some(question) = batch::question(&past.mark, &past.opened, part)
-            && sink.stored(question).await? != question.complete()
-        {
-            absent.push(part);
+        let asked = |past: &Past| match past.opened.of(stream).rows {
+            0 => None,
+            _ => batch::question(&past.mark, &past.opened, part),
+        };
+        let questions: Vec<Question> = pasts.iter().filter_map(asked).collect();
+        let mut there = sink.complete(&questions).await?.into_iter();
+        for (past, absent) in pasts.iter().zip(&mut absent) {
+            let Some(question) = asked(past) else { continue };
+            let there = there.next().unwrap_or(false);
+            if !there && sink.stored(question).await? != question.complete() {
+                absent.push(part);
+            }
         }
     }
     Ok(absent)
@@ -201,27 +262,6 @@ fn hand_overs(source: &Source) -> Packed<SealKeyRow> {
     rows
 }
 
-/// The data keys of all frames that are kept. They cannot be asked for, and rows of any batch may be sealed under them; the
-/// table keeps one of each.
-fn data_keys(storage: &Arc<dyn Storage>, source: &Source) -> Result<Packed<KeyRow>, ResendError> {
-    let mut reader = journal::offline_reader(storage, &source.dir, Position::OLDEST)?;
-    let mut fold = Fold::new(&source.node, &source.tenant);
-    let (mut keys, mut rows) = (Packed::default(), Vec::new());
-    while let Some(item) = reader.next()? {
-        let Item::Frame(frame) = item else { continue };
-        if frame.kind == FrameKind::Marker {
-            // A later version's says nothing to this one; its batch cannot be formed either.
-            let _unknown = fold.apply(frame.position.sequence(), frame.kind as u8, &frame.payload, &mut rows);
-        }
-        for row in rows.drain(..) {
-            if let Row::Key(row) = row {
-                keys.push(&row);
-            }
-        }
-    }
-    Ok(keys)
-}
-
 /// Sends what is absent. Keys have been sent.
 async fn send(sink: &mut impl Sink, batch: &Batch, absent: &[Part]) -> Result<(), SinkError> {
     for part in absent {
@@ -230,43 +270,6 @@ async fn send(sink: &mut impl Sink, batch: &Batch, absent: &[Part]) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Forms batches once more.
-struct Again<'a> {
-    storage: &'a Arc<dyn Storage>,
-    source: &'a Source,
-    /// Behind the batch that was formed last, and where that is.
-    collector: Option<(Collector, u64)>,
-}
-
-impl Again<'_> {
-    /// The batch as it was shipped; `None` if the journal does not give it any more.
-    fn form(&mut self, past: &Past) -> Result<Option<Batch>, ResendError> {
-        let Past { mark, opened, .. } = past;
-        let mut collector = match self.collector.take() {
-            Some((collector, end)) if end == mark.end => collector,
-            _ => {
-                let reader = journal::offline_reader(self.storage, &self.source.dir, Position::new(mark.resume))?;
-                if reader.oldest() > Position::new(mark.resume) {
-                    return Ok(None);
-                }
-                Collector::over(reader, &self.source.node, &self.source.tenant, mark.end)
-            }
-        };
-        // They are nobody's: this is not the gateway that counts.
-        let Ok(metrics) = Metrics::new(&prometheus::Registry::new()) else { return Ok(None) };
-        if !collector.collect_to(opened.end, &metrics)? {
-            return Ok(None);
-        }
-        let batch = Batch::new(&self.source.node, mark, collector.take(), opened.end, opened.at, Signer::Past(past));
-        // The hashes in there are over every byte of the rows.
-        if batch.opened != *opened {
-            return Ok(None);
-        }
-        self.collector = Some((collector, opened.end));
-        Ok(Some(batch))
-    }
 }
 
 impl Resent {
@@ -281,18 +284,27 @@ impl Resent {
         }
     }
 
-    fn lose(&mut self, past: &Past) {
-        let number = |stream| (past.opened.of(stream).rows > 0).then(|| past.mark.of(stream).batch);
-        let lost = Lost { at: past.opened.at, access_batch: number(Stream::Access), auth_batch: number(Stream::Auth) };
-        if self.lost.len() < LOST_MAX {
-            self.lost.push(lost);
-        }
-    }
-
     /// Batches of which something is absent, and that cannot be sent again.
     pub fn lost_count(&self) -> u64 {
         self.absent - self.sent
     }
+
+    /// Whether all batches of the range that were shipped were asked for, and are there now; or, if they were only looked at,
+    /// can be.
+    pub fn is_whole(&self) -> bool {
+        self.book && self.lost_count() == 0 && self.unmended.is_empty() && self.unnoted.is_empty()
+    }
 }
 
-const LOST_MAX: usize = 1000;
+fn name(named: &mut Vec<Lost>, past: &Past) {
+    let number = |stream| (past.opened.of(stream).rows > 0).then(|| past.mark.of(stream).batch);
+    let lost = Lost { at: past.opened.at, access_batch: number(Stream::Access), auth_batch: number(Stream::Auth) };
+    if named.len() < NAMED_MAX {
+        named.push(lost);
+    }
+}
+
+/// So many batches, or gaps, are named.
+const NAMED_MAX: usize = 1000;
+/// So many batches are asked for in one question.
+const ASKED_AT_ONCE: usize = 64;

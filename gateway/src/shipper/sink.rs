@@ -37,7 +37,7 @@ impl Load<'_> {
 /// What to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Question {
-    /// How many different rows of a batch there are.
+    /// How much of a batch's rows there is.
     Rows {
         /// The table.
         stream: Stream,
@@ -64,13 +64,39 @@ pub(super) enum Question {
 }
 
 impl Question {
-    /// The answer if everything is there.
-    pub(super) fn complete(&self) -> u64 {
+    /// The batch.
+    pub(super) fn batch(&self) -> u64 {
         match self {
-            Self::Rows { first, last, .. } => last - first + 1,
-            Self::Seal { .. } => 1,
+            Self::Rows { batch, .. } | Self::Seal { batch, .. } => *batch,
         }
     }
+
+    /// The earliest and the latest time of what is asked for.
+    pub(super) fn times(&self) -> (Micros, Micros) {
+        match self {
+            Self::Rows { from, to, .. } => (*from, *to),
+            Self::Seal { at, .. } => (*at, *at),
+        }
+    }
+
+    /// The answer if everything is there.
+    pub(super) fn complete(&self) -> Stored {
+        let rows = match self {
+            Self::Rows { first, last, .. } => last.saturating_sub(*first).saturating_add(1),
+            Self::Seal { .. } => 1,
+        };
+        Stored { numbers: rows, ids: rows }
+    }
+}
+
+/// How much of what was asked for is there. Both count: a row that somebody has added has an id of its own, and so would
+/// stand for one that is lost; but not under its number as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Different row numbers; of a seal, batch numbers.
+    pub(super) numbers: u64,
+    /// Different rows.
+    pub(super) ids: u64,
 }
 
 /// Why the sink did not do it, or why that is not known.
@@ -97,6 +123,8 @@ pub(super) enum SinkError {
 pub(super) trait Sink {
     /// Inserts. Whatever the error, some or all of it may have been stored, or may yet be.
     async fn insert(&mut self, load: Load<'_>) -> Result<(), SinkError>;
-    /// Asks how many different rows of a batch are there.
-    async fn stored(&mut self, question: Question) -> Result<u64, SinkError>;
+    /// Asks how much of a batch is there.
+    async fn stored(&mut self, question: Question) -> Result<Stored, SinkError>;
+    /// Asks for the same part of many batches at once. True: it is complete. False: that one is to be asked for by itself.
+    async fn complete(&mut self, questions: &[Question]) -> Result<Vec<bool>, SinkError>;
 }

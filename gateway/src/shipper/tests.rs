@@ -3,6 +3,7 @@
 
 pub(crate) mod database;
 pub(crate) mod frames;
+mod history;
 mod model;
 mod resend;
 pub(crate) mod rig;

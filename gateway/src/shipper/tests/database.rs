@@ -11,7 +11,7 @@ use contract::seal::{Root, SignedHandOver, Stream, verify};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::super::sink::{Load, Question, Sink, SinkError};
+use super::super::sink::{Load, Question, Sink, SinkError, Stored as There};
 use crate::journal::sim::{Faults, SimStorage};
 
 /// What goes wrong with an insert.
@@ -51,6 +51,8 @@ struct Tables {
     questions: u64,
     /// Nothing gets through, for now.
     down: bool,
+    /// Somebody has added rows, so that no answer can be trusted to mean the gateway's.
+    strangers: bool,
 }
 
 /// A load of its own.
@@ -188,6 +190,27 @@ impl Database {
         lost
     }
 
+    /// Loses all there is of these batches.
+    pub(super) fn lose_batches(&self, which: impl Fn(u64) -> bool) {
+        let mut tables = self.0.lock();
+        tables.access.retain(|row| !which(row.batch));
+        tables.auth.retain(|row| !which(row.batch));
+        tables.seals.retain(|seal| !which(seal.batch));
+    }
+
+    /// Loses one row.
+    pub(super) fn lose_access(&self, seq: u64) {
+        self.0.lock().access.retain(|row| row.seq != seq || row.record_id == STRANGER);
+    }
+
+    /// Somebody adds a row like another one, with an id of its own. Its number is another's or its own.
+    pub(super) fn add_stranger(&self, like: u64, seq: u64) {
+        let mut tables = self.0.lock();
+        tables.strangers = true;
+        let row = tables.access.iter().find(|row| row.seq == like).cloned().unwrap();
+        tables.access.push(AccessRow { record_id: STRANGER, seq, ..row });
+    }
+
     /// From the first key on, each key hands over once to the next, at the seal where it says; and each seal is by the key
     /// that held for it.
     pub(super) fn check_keys(&self, first: [u8; 32]) {
@@ -239,7 +262,7 @@ impl Tables {
         match load {
             Stored::Keys(_) | Stored::HandOvers(_) => {}
             Stored::Access(rows) => {
-                assert!(!rows.iter().all(|row| self.access.contains(row)), "sent again without need");
+                assert!(self.strangers || !rows.iter().all(|row| self.access.contains(row)), "sent again without need");
                 for row in rows.iter().filter(|row| !row.patient_key.is_nil()) {
                     assert!(self.keys.iter().any(|key| key.key_id == row.patient_key), "a row came before its key");
                 }
@@ -365,7 +388,7 @@ impl Sink for Fake {
         Err(CUT)
     }
 
-    async fn stored(&mut self, question: Question) -> Result<u64, SinkError> {
+    async fn stored(&mut self, question: Question) -> Result<There, SinkError> {
         if self.sim.crashed() {
             return Err(CUT);
         }
@@ -379,28 +402,39 @@ impl Sink for Fake {
         if self.sim.below(1000) < odds / 2 {
             return Err(CUT);
         }
-        let ids: BTreeSet<Uuid> = match question {
+        let found: Vec<(u64, Uuid)> = match question {
             Question::Rows { stream: Stream::Access, batch, first, last, from, to } => tables
                 .access
                 .iter()
                 .filter(|row| row.batch == batch && (first..=last).contains(&row.seq) && (from..=to).contains(&row.ts))
-                .map(|row| row.record_id)
+                .map(|row| (row.seq, row.record_id))
                 .collect(),
             Question::Rows { stream: Stream::Auth, batch, first, last, from, to } => tables
                 .auth
                 .iter()
                 .filter(|row| row.batch == batch && (first..=last).contains(&row.seq) && (from..=to).contains(&row.ts))
-                .map(|row| row.event_id)
+                .map(|row| (row.seq, row.event_id))
                 .collect(),
             Question::Seal { stream, batch, at } => {
                 let seal = |seal: &&SealRow| seal.stream == stream && seal.batch == batch && seal.ts == at;
-                return Ok(u64::from(tables.seals.iter().any(|row| seal(&row))));
+                tables.seals.iter().filter(seal).map(|seal| (seal.batch, Uuid::nil())).collect()
             }
         };
-        Ok(ids.len() as u64)
+        let (numbers, ids): (BTreeSet<u64>, BTreeSet<Uuid>) = found.into_iter().unzip();
+        Ok(There { numbers: numbers.len() as u64, ids: ids.len() as u64 })
+    }
+
+    async fn complete(&mut self, questions: &[Question]) -> Result<Vec<bool>, SinkError> {
+        let mut there = Vec::new();
+        for (number, question) in questions.iter().enumerate() {
+            // Now and then it does not know.
+            there.push(number % 3 != 2 && self.stored(*question).await? == question.complete());
+        }
+        Ok(there)
     }
 }
 
+const STRANGER: Uuid = Uuid::from_u128(u128::MAX);
 const CUT: SinkError = SinkError::Unreachable("the simulated connection was cut");
 
 fn bytes(row: &impl Record) -> Vec<u8> {

@@ -5,46 +5,61 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use contract::Micros;
+use contract::id::NodeName;
 use contract::record::OutcomeKind;
 use contract::seal::Stream;
 
 use super::super::ClickHouse;
-use super::super::resend::{self, Range, Resent, Source};
+use super::super::resend::{self, Range, ResendError, Resent, Source};
 use super::super::worker::Step;
 use super::database::Fake;
 use super::frames::Kind;
-use super::{DIR, REFUSED, STATE, TENANT, World, node, seal_keys, step};
+use super::{BOOK, DIR, REFUSED, STATE, TENANT, World, seal_keys, step};
+use crate::journal::OpenError;
+use crate::journal::sim::Faults;
 use crate::keys::SealKeys;
 
-const ALL: Range = Range { from: Micros::MIN, to: Micros::MAX, look_only: false };
+pub(super) const ALL: Range = Range { from: Micros::MIN, to: Micros::MAX, look_only: false };
 
 impl World {
-    fn resend(&self, range: Range) -> Resent {
+    pub(super) fn resend(&self, range: Range) -> Resent {
         self.resend_for(range, TENANT)
     }
 
     fn resend_for(&self, range: Range, tenant: &str) -> Resent {
+        self.try_resend(range, (tenant, "gw1", [9; 16]), |_| ()).unwrap()
+    }
+
+    /// For a care provider, a node and what its segments call it. `meanwhile` is told how many batches are done.
+    fn try_resend(
+        &self,
+        range: Range,
+        (tenant, node, id): (&str, &str, [u8; 16]),
+        meanwhile: impl Fn(u64),
+    ) -> Result<Resent, ResendError> {
         let clickhouse =
             ClickHouse { url: String::new(), database: String::new(), user: String::new(), key: String::new().into() };
         let source = Source {
             dir: DIR.into(),
-            node: node(),
+            ledger: BOOK.into(),
+            id,
+            node: NodeName::parse(node).unwrap(),
             tenant: tenant.into(),
             clickhouse,
             hand_overs: seal_keys(&self.sim).unwrap().history().to_vec(),
         };
         let (storage, mut sink) = (self.sim.storage(), Fake::new(&self.database, &self.sim));
-        let mut work = pin!(resend::run(&mut sink, &storage, &source, range, |_, _| ()));
+        let mut work = pin!(resend::run(&mut sink, &storage, &source, range, |done, _| meanwhile(done)));
         let mut context = Context::from_waker(Waker::noop());
         loop {
             if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
-                return done.unwrap();
+                return done;
             }
         }
     }
 
     /// Ships what is there, a batch at each of these times.
-    fn ship(&mut self, batches: &[&[Kind]], first: Micros) {
+    pub(super) fn ship(&mut self, batches: &[&[Kind]], first: Micros) {
         let mut parts = self.open();
         let mut worker = self.worker(&parts);
         for (at, kinds) in (first..).zip(batches) {
@@ -56,7 +71,7 @@ impl World {
     }
 
     /// Five batches, exchanges across them, two keys.
-    fn shipped() -> Self {
+    pub(super) fn shipped() -> Self {
         let mut world = Self::new();
         world.ship(&[&[Kind::Key, Kind::Intent(2), Kind::Auth, REFUSED], &[Kind::Auth, Kind::Auth]], 10);
         SealKeys::prepare(&world.sim.storage(), Path::new(STATE)).unwrap();
@@ -123,5 +138,96 @@ fn what_cannot_be_formed_as_it_was_is_named_and_not_sent() {
         let there = world.database.seals().iter().filter(|seal| seal.stream == Stream::Access).count();
         assert_eq!(there as u64, (4_u64).saturating_sub(lost), "{case}");
         assert!(world.database.access().iter().all(|row| &*row.tenant == TENANT && (lost < 5 || row.seq == 0)));
+    }
+}
+
+#[test]
+fn what_another_node_has_shipped_is_not_sent_under_this_name() {
+    let world = World::shipped();
+    world.database.lose(|_| true);
+    let other = world.try_resend(ALL, (TENANT, "gw2", [9; 16]), |_| ());
+    assert!(matches!(&other, Err(ResendError::OtherNode { found, .. }) if found == "gw1"), "{other:?}");
+    // Without a book the segments say it.
+    for keep in ["book", "acked"] {
+        let gone = if keep == "book" { "/journal/acked.ledger" } else { BOOK };
+        let (world, other) = (World::shipped(), if keep == "book" { "gw1" } else { "gw2" });
+        world.database.lose(|_| true);
+        world.sim.storage().remove(Path::new(gone)).unwrap();
+        let other = world.try_resend(ALL, (TENANT, other, [8; 16]), |_| ());
+        assert!(matches!(other, Err(ResendError::Open(OpenError::OtherNode { .. }))), "{other:?}");
+        assert!(world.database.keys().is_empty());
+    }
+    // Data keys cannot be asked for, and would have been the first to go.
+    assert!(world.database.keys().is_empty());
+}
+
+#[test]
+fn a_row_that_somebody_has_added_does_not_stand_for_one_that_is_gone() {
+    // Rows 2 and 3 are a batch. The stranger has a number of its own, or that of another row.
+    for (seq, numbers) in [(2, 2), (3, 3), (4, 4)] {
+        let world = World::shipped();
+        let row = world.database.access().into_iter().find(|row| row.seq == numbers).unwrap();
+        world.database.add_stranger(numbers, seq);
+        let before = world.database.access().len();
+        let resent = world.resend(ALL);
+        let named: Vec<_> = resent.unmended.iter().map(|lost| lost.access_batch).collect();
+        assert_eq!((resent.absent, resent.sent, named), (1, 1, vec![Some(row.batch)]), "{seq}");
+        assert!(!resent.is_whole());
+        // Of those it is like, the next one is lost as well: as many rows as there should be.
+        let next =
+            world.database.access().iter().find(|other| other.batch == row.batch && other.seq != seq).map(|r| r.seq);
+        if let Some(next) = next {
+            world.database.lose_access(next);
+            let looked = world.resend(Range { look_only: true, ..ALL });
+            assert_eq!(looked.absent, 1, "{seq}");
+            let resent = world.resend(ALL);
+            assert_eq!((resent.absent, resent.unmended.len(), resent.is_whole()), (1, 1, false), "{seq}");
+            assert_eq!(world.database.access().len(), before);
+        }
+    }
+}
+
+impl World {
+    /// Thirty batches, over more than ten segments.
+    fn long() -> Self {
+        let mut world = Self::new();
+        world.ship(&[&[REFUSED; 15] as &[_]; 30], 10);
+        assert!(world.segments().len() > 10);
+        world
+    }
+}
+
+#[test]
+fn the_journal_is_looked_at_once_however_many_batches_are_lost() {
+    let world = World::long();
+    let access = world.database.access();
+    // Every other batch, so that none goes on where the last one has ended.
+    world.database.lose_batches(|batch| batch % 2 == 0);
+    let segments = world.segments().len() as u64;
+    // Reading all frames once for data keys and once for the batches, each segment's header, the notes.
+    let enough = 30 * 4 + segments * 12;
+    world.sim.set_faults(Faults { crash_after: Some(enough), ..Faults::NONE });
+    let resent = world.resend(ALL);
+    assert_eq!((resent.absent, resent.sent, resent.is_whole()), (15, 15, true));
+    assert_eq!(world.database.access(), access);
+}
+
+#[test]
+fn segments_that_a_gateway_deletes_meanwhile_are_lost_and_break_nothing_off() {
+    for (done, sent) in [(0, 0..=9), (3, 3..=12)] {
+        let world = World::long();
+        world.database.lose(|_| true);
+        let segments = world.segments();
+        let meanwhile = |now| {
+            if now == done {
+                for segment in segments.iter().take(segments.len() - 2) {
+                    _ = world.sim.storage().remove(segment);
+                }
+            }
+        };
+        let resent = world.try_resend(ALL, (TENANT, "gw1", [9; 16]), meanwhile).unwrap();
+        assert_eq!((resent.absent, resent.sent + resent.lost_count()), (30, 30));
+        assert!(sent.contains(&resent.sent) && resent.lost_count() > 15, "{done}: {}", resent.sent);
+        assert_eq!(world.database.seals().len() as u64, resent.sent);
     }
 }
