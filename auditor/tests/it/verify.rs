@@ -134,24 +134,28 @@ struct Sender {
 }
 
 impl Sender {
-    fn insert<R: Record>(&self, rows: &Packed<R>) {
-        self.runtime.block_on(insert(&self.client, rows));
+    fn new(installation: &Installation, engine: &Engine) -> Self {
+        let password = std::fs::read_to_string(installation.path("secrets/clickhouse-auditor.password")).unwrap();
+        let client = clickhouse::Client::default().with_url(format!("http://{}", engine.address)).with_user("auditor");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { client: client.with_database("grindvakt").with_password(password.trim()), runtime }
     }
-}
 
-async fn insert<R: Record>(client: &clickhouse::Client, rows: &Packed<R>) {
-    let columns = client.query(row::COLUMNS_OF).bind(R::TABLE).fetch_all::<(String, String)>();
-    let table = Table::of::<R>(&columns.await.unwrap()).unwrap();
-    let mut insert = client.insert_formatted_with(table.statement());
-    insert.send([table.head(), rows.bytes()].concat().into()).await.unwrap();
-    insert.end().await.unwrap();
+    fn insert<R: Record>(&self, rows: &Packed<R>) {
+        self.runtime.block_on(async {
+            let columns = self.client.query(row::COLUMNS_OF).bind(R::TABLE).fetch_all::<(String, String)>();
+            let table = Table::of::<R>(&columns.await.unwrap()).unwrap();
+            let mut insert = self.client.insert_formatted_with(table.statement());
+            insert.send([table.head(), rows.bytes()].concat().into()).await.unwrap();
+            insert.end().await.unwrap();
+        });
+    }
 }
 
 struct Place {
     installation: Installation,
     engine: Engine,
-    client: clickhouse::Client,
-    runtime: tokio::runtime::Runtime,
+    sender: Sender,
 }
 
 impl Place {
@@ -162,20 +166,17 @@ impl Place {
         let installation = installation.with("CLICKHOUSE__URL", &url);
         installation.ok(&["migrate"]);
         std::fs::write(installation.path("state/gateway/seal.pub"), hex::encode(key.public())).unwrap();
-        let password = std::fs::read_to_string(installation.path("secrets/clickhouse-auditor.password")).unwrap();
-        let client = clickhouse::Client::default().with_url(url).with_user("auditor").with_database("grindvakt");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { installation, engine, client: client.with_password(password.trim()), runtime }
+        let sender = Sender::new(&installation, &engine);
+        Self { installation, engine, sender }
     }
 
     fn insert<R: Record>(&self, rows: &Packed<R>) {
-        self.runtime.block_on(insert(&self.client, rows));
+        self.sender.insert(rows);
     }
 
-    /// The same from another thread.
+    /// For another thread.
     fn sender(&self) -> Sender {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Sender { client: self.client.clone(), runtime }
+        Sender::new(&self.installation, &self.engine)
     }
 
     /// What `auditor verify` says: whether it ended well, and its report.
@@ -219,10 +220,10 @@ fn part<R: Record>(all: &Packed<R>, wanted: impl Fn(&R) -> bool) -> Packed<R> {
 
 /// Stands between the auditor and ClickHouse, and does something before a question with these words goes on, the first
 /// time.
-fn before_question(place: &Place, words: &'static str, mut act: impl FnMut() + Send + 'static) -> String {
+fn before_question(place: &Place, words: &str, mut act: impl FnMut() + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let engine = place.engine.address.clone();
+    let (engine, words) = (place.engine.address.clone(), words.to_owned());
     let act: Act = Arc::new(Mutex::new(Some(Box::new(move || act()))));
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
@@ -232,7 +233,7 @@ fn before_question(place: &Place, words: &'static str, mut act: impl FnMut() + S
                 let _ended = std::io::copy(&mut from_server, &mut to_client);
                 let _closed = to_client.shutdown(std::net::Shutdown::Both);
             });
-            let act = Arc::clone(&act);
+            let (act, words) = (Arc::clone(&act), words.clone());
             std::thread::spawn(move || forward(client, server, words.as_bytes(), &act));
         }
     });
@@ -491,9 +492,6 @@ fn a_key_is_followed_to_the_next_by_what_it_signed() {
     assert!(text.contains("comes from a key that is not this node's"), "{text}");
 }
 
-/// The question for what lies beyond the last seal.
-const BEYOND: &str = "SELECT DISTINCT seq, batch";
-
 #[test]
 fn a_gateway_may_ship_and_change_its_key_meanwhile() {
     let (old, new) = (key(), key());
@@ -517,7 +515,9 @@ fn a_gateway_may_ship_and_change_its_key_meanwhile() {
         auditor::clock::now(),
     )));
     let sender = place.sender();
-    let proxy = before_question(&place, BEYOND, move || {
+    // When it asks what lies beyond the last seal.
+    let beyond = format!("node = 'gw1' AND seq BETWEEN {} AND", BATCHES * ROWS + 1);
+    let proxy = before_question(&place, &beyond, move || {
         for batch in BATCHES + 1..=last {
             if batch == last {
                 sender.insert(&hand_over);
@@ -541,14 +541,13 @@ fn a_gateway_that_catches_up_with_old_rows_has_a_moment_for_their_seal() {
     let (rows, seals) = log_to(2, |_| &key, auditor::clock::now(), None);
     place.insert(&part(&rows, |_| true));
     place.insert(&part(&seals, |seal| seal.batch == 1));
-    let sender = place.sender();
-    let proxy = before_question(&place, BEYOND, move || {
-        let sender = sender.client.clone();
-        let seal = part(&seals, |seal| seal.batch == 2);
+    let mut late = Some((place.sender(), part(&seals, |seal| seal.batch == 2)));
+    let beyond = format!("node = 'gw1' AND seq BETWEEN {} AND", ROWS + 1);
+    let proxy = before_question(&place, &beyond, move || {
+        let Some((sender, seal)) = late.take() else { return };
         std::thread::spawn(move || {
             std::thread::sleep(Duration::from_secs(1));
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(insert(&sender, &seal));
+            sender.insert(&seal);
         });
     });
     let (intact, report) = place.verify_at(Some(&proxy), &[]);
