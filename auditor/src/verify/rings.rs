@@ -51,7 +51,7 @@ impl Rings {
         if hand_overs.len() > read::HAND_OVERS_MAX {
             return Err(VerifyError::HandOvers);
         }
-        hand_overs.sort_by(|one, other| one.signature.cmp(&other.signature));
+        hand_overs.sort_by_key(|signed| signed.signature);
         if hand_overs != self.hand_overs {
             self.hand_overs = hand_overs;
             self.build(findings);

@@ -57,8 +57,9 @@ impl Log {
         let keys = Keyring::new(&self.keys, &self.hand_overs, &mut findings);
         let mut checker = Checker::new("gw1", Stream::Access, Some(Before::NOTHING));
         checker.window(&self.seals, &keys, window, &mut findings);
-        let lost: Vec<_> = checker.lost(&keys, 0).map(|said| checker.seals_before(said)).collect();
-        lost.into_iter().for_each(|finding| findings.note(finding));
+        for said in checker.lost(&keys, 0) {
+            findings.note(checker.seals_before(said));
+        }
         findings.listed
     }
 
