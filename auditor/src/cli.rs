@@ -212,13 +212,16 @@ fn read_config(path: &std::path::Path) -> Result<Config, CliError> {
 /// What was verified, for people.
 fn verified(report: &verify::Report) -> Table {
     if report.intact {
-        let waiting =
-            if report.waiting == 0 { String::new() } else { format!(", {} wait for their seal", report.waiting) };
+        let of = |of: &verify::Waiting| format!("{} of {}", of.rows, of.node);
+        let waiting = report.waiting_of.iter().map(of).collect::<Vec<_>>().join(" and ");
+        let waiting = if waiting.is_empty() { waiting } else { format!(", {waiting} wait for their seal") };
+        let never = report.never_sealed.join(" and ");
+        let never = if never.is_empty() { never } else { format!("; there is no seal of {never}") };
         let witness = report.witness.map_or_else(String::new, |witness| {
             format!("; {} copies of the witness fit, {} seals have none", witness.copies, witness.without_copy)
         });
         let (rows, seals) = (report.rows, report.seals);
-        return Table::line(&format!("{rows} rows under {seals} seals are what was sealed{waiting}{witness}"));
+        return Table::line(&format!("{rows} rows under {seals} seals are what was sealed{waiting}{witness}{never}"));
     }
     Table::new(&["node", "table", "batch", "finding", "records"], &report.findings, |finding| {
         let batch = finding.batch.map(|batch| batch.to_string()).unwrap_or_default();

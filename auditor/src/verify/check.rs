@@ -4,20 +4,24 @@ use super::finding::{Finding, Findings, Kind};
 use super::keys::{Keyring, Standing};
 use contract::Micros;
 use contract::row::SealRow;
-use contract::seal::{Root, Stream, leaf, verify};
+use contract::seal::{HandOver, Root, Stream, key_id, leaf, verify};
 use contract::wire::COUNT_MAX;
 use std::collections::BTreeSet;
 
 /// BLAKE3 gives no such hash.
 const ABSENT: [u8; 32] = [0; 32];
+/// Rows that nobody sealed and that are held, of each sort: more are only counted. Somebody may put in millions.
+const STRAYS_MAX: usize = 100_000;
 
 /// The hashes of rows that some seals cover: 32 bytes each.
 pub(super) struct Window {
     /// The first number of each seal's rows, and their hashes. In the order of numbers.
     covered: Vec<(u64, Vec<[u8; 32]>)>,
-    /// Other rows under numbers that are taken, and rows that nothing covers.
+    /// Other rows under numbers that are taken, and rows that nothing covers: [`STRAYS_MAX`] of each.
     others: BTreeSet<(u64, [u8; 32])>,
     strays: BTreeSet<u64>,
+    /// How many more there were.
+    more: u64,
 }
 
 impl Window {
@@ -25,20 +29,20 @@ impl Window {
     pub(super) fn new(seals: impl IntoIterator<Item = (u64, usize)>) -> Self {
         let mut covered: Vec<_> = seals.into_iter().map(|(first, count)| (first, vec![ABSENT; count])).collect();
         covered.sort_by_key(|(first, _)| *first);
-        Self { covered, others: BTreeSet::new(), strays: BTreeSet::new() }
+        Self { covered, others: BTreeSet::new(), strays: BTreeSet::new(), more: 0 }
     }
 
     /// A row that is there. The same row again says nothing new.
     pub(super) fn add(&mut self, number: u64, row: &[u8]) {
         let hash = *blake3::hash(row).as_bytes();
         let Some(place) = self.place(number) else {
-            self.strays.insert(number);
+            self.more += u64::from(!hold(&mut self.strays, number));
             return;
         };
         if *place == ABSENT {
             *place = hash;
         } else if *place != hash {
-            self.others.insert((number, hash));
+            self.more += u64::from(!hold(&mut self.others, (number, hash)));
         }
     }
 
@@ -47,6 +51,15 @@ impl Window {
         let (first, hashes) = self.covered.get_mut(after.checked_sub(1)?)?;
         hashes.get_mut(usize::try_from(number - *first).ok()?)
     }
+}
+
+/// Puts one into a set that grows to [`STRAYS_MAX`]. False if there is no room for it.
+fn hold<T: Ord>(set: &mut BTreeSet<T>, one: T) -> bool {
+    let room = set.len() < STRAYS_MAX || set.contains(&one);
+    if room {
+        set.insert(one);
+    }
+    room
 }
 
 /// What is known of the seal before.
@@ -76,61 +89,91 @@ impl Before {
 pub(super) struct Checker<'a> {
     node: &'a str,
     stream: Stream,
-    /// The keys that are known to be the node's.
-    keys: &'a Keyring,
     /// The seal before; `None` if what came before is not to be looked at.
     pub(super) before: Option<Before>,
 }
 
 impl<'a> Checker<'a> {
     /// Begins.
-    pub(super) fn new(node: &'a str, stream: Stream, keys: &'a Keyring, before: Option<Before>) -> Self {
-        Self { node, stream, keys, before }
+    pub(super) fn new(node: &'a str, stream: Stream, before: Option<Before>) -> Self {
+        Self { node, stream, before }
     }
 
-    /// Checks these seals, in the order of their batches, with the rows they cover and any others between them.
-    pub(super) fn window(&mut self, seals: &[SealRow], mut window: Window, findings: &mut Findings) {
+    /// Checks these seals, in the order of their batches, with the rows they cover and any others between them. `keys` are
+    /// those that are known to be the node's.
+    pub(super) fn window(&mut self, seals: &[SealRow], keys: &Keyring, mut window: Window, findings: &mut Findings) {
         for seal in seals {
-            self.sequence(seal, findings);
-            self.signature(seal, findings);
+            self.sequence(seal, keys, findings);
+            self.signature(seal, keys, findings);
             self.rows(seal, &mut window, findings);
             self.before = Some(Before::after(seal));
         }
-        let batch_of = |number| seals.iter().find(|seal| (seal.first..=seal.last).contains(&number)).map(|s| s.batch);
+        let mut by_number: Vec<_> = seals.iter().map(|seal| (seal.first, seal.last, seal.batch)).collect();
+        by_number.sort_unstable();
+        let batch_of = |number| {
+            let after = by_number.partition_point(|(first, ..)| *first <= number);
+            let (_, last, batch) = by_number.get(after.checked_sub(1)?)?;
+            (number <= *last).then_some(*batch)
+        };
         for (number, _) in &window.others {
             findings.note(self.finding(Kind::Added, batch_of(*number), *number, *number));
         }
         for number in window.strays {
             findings.note(self.finding(Kind::Added, None, number, number));
         }
+        findings.count += window.more;
+    }
+
+    /// When all seals have been checked: hand-overs that were made after more of them. They are signed, so those seals were
+    /// there, whoever took them away. What was sealed before a hand-over that is older than `since` may be gone by right.
+    /// (So may be what was sealed long before a newer one, in a table that has been idle for as long as rows are kept.)
+    pub(super) fn lost<'k>(&self, keys: &'k Keyring, since: Micros) -> impl Iterator<Item = &'k HandOver> {
+        keys.followed().filter(move |said| self.lacks(said) && said.at >= since)
+    }
+
+    /// Whether there were seals before a hand-over that have not been met.
+    pub(super) fn lacks(&self, said: &HandOver) -> bool {
+        said.edge(self.stream).batch.saturating_sub(1) > self.before.map_or(0, |before| before.batch)
+    }
+
+    /// What to say of one of them.
+    pub(super) fn seals_before(&self, said: &HandOver) -> Finding {
+        let before = self.before.unwrap_or(Before::NOTHING);
+        let first = before.last.saturating_add(1);
+        let missing = self.finding(Kind::SealMissing, before.batch.checked_add(1), first, first);
+        let key = Some(format!("{} to {}", key_id(&said.old), key_id(&said.new)));
+        Finding { key, ..missing }.between(before.at, Some(said.at))
     }
 
     fn finding(&self, kind: Kind, batch: Option<u64>, first: u64, last: u64) -> Finding {
         Finding::new(kind, self.node, self.stream, batch, first, last)
     }
 
-    fn sequence(&self, seal: &SealRow, findings: &mut Findings) {
+    fn sequence(&self, seal: &SealRow, keys: &Keyring, findings: &mut Findings) {
         let Some(before) = self.before else { return };
         let finding = |kind, first, last| self.finding(kind, Some(seal.batch), first, last);
-        if seal.first > before.last.saturating_add(1) || seal.batch > before.batch + 1 {
+        if seal.first > before.last.saturating_add(1) || seal.batch > before.batch.saturating_add(1) {
             let first = before.last.saturating_add(1);
             let missing = self.finding(Kind::SealMissing, None, first, seal.first.saturating_sub(1).max(first));
-            let missing = Finding { batch: (seal.batch > before.batch + 1).then_some(before.batch + 1), ..missing };
+            let missing = Finding {
+                batch: (seal.batch > before.batch.saturating_add(1)).then(|| before.batch.saturating_add(1)),
+                ..missing
+            };
             findings.note(missing.between(before.at, Some(seal.ts)));
         } else if seal.first <= before.last || seal.batch <= before.batch || seal.previous != before.chain {
             findings.note(finding(Kind::OutOfSequence, seal.first, seal.last).between(before.at, Some(seal.ts)));
         }
         // A hand-over says what the first seal by the new key chains to.
-        let misplaced = self.keys.between(self.stream, before.batch, seal.batch);
+        let misplaced = keys.between(self.stream, before.batch, seal.batch);
         for (said, _) in misplaced.filter(|(_, edge)| edge.previous != seal.previous) {
             findings.note(Finding::of_hand_over(Kind::HandOverMisplaced, said));
         }
     }
 
-    fn signature(&self, seal: &SealRow, findings: &mut Findings) {
+    fn signature(&self, seal: &SealRow, keys: &Keyring, findings: &mut Findings) {
         let finding = |kind| self.finding(kind, Some(seal.batch), seal.first, seal.last);
         let kind = if verify(&seal.statement(), &seal.key, &seal.signature) {
-            match self.keys.standing(&seal.key, self.stream, seal.batch) {
+            match keys.standing(&seal.key, self.stream, seal.batch) {
                 Standing::Holds => return,
                 Standing::OutOfTerm => Kind::SealOutOfTerm,
                 Standing::Foreign => Kind::SealForeign,

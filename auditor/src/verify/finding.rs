@@ -19,9 +19,9 @@ pub enum Kind {
     Removed,
     /// A row is there that no seal covers, or besides the one that was sealed.
     Added,
-    /// Rows have waited for their seal for too long.
+    /// Rows have waited for their seal for too long, or claim a time that has not come.
     Unsealed,
-    /// There is no seal: for these numbers, in this time.
+    /// There is no seal: for these numbers, in this time. With a key: from this number on, before it was handed over.
     SealMissing,
     /// A seal's signature does not hold for what it says.
     SealBroken,
@@ -43,6 +43,8 @@ pub enum Kind {
     HandOverForked,
     /// A hand-over does not fit where it stands: the seals before are others than those that it was made after.
     HandOverMisplaced,
+    /// The data key of patients' numbers in these rows is not there: nobody can read them any more.
+    DataKeyMissing,
 }
 
 impl Kind {
@@ -53,7 +55,7 @@ impl Kind {
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Finding {
     /// What.
     pub kind: Kind,
@@ -68,7 +70,7 @@ pub struct Finding {
     pub first: u64,
     /// The last row's number.
     pub last: u64,
-    /// Which key, or which hand-over, by the keys' short names.
+    /// Which key, or which hand-over, by the keys' short names; of a data key the id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// From when.
@@ -141,7 +143,13 @@ impl Finding {
             Kind::Removed => format!("{numbers} was sealed and is not there"),
             Kind::Added => format!("{numbers}: there is one that was never sealed"),
             Kind::Unsealed => format!("{numbers} should have been sealed by now"),
+            Kind::SealMissing if self.key.is_some() => {
+                format!("{numbers} and more: there were seals when key {key} was handed over, and they are gone")
+            }
             Kind::SealMissing => format!("{numbers}: there is no seal"),
+            Kind::DataKeyMissing => {
+                format!("{numbers}: patients' numbers cannot be read any more: data key {key} is not there")
+            }
             Kind::SealBroken => format!("{numbers}: the seal's signature does not hold"),
             Kind::SealForeign => format!("{numbers}: the seal is signed with a key that is not this node's ({key})"),
             Kind::OutOfSequence => format!("{numbers}: the seal does not follow on the one before"),

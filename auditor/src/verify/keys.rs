@@ -120,6 +120,11 @@ impl Keyring {
         let edges = self.followed.iter().map(move |said| (said, said.edge(stream)));
         edges.filter(move |(_, edge)| before < edge.batch && edge.batch <= batch)
     }
+
+    /// The hand-overs that are believed.
+    pub(super) fn followed(&self) -> impl Iterator<Item = &HandOver> {
+        self.followed.iter()
+    }
 }
 
 /// The roots to which hand-overs lead from other roots: they are met on the way.

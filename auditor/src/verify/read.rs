@@ -3,9 +3,10 @@
 use super::VerifyError;
 use bytes::Bytes;
 use clickhouse::Client;
-use contract::row::{Record, SealKeyRow, SealRow};
+use contract::row::{KeyRow, Record, SealKeyRow, SealRow};
 use contract::seal::{SignedHandOver, Stream};
 use contract::wire::{Input, WireError};
+use std::ops::RangeInclusive;
 use uuid::Uuid;
 
 /// The longest row that is believed to be one.
@@ -43,16 +44,29 @@ pub(super) async fn hand_overs(client: &Client) -> Result<Vec<SignedHandOver>, V
     Ok(all)
 }
 
-/// The outlines of a node's seals from a time on, in order.
+/// The nodes that have seals.
+pub(super) async fn sealed_nodes(client: &Client) -> Result<Vec<String>, VerifyError> {
+    Ok(client.query("SELECT DISTINCT node FROM access_seal").fetch_all().await?)
+}
+
+/// The outlines of a node's seals from a time on, of these batches, in order.
 pub(super) async fn outlines(
     client: &Client,
     stream: Stream,
     node: &str,
     since: i64,
+    batches: RangeInclusive<u64>,
 ) -> Result<Vec<Outline>, VerifyError> {
     let sql = "SELECT batch, first, last, length(leaves) AS leaves, toUnixTimestamp64Micro(ts) AS at FROM access_seal \
-               WHERE node = ? AND stream = ? AND at >= ? ORDER BY batch, at";
-    Ok(client.query(sql).bind(node).bind(stream.as_str()).bind(since).fetch_all().await?)
+               WHERE node = ? AND stream = ? AND at >= ? AND batch BETWEEN ? AND ? ORDER BY batch, at";
+    let query = client.query(sql).bind(node).bind(stream.as_str()).bind(since);
+    Ok(query.bind(batches.start()).bind(batches.end()).fetch_all().await?)
+}
+
+/// Gives each data key that is there, in any order, and perhaps more than once.
+pub(super) async fn data_keys(client: &Client, mut key: impl FnMut(Uuid)) -> Result<(), VerifyError> {
+    let sql = format!("SELECT {} FROM data_key", KeyRow::COLUMNS.join(", "));
+    each(client.query(&sql), |row: KeyRow, _| key(row.key_id)).await
 }
 
 /// The seals of these batches, each once, in order.
@@ -107,29 +121,63 @@ pub(super) async fn count(client: &Client, stream: Stream, node: &str, from: u64
 }
 
 /// A row that no seal covers (yet).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clickhouse::Row, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clickhouse::Row, serde::Deserialize)]
 pub(super) struct Beyond {
     pub(super) seq: u64,
     pub(super) batch: u64,
-    /// When it was over, as far as it is known.
+    /// When it was over, by its own word: never before it began.
     pub(super) at: i64,
 }
 
-/// The first rows under these numbers, so many at the most.
+/// Which rows need not be looked at: those of this batch that say that they came in this time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Waits {
+    pub(super) batch: u64,
+    pub(super) time: RangeInclusive<i64>,
+}
+
+/// The first rows under these numbers but those that may wait, so many at the most.
 pub(super) async fn beyond(
     client: &Client,
     stream: Stream,
     node: &str,
-    numbers: (u64, u64),
+    numbers: RangeInclusive<u64>,
+    waits: &Waits,
     most: u64,
 ) -> Result<Vec<Beyond>, VerifyError> {
-    let lasted = if stream == Stream::Access { "toInt64(duration_us)" } else { "0" };
     let sql = format!(
-        "SELECT DISTINCT seq, batch, toUnixTimestamp64Micro(ts) + {lasted} AS at FROM {} \
-         WHERE node = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+        "SELECT DISTINCT seq, batch, {} AS at FROM {} \
+         WHERE node = ? AND seq BETWEEN ? AND ? AND NOT (batch = ? AND at BETWEEN ? AND ?) ORDER BY seq, batch, at LIMIT ?",
+        ended(stream),
         table(stream)
     );
-    Ok(client.query(&sql).bind(node).bind(numbers.0).bind(numbers.1).bind(most).fetch_all().await?)
+    let query = client.query(&sql).bind(node).bind(numbers.start()).bind(numbers.end());
+    Ok(query.bind(waits.batch).bind(waits.time.start()).bind(waits.time.end()).bind(most).fetch_all().await?)
+}
+
+/// How many rows from this number on may wait.
+pub(super) async fn waiting(
+    client: &Client,
+    stream: Stream,
+    node: &str,
+    from: u64,
+    waits: &Waits,
+) -> Result<u64, VerifyError> {
+    let sql = format!(
+        "SELECT count() FROM {} WHERE node = ? AND seq >= ? AND batch = ? AND {} BETWEEN ? AND ?",
+        table(stream),
+        ended(stream)
+    );
+    let query = client.query(&sql).bind(node).bind(from).bind(waits.batch);
+    Ok(query.bind(waits.time.start()).bind(waits.time.end()).fetch_one().await?)
+}
+
+/// When a row's exchange was over. A duration is cut, lest the sum runs over.
+fn ended(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Access => "toUnixTimestamp64Micro(ts) + toInt64(least(duration_us, 4611686018427387904))",
+        Stream::Auth => "toUnixTimestamp64Micro(ts)",
+    }
 }
 
 /// The ids of the rows under a number.

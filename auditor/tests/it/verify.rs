@@ -9,13 +9,15 @@ use contract::record::{
     Activity, Actor, Asked, Decision, Initiator, Intent, Origin, Outcome, OutcomeKind, PatientEntry, Purpose, Reason,
     Sensitivity, Source,
 };
-use contract::row::{self, AccessRow, Fold, Packed, Record, Row, SealKeyRow, SealRow, Table, kinds};
+use contract::row::{self, AccessRow, Fold, KeyRow, Packed, Record, Row, SealKeyRow, SealRow, Table, kinds};
 use contract::seal::{Edge, Root, SealKey, SignedHandOver, Stream, statement};
 use contract::wire::Wire as _;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::net::Ipv6Addr;
-use std::sync::Arc;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use uuid::Uuid;
 
 const ROUNDS: u64 = 20;
@@ -84,11 +86,21 @@ fn log(key: &SealKey, now: i64) -> (Packed<AccessRow>, Packed<SealRow>) {
 
 /// The same with a key for each batch; in one row something else may stand than usual.
 fn log_of<'a>(key: impl Fn(u64) -> &'a SealKey, now: i64, other: Option<u64>) -> (Packed<AccessRow>, Packed<SealRow>) {
+    log_to(BATCHES, key, now, other)
+}
+
+/// The same with so many batches.
+fn log_to<'a>(
+    batches: u64,
+    key: impl Fn(u64) -> &'a SealKey,
+    now: i64,
+    other: Option<u64>,
+) -> (Packed<AccessRow>, Packed<SealRow>) {
     let node = NodeName::parse("gw1").unwrap();
     let (mut all, mut seals) = (Packed::default(), Packed::default());
     let mut fold = Fold::new(&node, &"SE2321000016-T".into());
     let mut previous = [0; 32];
-    for batch in 1..=BATCHES {
+    for batch in 1..=batches {
         let (mut rows, mut folded) = (Packed::<AccessRow>::default(), Vec::new());
         let first = (batch - 1) * ROWS + 1;
         for number in first..first + ROWS {
@@ -116,25 +128,17 @@ fn log_of<'a>(key: impl Fn(u64) -> &'a SealKey, now: i64, other: Option<u64>) ->
     (all, seals)
 }
 
-struct Place {
-    installation: Installation,
-    engine: Engine,
+struct Sender {
     client: clickhouse::Client,
     runtime: tokio::runtime::Runtime,
 }
 
-impl Place {
-    fn new(key: &SealKey) -> Self {
-        let installation = Installation::new();
-        let engine = Engine::start(&installation, "127.0.0.1:0");
-        let url = format!("http://{}", engine.address);
-        let installation = installation.with("CLICKHOUSE__URL", &url);
-        installation.ok(&["migrate"]);
-        std::fs::write(installation.path("state/gateway/seal.pub"), hex::encode(key.public())).unwrap();
+impl Sender {
+    fn new(installation: &Installation, engine: &Engine) -> Self {
         let password = std::fs::read_to_string(installation.path("secrets/clickhouse-auditor.password")).unwrap();
-        let client = clickhouse::Client::default().with_url(url).with_user("auditor").with_database("grindvakt");
+        let client = clickhouse::Client::default().with_url(format!("http://{}", engine.address)).with_user("auditor");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { installation, engine, client: client.with_password(password.trim()), runtime }
+        Self { client: client.with_database("grindvakt").with_password(password.trim()), runtime }
     }
 
     fn insert<R: Record>(&self, rows: &Packed<R>) {
@@ -146,10 +150,45 @@ impl Place {
             insert.end().await.unwrap();
         });
     }
+}
+
+struct Place {
+    installation: Installation,
+    engine: Engine,
+    sender: Sender,
+}
+
+impl Place {
+    fn new(key: &SealKey) -> Self {
+        let installation = Installation::new();
+        let engine = Engine::start(&installation, "127.0.0.1:0");
+        let url = format!("http://{}", engine.address);
+        let installation = installation.with("CLICKHOUSE__URL", &url);
+        installation.ok(&["migrate"]);
+        std::fs::write(installation.path("state/gateway/seal.pub"), hex::encode(key.public())).unwrap();
+        let sender = Sender::new(&installation, &engine);
+        Self { installation, engine, sender }
+    }
+
+    fn insert<R: Record>(&self, rows: &Packed<R>) {
+        self.sender.insert(rows);
+    }
+
+    /// For another thread.
+    fn sender(&self) -> Sender {
+        Sender::new(&self.installation, &self.engine)
+    }
 
     /// What `auditor verify` says: whether it ended well, and its report.
     fn verify(&self, more: &[&str]) -> (bool, Value) {
-        let output = self.installation.run(&[&["verify", "--output", "json"], more].concat());
+        self.verify_at(None, more)
+    }
+
+    /// The same, with ClickHouse at another address.
+    fn verify_at(&self, url: Option<&str>, more: &[&str]) -> (bool, Value) {
+        let mut command = self.installation.command(&[&["verify", "--output", "json"], more].concat());
+        command.envs(url.map(|url| ("AUDITOR__CLICKHOUSE__URL", url)));
+        let output = command.output().unwrap();
         let report = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
         (output.status.success(), report)
@@ -169,6 +208,52 @@ impl Place {
             (finding["kind"].as_str().unwrap().to_owned(), number(finding, "first"), number(finding, "last"))
         };
         findings.iter().map(named).collect()
+    }
+}
+
+/// Those of them that are of these batches.
+fn part<R: Record>(all: &Packed<R>, wanted: impl Fn(&R) -> bool) -> Packed<R> {
+    let mut part = Packed::default();
+    all.read().unwrap().iter().filter(|row| wanted(row)).for_each(|row| part.push(row));
+    part
+}
+
+/// Stands between the auditor and ClickHouse, and does something before a question with these words goes on, the first
+/// time.
+fn before_question(place: &Place, words: &str, mut act: impl FnMut() + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (engine, words) = (place.engine.address.clone(), words.to_owned());
+    let act: Act = Arc::new(Mutex::new(Some(Box::new(move || act()))));
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(&engine).unwrap();
+            let (mut from_server, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || {
+                let _ended = std::io::copy(&mut from_server, &mut to_client);
+                let _closed = to_client.shutdown(std::net::Shutdown::Both);
+            });
+            let (act, words) = (Arc::clone(&act), words.clone());
+            std::thread::spawn(move || forward(client, server, words.as_bytes(), &act));
+        }
+    });
+    format!("http://{address}")
+}
+
+type Act = Arc<Mutex<Option<Box<dyn FnMut() + Send>>>>;
+
+fn forward(mut client: TcpStream, mut server: TcpStream, words: &[u8], act: &Act) {
+    let mut bytes = vec![0; 1 << 16];
+    while let Ok(count @ 1..) = client.read(&mut bytes) {
+        let piece = &bytes[..count];
+        if piece.windows(words.len()).any(|part| part == words)
+            && let Some(mut act) = act.lock().unwrap().take()
+        {
+            act();
+        }
+        if server.write_all(piece).is_err() {
+            return;
+        }
     }
 }
 
@@ -405,4 +490,190 @@ fn a_key_is_followed_to_the_next_by_what_it_signed() {
     let output = place.installation.run(&["verify"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("comes from a key that is not this node's"), "{text}");
+}
+
+#[test]
+fn a_gateway_may_ship_and_change_its_key_meanwhile() {
+    let (old, new) = (key(), key());
+    let place = Place::new(&old);
+    let last = BATCHES + 3;
+    let key_of = |batch| if batch < last { &old } else { &new };
+    let (rows, seals) = log_to(last, key_of, auditor::clock::now(), None);
+    place.insert(&part(&rows, |row| row.batch <= BATCHES));
+    place.insert(&part(&seals, |seal| seal.batch <= BATCHES));
+    let previous = seals.read().unwrap()[usize::try_from(last - 2).unwrap()].statement().chain();
+    let auth = Edge { batch: 1, previous: [0; 32] };
+    let edge = Edge { batch: last, previous };
+    let node = NodeName::parse("gw1").unwrap();
+    let mut hand_over = Packed::default();
+    hand_over.push(&SealKeyRow::from(&SignedHandOver::new(
+        &node,
+        &old,
+        new.public(),
+        edge,
+        auth,
+        auditor::clock::now(),
+    )));
+    let sender = place.sender();
+    // When it asks what lies beyond the last seal.
+    let beyond = format!("node = 'gw1' AND seq BETWEEN {} AND", BATCHES * ROWS + 1);
+    let proxy = before_question(&place, &beyond, move || {
+        for batch in BATCHES + 1..=last {
+            if batch == last {
+                sender.insert(&hand_over);
+            }
+            sender.insert(&part(&rows, |row| row.batch == batch));
+            sender.insert(&part(&seals, |seal| seal.batch == batch));
+        }
+    });
+    let (intact, report) = place.verify_at(Some(&proxy), &[]);
+    assert!(intact, "{report}");
+    let seen = ["rows", "seals", "waiting"].map(|key| report[key].as_u64());
+    assert_eq!(seen, [last * ROWS, last, 0].map(Some));
+    assert_eq!(report["never_sealed"].as_array().map(Vec::len), Some(1), "only the auditor's own: {report}");
+}
+
+#[test]
+fn a_gateway_that_catches_up_with_old_rows_has_a_moment_for_their_seal() {
+    let key = key();
+    let place = Place::new(&key);
+    // Some quarter of an hour old.
+    let (rows, seals) = log_to(2, |_| &key, auditor::clock::now(), None);
+    place.insert(&part(&rows, |_| true));
+    place.insert(&part(&seals, |seal| seal.batch == 1));
+    let mut late = Some((place.sender(), part(&seals, |seal| seal.batch == 2)));
+    let beyond = format!("node = 'gw1' AND seq BETWEEN {} AND", ROWS + 1);
+    let proxy = before_question(&place, &beyond, move || {
+        let Some((sender, seal)) = late.take() else { return };
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_secs(1));
+            sender.insert(&seal);
+        });
+    });
+    let (intact, report) = place.verify_at(Some(&proxy), &[]);
+    assert!(intact && report["rows"] == 2 * ROWS && report["waiting"] == 0, "{report}");
+    place.engine.run("ALTER TABLE access_seal DELETE WHERE batch = 2");
+    let (_, report) = place.verify(&[]);
+    assert_eq!(kinds_of(&report), each("unsealed", [2]), "it does not wait for ever");
+}
+
+#[test]
+fn a_row_is_not_believed_when_it_says_that_its_time_has_not_come() {
+    let key = key();
+    let place = Place::new(&key);
+    let now = auditor::clock::now();
+    let (rows, seals) = log_to(1, |_| &key, now, None);
+    place.insert(&rows);
+    place.insert(&seals);
+    let day = 86_400_000_000_i64;
+    let add = |node: &str, seq: u64, batch: u64, ts: i64, duration: u64| {
+        place.engine.run(&format!(
+            "INSERT INTO access_log SELECT * REPLACE ('{node}' AS node, {seq} AS seq, {batch} AS batch, \
+             generateUUIDv4() AS record_id, fromUnixTimestamp64Micro(toInt64({ts}), 'UTC') AS ts, {duration} AS duration_us) \
+             FROM (SELECT * FROM access_log WHERE seq = 1 AND node = 'gw1' LIMIT 1)"
+        ));
+    };
+    // An exchange that took a day, and has just ended; and one by a clock that is a little ahead.
+    add("gw1", ROWS + 1, 2, now - day, 86_400_000_000);
+    add("gw1", ROWS + 2, 2, now + 60_000_000, 0);
+    let (intact, report) = place.verify(&[]);
+    let waiting = serde_json::json!([{ "node": "gw1", "stream": "access", "rows": 2 }]);
+    assert!(intact && report["waiting"] == 2 && report["waiting_of"] == waiting, "{report}");
+    let text = String::from_utf8(place.installation.run(&["verify"]).stdout).unwrap();
+    assert!(text.contains("2 of gw1 wait for their seal"), "{text}");
+    assert!(text.contains("there is no seal of "), "{text}");
+
+    add("gw1", ROWS + 4, 2, now - 300 * day, 400 * 86_400_000_000);
+    add("gw1", ROWS + 6, 2, now + 1_500 * day, 0);
+    add("gw1", ROWS + 8, 2, now - 300 * day, u64::MAX);
+    // Of a node that there is not: however new it is.
+    add("nodex", 1, 1, now, 0);
+    let named = |kind: &str, number| (kind.to_owned(), number, number);
+    let unsealed = [4, 6, 8].map(|more| named("unsealed", ROWS + more));
+    assert_eq!(place.found(), unsealed.into_iter().chain([named("added", 1)]).collect());
+}
+
+#[test]
+fn a_hand_over_tells_of_what_was_taken_away_before_it() {
+    let (old, new) = (key(), key());
+    let place = Place::new(&old);
+    let now = auditor::clock::now();
+    let (rows, seals) = log_to(10, |batch| if batch < 6 { &old } else { &new }, now, None);
+    place.insert(&rows);
+    place.insert(&seals);
+    let previous = seals.read().unwrap()[4].statement().chain();
+    let node = NodeName::parse("gw1").unwrap();
+    let auth = Edge { batch: 1, previous: [0; 32] };
+    let mut hand_over = Packed::default();
+    hand_over.push(&SealKeyRow::from(&SignedHandOver::new(
+        &node,
+        &old,
+        new.public(),
+        Edge { batch: 6, previous },
+        auth,
+        now,
+    )));
+    place.insert(&hand_over);
+    assert!(place.verify(&[]).0);
+    let cut = |from: u64| {
+        for table in ["access_log", "access_seal"] {
+            place.engine.run(&format!("ALTER TABLE {table} DELETE WHERE batch >= {from}"));
+        }
+    };
+    // Nothing has been sealed with the new key yet.
+    cut(6);
+    assert!(place.verify(&[]).0);
+    for from in [4, 1] {
+        cut(from);
+        let (intact, report) = place.verify(&[]);
+        assert!(!intact);
+        assert_eq!(kinds_of(&report), each("seal_missing", [from]));
+        let finding = &report["findings"][0];
+        assert_eq!(finding["first"].as_u64(), Some((from - 1) * ROWS + 1));
+        assert!(finding["key"].is_string() && finding["to"].is_string(), "{finding}");
+    }
+    // Whoever asks only for what came later is not told.
+    assert!(place.verify(&["--since", "2199-01-01"]).0);
+}
+
+#[test]
+fn data_keys_that_are_gone_are_named() {
+    let key = key();
+    let place = Place::new(&key);
+    let id = |number: u128| Uuid::from_u128(number);
+    let (plain, _) = log_to(1, |_| &key, auditor::clock::now(), None);
+    let mut rows = Packed::default();
+    for mut row in plain.read().unwrap() {
+        // Of some nobody's number is known, under no key and under one that may be gone.
+        let (patient_key, sealed) = match row.seq {
+            1..=20 => (id(1), 7),
+            21..=40 => (id(2), 7),
+            41..=45 => (Uuid::nil(), 7),
+            _ => (id(3), 0),
+        };
+        (row.patient_key, row.patient_sealed) = (patient_key, [sealed; 37]);
+        rows.push(&row);
+    }
+    let mut root = Root::default();
+    rows.numbered(1, 1, |row, _| root.add(row));
+    let node = NodeName::parse("gw1").unwrap();
+    let mut seals = Packed::default();
+    seals.push(&SealRow::new(statement(&node, Stream::Access, 1, 1, root, [0; 32], auditor::clock::now()), &key));
+    let mut keys = Packed::default();
+    for number in 1..=2 {
+        keys.push(&KeyRow { key_id: id(number), node: node.text(), ts: 1, wrapped: "00".into() });
+    }
+    place.insert(&keys);
+    place.insert(&rows);
+    place.insert(&seals);
+    let (intact, report) = place.verify(&[]);
+    assert!(intact, "{report}");
+    place.engine.run(&format!("ALTER TABLE data_key DELETE WHERE key_id = '{}'", id(2)));
+    let (intact, report) = place.verify(&[]);
+    let finding = serde_json::json!([{
+        "kind": "data_key_missing", "node": "gw1", "stream": "access", "first": 21, "last": 40, "key": id(2).to_string()
+    }]);
+    assert!(!intact && report["findings"] == finding, "{report}");
+    place.engine.run("TRUNCATE TABLE data_key");
+    assert_eq!(place.verify(&[]).1["count"], 2);
 }

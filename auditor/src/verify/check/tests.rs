@@ -2,7 +2,7 @@
 
 use super::super::finding::{Finding, Findings, Kind};
 use super::super::keys::Keyring;
-use super::{Before, Checker, Window};
+use super::{Before, Checker, STRAYS_MAX, Window};
 use aws_lc_rs::signature::Ed25519KeyPair;
 use contract::id::NodeName;
 use contract::row::SealRow;
@@ -55,7 +55,11 @@ impl Log {
         }
         let mut findings = Findings::default();
         let keys = Keyring::new(&self.keys, &self.hand_overs, &mut findings);
-        Checker::new("gw1", Stream::Access, &keys, Some(Before::NOTHING)).window(&self.seals, window, &mut findings);
+        let mut checker = Checker::new("gw1", Stream::Access, Some(Before::NOTHING));
+        checker.window(&self.seals, &keys, window, &mut findings);
+        for said in checker.lost(&keys, 0) {
+            findings.note(checker.seals_before(said));
+        }
         findings.listed
     }
 
@@ -188,4 +192,43 @@ fn a_past_that_was_sealed_anew_does_not_fit_the_hand_over() {
         log.seals.push(seal(batch, rows, previous, if batch < 3 { &old } else { &new }));
     }
     assert_eq!(log.found(), [(Kind::HandOverMisplaced, 0, 0)]);
+}
+
+#[test]
+fn a_hand_over_tells_of_seals_that_were_taken_away_before_it() {
+    let (mut log, ..) = handed_over();
+    // The first under the new key is to come.
+    log.seals.truncate(2);
+    log.rows.truncate(usize::try_from(2 * ROWS).unwrap());
+    assert_eq!(log.found(), []);
+    log.seals.truncate(1);
+    log.rows.truncate(usize::try_from(ROWS).unwrap());
+    assert_eq!(log.found(), [(Kind::SealMissing, ROWS + 1, ROWS + 1)]);
+    let finding = log.findings().remove(0);
+    assert_eq!(finding.batch, Some(2));
+    assert!(finding.key.is_some() && finding.from.is_some() && finding.to.is_some());
+    // Everything is gone.
+    (log.seals, log.rows) = (Vec::new(), Vec::new());
+    assert_eq!(log.found(), [(Kind::SealMissing, 1, 1)]);
+    // What is older than anything that is kept.
+    let mut findings = Findings::default();
+    let keys = Keyring::new(&log.keys, &log.hand_overs, &mut findings);
+    assert_eq!(Checker::new("gw1", Stream::Access, Some(Before::NOTHING)).lost(&keys, 6).count(), 0);
+}
+
+#[test]
+fn rows_that_somebody_has_put_in_by_the_million_take_no_more_room() {
+    let mut window = Window::new([(1, 1)]);
+    let more = 50;
+    for number in 0..(STRAYS_MAX as u64 + more) {
+        // Under a number that is taken, and under numbers that are not: the same ones twice.
+        window.add(1, &number.to_le_bytes());
+        window.add(10 + 2 * number, b"any");
+        window.add(10 + 2 * number.min(STRAYS_MAX as u64 - 1), b"any");
+    }
+    assert_eq!((window.others.len(), window.strays.len()), (STRAYS_MAX, STRAYS_MAX));
+    let mut findings = Findings::default();
+    Checker::new("gw1", Stream::Access, Some(Before::NOTHING)).window(&[], &Keyring::default(), window, &mut findings);
+    // The first under the number 1 has its place. The others are one finding for each that is held, and are counted beyond.
+    assert_eq!(findings.count, 2 * STRAYS_MAX as u64 + 2 * more - 1);
 }
