@@ -294,7 +294,7 @@ fn a_url_leads_only_to_what_was_read() {
         r##"{{"resourceType":"Observation","contained":[{}],"subject":{{"reference":"#7"}}}}"##,
         patient("7", A)
     );
-    assert_eq!(fhir(&bundle(&[contains.clone()])), found(&[(A, 0)]));
+    assert_eq!(fhir(&bundle(std::slice::from_ref(&contains))), found(&[(A, 0)]));
     assert_eq!(fhir(&bundle(&[contains, refers("#7")])), (vec![(A.to_owned(), 0)], vec![Reason::PatientForm]));
     let long = format!(r#"{{"reference":"Patient/{}"}}"#, "7".repeat(300));
     assert_eq!(fhir(&observation(&long).replace("subject", "focus")), unresolved);
