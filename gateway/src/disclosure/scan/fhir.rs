@@ -225,7 +225,7 @@ impl Fhir {
         if known.is_some_and(|part| part.ours == Some(false)) {
             return;
         }
-        let late = known.is_some_and(|part| part.late || part.ids.len() >= TEXTS_MAX);
+        let many = known.is_some_and(|part| part.ids.len() >= TEXTS_MAX);
         let mut found: SmallVec<[PatientId; 1]> = SmallVec::new();
         let mut reasons: SmallVec<[Reason; 1]> = SmallVec::new();
         match std::str::from_utf8(bytes).map(str::trim) {
@@ -241,7 +241,7 @@ impl Fhir {
         for reason in reasons {
             part.note(reason);
         }
-        if !late {
+        if !many {
             part.ids.extend(found);
             return;
         }
@@ -619,7 +619,6 @@ impl Guide for Fhir {
             let Some(part) = self.parts.get_mut(index).filter(|part| read - part.start >= HOLD_BYTES_MAX) else {
                 continue;
             };
-            part.late = true;
             part.told |= !part.ids.is_empty();
             for id in std::mem::take(&mut part.ids) {
                 self.tell(id, hits);

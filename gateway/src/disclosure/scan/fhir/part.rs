@@ -19,9 +19,7 @@ pub(super) struct Part {
     pub(super) ids: SmallVec<[PatientId; 1]>,
     /// Why its values are none.
     pub(super) reasons: SmallVec<[Reason; 1]>,
-    /// It is too long to wait.
-    pub(super) late: bool,
-    /// Identities of its values were told.
+    /// Identities of its values were told, because it is too long to wait.
     pub(super) told: bool,
     /// Its reference names a patient by identity.
     pub(super) named: bool,
@@ -49,7 +47,6 @@ impl Part {
             ours: None,
             ids: SmallVec::new(),
             reasons: SmallVec::new(),
-            late: false,
             told: false,
             named: false,
             to_patient: false,

@@ -102,9 +102,10 @@ impl Place {
     /// Whether a text or number here is read.
     pub(super) fn is_read(self) -> bool {
         match self {
-            // One that stands where an object should.
-            Self::Root | Self::Reference => true,
-            Self::ResourceType
+            // In the first two an object should stand.
+            Self::Root
+            | Self::Reference
+            | Self::ResourceType
             | Self::StrayType
             | Self::Id
             | Self::FullUrl
