@@ -127,6 +127,7 @@ impl After {
 }
 
 /// How far the two directions are.
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not hang together")]
 struct Progress {
     sending: Sending,
     /// How fast the client's body comes, if one does.
