@@ -17,7 +17,6 @@ use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use uuid::Uuid;
 
 const ROUNDS: u64 = 20;
@@ -218,13 +217,13 @@ fn part<R: Record>(all: &Packed<R>, wanted: impl Fn(&R) -> bool) -> Packed<R> {
     part
 }
 
-/// Stands between the auditor and ClickHouse, and does something before a question with these words goes on, the first
-/// time.
-fn before_question(place: &Place, words: &str, mut act: impl FnMut() + Send + 'static) -> String {
+/// Stands between the auditor and ClickHouse, and does something before the question with these words goes on that is asked for
+/// the nth time.
+fn before_question(place: &Place, words: &str, nth: u32, act: impl FnOnce() + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (engine, words) = (place.engine.address.clone(), words.to_owned());
-    let act: Act = Arc::new(Mutex::new(Some(Box::new(move || act()))));
+    let act: Act = Arc::new(Mutex::new((nth, Some(Box::new(act)))));
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
             let server = TcpStream::connect(&engine).unwrap();
@@ -240,16 +239,20 @@ fn before_question(place: &Place, words: &str, mut act: impl FnMut() + Send + 's
     format!("http://{address}")
 }
 
-type Act = Arc<Mutex<Option<Box<dyn FnMut() + Send>>>>;
+type Act = Arc<Mutex<(u32, Option<Box<dyn FnOnce() + Send>>)>>;
 
 fn forward(mut client: TcpStream, mut server: TcpStream, words: &[u8], act: &Act) {
     let mut bytes = vec![0; 1 << 16];
     while let Ok(count @ 1..) = client.read(&mut bytes) {
         let piece = &bytes[..count];
-        if piece.windows(words.len()).any(|part| part == words)
-            && let Some(mut act) = act.lock().unwrap().take()
-        {
-            act();
+        if piece.windows(words.len()).any(|part| part == words) {
+            let mut act = act.lock().unwrap();
+            act.0 = act.0.saturating_sub(1);
+            if act.0 == 0
+                && let Some(act) = act.1.take()
+            {
+                act();
+            }
         }
         if server.write_all(piece).is_err() {
             return;
@@ -517,7 +520,7 @@ fn a_gateway_may_ship_and_change_its_key_meanwhile() {
     let sender = place.sender();
     // When it asks what lies beyond the last seal.
     let beyond = format!("node = 'gw1' AND seq BETWEEN {} AND", BATCHES * ROWS + 1);
-    let proxy = before_question(&place, &beyond, move || {
+    let proxy = before_question(&place, &beyond, 1, move || {
         for batch in BATCHES + 1..=last {
             if batch == last {
                 sender.insert(&hand_over);
@@ -541,15 +544,10 @@ fn a_gateway_that_catches_up_with_old_rows_has_a_moment_for_their_seal() {
     let (rows, seals) = log_to(2, |_| &key, auditor::clock::now(), None);
     place.insert(&part(&rows, |_| true));
     place.insert(&part(&seals, |seal| seal.batch == 1));
-    let mut late = Some((place.sender(), part(&seals, |seal| seal.batch == 2)));
+    let (sender, late) = (place.sender(), part(&seals, |seal| seal.batch == 2));
     let beyond = format!("node = 'gw1' AND seq BETWEEN {} AND", ROWS + 1);
-    let proxy = before_question(&place, &beyond, move || {
-        let Some((sender, seal)) = late.take() else { return };
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_secs(1));
-            sender.insert(&seal);
-        });
-    });
+    // It comes when they have been seen once without it.
+    let proxy = before_question(&place, &beyond, 2, move || sender.insert(&late));
     let (intact, report) = place.verify_at(Some(&proxy), &[]);
     assert!(intact && report["rows"] == 2 * ROWS && report["waiting"] == 0, "{report}");
     place.engine.run("ALTER TABLE access_seal DELETE WHERE batch = 2");
