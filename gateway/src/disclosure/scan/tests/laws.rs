@@ -278,6 +278,15 @@ fn walk(
     }
 }
 
+/// Arrays are entered by themselves.
+fn says_type(value: &Value) -> bool {
+    match value {
+        Value::String(name) => !name.trim_ascii().is_empty(),
+        Value::Array(values) => values.iter().any(says_type),
+        _ => false,
+    }
+}
+
 fn once(hits: &[Hit]) -> Vec<(String, u32)> {
     let mut once: Vec<(String, u32)> = Vec::new();
     for hit in hits {
@@ -339,7 +348,7 @@ proptest! {
         let typed = |value: &Value| {
             let Some(object) = value.as_object() else { return false };
             let mut types = object.iter().filter(|(key, _)| key.eq_ignore_ascii_case("resourceType"));
-            types.any(|(_, name)| name.as_str().is_some_and(|name| !name.trim().is_empty()))
+            types.any(|(_, name)| says_type(name))
         };
         let (_, ended) = scan(&Form::Fhir, [body.as_slice()]);
         if let Ok(value) = serde_json::from_slice::<Value>(&body) {
