@@ -166,6 +166,7 @@ const CONTRACT: Rules = Rules {
     may_name: &[
         ("wire", &[]),
         ("settings", &[]),
+        ("instant", &[]),
         ("identity", &["wire"]),
         ("id", &["identity", "wire"]),
         ("pseudonym", &["id", "identity", "wire"]),
@@ -178,7 +179,19 @@ const CONTRACT: Rules = Rules {
         ("lib", ALL),
     ],
     mutual: &[("record", "row", "rows are made from records; the codes of both stand in one place")],
-    pure: &["wire", "identity", "id", "pseudonym", "record", "row", "seal", "schema", "directory", "way_back"],
+    pure: &[
+        "wire",
+        "identity",
+        "id",
+        "instant",
+        "pseudonym",
+        "record",
+        "row",
+        "seal",
+        "schema",
+        "directory",
+        "way_back",
+    ],
     only_in: &[],
 };
 
