@@ -109,11 +109,16 @@ pub(super) fn term(bytes: &[u8], out: &mut Extraction) {
     out.add_term(&text);
 }
 
+/// No identity is shorter, in bytes.
+const IDENTITY_BYTES_MIN: usize = 10;
+
 /// Tells each identity that stands in a text, whatever stands between them; and whether there was one.
 fn numbers<'t>(text: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>)) -> bool {
     let mut found = false;
     for word in text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '+')) {
-        if let Ok(id) = parse_with(word, reading.year, reading.series) {
+        if word.len() >= IDENTITY_BYTES_MIN
+            && let Ok(id) = parse_with(word, reading.year, reading.series)
+        {
             found = true;
             say(Said::Patient(id));
         }
@@ -134,12 +139,17 @@ fn references<'t>(path: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>
             understood = true;
             continue;
         }
-        let found = numbers(segment, reading, say);
-        let of_patient = is_id && named.eq_ignore_ascii_case("Patient");
-        if of_patient && let Err(error) = parse_with(segment, reading.year, reading.series) {
-            say(Said::Logical { id: segment, reason: reason(error) });
+        if is_id && named.eq_ignore_ascii_case("Patient") {
+            understood = true;
+            match parse_with(segment, reading.year, reading.series) {
+                Ok(id) => {
+                    say(Said::Patient(id));
+                    continue;
+                }
+                Err(error) => say(Said::Logical { id: segment, reason: reason(error) }),
+            }
         }
-        understood |= found || of_patient || is_id && is_type(named);
+        understood |= numbers(segment, reading, say) || is_id && is_type(named);
     }
     understood
 }
@@ -163,11 +173,20 @@ pub(crate) fn is_identity_system(system: &str) -> bool {
     let system = system.trim();
     let oid =
         system.get(..8).filter(|head| head.eq_ignore_ascii_case("urn:oid:")).and(system.get(8..)).unwrap_or(system);
-    oid.is_empty() || IdentityKind::from_oid(oid).is_some() || names_series(oid)
+    oid.is_empty() || oid.starts_with("1.2.") && IdentityKind::from_oid(oid).is_some() || names_series(oid)
 }
 
 /// The Swedish FHIR profiles' systems: `http://electronichealth.se/identifier/personnummer` and the like.
 fn names_series(system: &str) -> bool {
+    // Nearly all systems are others, and this is asked for each.
+    if !system
+        .len()
+        .checked_sub(6)
+        .and_then(|tail| system.get(tail..))
+        .is_some_and(|tail| tail.eq_ignore_ascii_case("nummer"))
+    {
+        return false;
+    }
     let last = system.rsplit('/').next().unwrap_or(system);
     ["personnummer", "samordningsnummer", "reservnummer"].iter().any(|name| last.eq_ignore_ascii_case(name))
 }

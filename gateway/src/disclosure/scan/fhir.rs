@@ -451,10 +451,19 @@ impl Fhir {
 /// Whether a reference or URL is plainly one to something that is no Patient: has a path, and no `Patient` in it.
 fn leads_elsewhere(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.first().is_some_and(u8::is_ascii_alphabetic)
-        && bytes.contains(&b'/')
-        && !bytes.iter().any(|byte| matches!(byte, b'?' | b'#' | b'|' | b',' | b';'))
-        && !bytes.split(|byte| *byte == b'/').any(|segment| segment.eq_ignore_ascii_case(b"Patient"))
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'/', bytes) {
+        let segment = bytes.get(start..end).unwrap_or_default();
+        if segment.len() == "Patient".len() && segment.eq_ignore_ascii_case(b"Patient") {
+            return false;
+        }
+        start = end + 1;
+    }
+    start > 0
+        && bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && !bytes.get(start..).is_some_and(|last| last.eq_ignore_ascii_case(b"Patient"))
+        && memchr::memchr3(b'?', b'#', b'|', bytes).is_none()
+        && memchr::memchr2(b',', b';', bytes).is_none()
 }
 
 impl Guide for Fhir {
@@ -473,14 +482,17 @@ impl Guide for Fhir {
         Place::Root
     }
 
+    #[inline]
     fn key(&self, place: Place, key: &[u8]) -> Option<Place> {
         Some(place.under(key))
     }
 
+    #[inline]
     fn wants(&self, place: Place) -> bool {
         place.is_read()
     }
 
+    #[inline]
     fn enters(&self, _: Place) -> bool {
         true
     }
@@ -532,6 +544,7 @@ impl Guide for Fhir {
         }
     }
 
+    #[inline]
     fn enter_object(&mut self, place: Place, at: u64) {
         self.objects.push(at);
         match place {
@@ -546,6 +559,7 @@ impl Guide for Fhir {
         }
     }
 
+    #[inline]
     fn leave_object(&mut self, place: Place, hits: &mut Vec<Hit>) {
         if self.known_part().is_some()
             && let Some(part) = self.parts.pop()
@@ -560,6 +574,7 @@ impl Guide for Fhir {
         self.objects.pop();
     }
 
+    #[inline]
     fn enter_array(&mut self, place: Place) {
         self.arrays += 1;
         if place == Place::Entry && self.entries.is_none() {
@@ -571,6 +586,7 @@ impl Guide for Fhir {
         }
     }
 
+    #[inline]
     fn leave_array(&mut self, _: Place) {
         if self.entries.is_some_and(|(depth, _)| depth == self.arrays) {
             self.entries = None;
@@ -579,6 +595,7 @@ impl Guide for Fhir {
         self.arrays = self.arrays.saturating_sub(1);
     }
 
+    #[inline]
     fn element(&mut self, place: Place, at: u64) -> Place {
         if let Some((_, count)) = self.entries.as_mut().filter(|(depth, _)| *depth == self.arrays) {
             *count = count.saturating_add(1);
@@ -590,6 +607,7 @@ impl Guide for Fhir {
         place
     }
 
+    #[inline]
     fn element_ended(&mut self) {
         if self.entries.is_some_and(|(depth, _)| depth == self.arrays) {
             self.hold.element_ended();

@@ -168,10 +168,12 @@ impl Paths {
         None
     }
 
+    #[inline]
     fn branch(&self, node: Node) -> Option<&Branch> {
         self.branches.get(node.branch?)
     }
 
+    #[inline]
     fn ends(&self, node: Node) -> bool {
         node.within || self.branch(node).is_some_and(|branch| branch.ends)
     }
@@ -216,6 +218,7 @@ impl Guide for Paths {
         Node { branch: Some(0), ..Node::default() }
     }
 
+    #[inline]
     fn key(&self, node: Node, key: &[u8]) -> Option<Node> {
         let lengths = self.branch(node).map_or(0, |branch| branch.lengths) | if node.within { LENGTHS } else { 0 };
         if lengths & length(key) == 0 {
@@ -233,10 +236,12 @@ impl Guide for Paths {
         (branch.is_some() || within || role == Role::System).then_some(Node { branch, within, role })
     }
 
+    #[inline]
     fn wants(&self, node: Node) -> bool {
         node.role == Role::System || self.ends(node)
     }
 
+    #[inline]
     fn enters(&self, node: Node) -> bool {
         node.branch.is_some() || node.within
     }
@@ -265,10 +270,12 @@ impl Guide for Paths {
         }
     }
 
+    #[inline]
     fn enter_object(&mut self, node: Node, _: u64) {
         self.objects.push(Object { owes: self.ends(node), ..Object::default() });
     }
 
+    #[inline]
     fn leave_object(&mut self, _: Node, hits: &mut Vec<Hit>) {
         let Some(object) = self.objects.pop() else { return };
         if object.read {
@@ -301,6 +308,7 @@ impl Guide for Paths {
         self.arrays = self.arrays.saturating_sub(1);
     }
 
+    #[inline]
     fn element(&mut self, node: Node, at: u64) -> Node {
         if let Some(list) = self.list.as_mut().filter(|list| list.depth == self.arrays) {
             list.count = list.count.saturating_add(1);
@@ -310,6 +318,7 @@ impl Guide for Paths {
         Node { role: Role::Plain, ..node }
     }
 
+    #[inline]
     fn element_ended(&mut self) {
         if self.list.as_ref().is_some_and(|list| list.depth == self.arrays) {
             self.hold.element_ended();

@@ -44,6 +44,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// The place under a key. Keys are told by their length first: this is asked for each of a body.
+    #[inline]
     pub(super) fn under(self, key: &[u8]) -> Self {
         let is = |name: &str| key.eq_ignore_ascii_case(name.as_bytes());
         let of_resource = matches!(self, Self::Root | Self::Resource | Self::Contained);
@@ -100,6 +101,7 @@ impl Place {
     }
 
     /// Whether a text or number here is read.
+    #[inline]
     pub(super) fn is_read(self) -> bool {
         match self {
             // In the first two an object should stand.

@@ -21,10 +21,12 @@ impl std::fmt::Debug for Kept {
 
 impl Kept {
     /// More has come than is read.
+    #[inline]
     pub(super) fn is_too_long(&self) -> bool {
         self.long
     }
 
+    #[inline]
     pub(super) fn clear(&mut self) {
         if !self.bytes.is_empty() {
             self.bytes.zeroize();
