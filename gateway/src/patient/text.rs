@@ -55,6 +55,11 @@ pub(crate) fn identities<'t>(text: &'t str, reading: Reading, say: &mut impl FnM
     if text.is_empty() {
         return;
     }
+    // What FHIR says of most subjects.
+    if let Some(id) = text.strip_prefix("Patient/").filter(|id| is_logical(id)) {
+        refers(id, reading, say);
+        return;
+    }
     if !text.contains([',', ';', '|', '/', ':', '^', '"', '\\']) {
         one(text, text, None, reading, say);
         return;
@@ -141,17 +146,23 @@ fn references<'t>(path: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>
         }
         if is_id && named.eq_ignore_ascii_case("Patient") {
             understood = true;
-            match parse_with(segment, reading.year, reading.series) {
-                Ok(id) => {
-                    say(Said::Patient(id));
-                    continue;
-                }
-                Err(error) => say(Said::Logical { id: segment, reason: reason(error) }),
-            }
+            refers(segment, reading, say);
+        } else {
+            understood |= numbers(segment, reading, say) || is_id && is_type(named);
         }
-        understood |= numbers(segment, reading, say) || is_id && is_type(named);
     }
     understood
+}
+
+/// A reference to a Patient by this id.
+fn refers<'t>(id: &'t str, reading: Reading, say: &mut impl FnMut(Said<'t>)) {
+    match parse_with(id, reading.year, reading.series) {
+        Ok(id) => say(Said::Patient(id)),
+        Err(error) => {
+            say(Said::Logical { id, reason: reason(error) });
+            numbers(id, reading, say);
+        }
+    }
 }
 
 /// Types of FHIR's whose ids may look like a patient's identity and are none.
