@@ -86,6 +86,17 @@ fn script(visit: &mut Visit, heard: &Heard) -> Then {
             number(2),
             number(3)
         )),
+        // Cut in its second entry. Of whom the first is, no Patient has said, and none will.
+        "bundle" => {
+            let body = "{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"resourceType\":\"Observation\",\"subject\":\
+                        {\"reference\":\"Patient/abc\"},\"note\":[{\"text\":\"hej\"}]}},{\"resource\":{";
+            visit.say(format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len() + 100
+            ));
+            assert!(visit.until_signalled());
+            return Then::Close;
+        }
         "part" => visit.say("HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nhej"),
         "list" => visit.say(answer("application/json", list(&[3, 4, 3, 5]))),
         "nobody" => visit.say(answer("application/json", list(&[]))),
@@ -296,6 +307,18 @@ async fn half_an_identity_does_not_leave_and_a_cut_answer_names_whom_it_told() {
         let cut = rows(&bench, &id, 1).await;
         assert_eq!((patients(&cut), &cut[0]["outcome"]), (vec![Some(9)], &json!("aborted")), "{cut:?}");
         backend.signal();
+
+        // Broken off by the backend, before it said whom it spoke of.
+        let mut connection = bench.open("localhost", protocol).await;
+        let response = connection.send(bench.request("GET", &way("marked", "bundle")), LIMIT).await.unwrap();
+        let id = request_id(response.headers());
+        let mut body = response.into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(String::from_utf8_lossy(&first).contains("hej"));
+        backend.signal();
+        while let Some(Ok(_)) = body.frame().await {}
+        let cut = rows(&bench, &id, 1).await;
+        assert_eq!((&cut[0]["reason"], &cut[0]["outcome"]), (&json!("patient_form"), &json!("aborted")), "{cut:?}");
 
         // Who listens to events hears at once that they may come.
         let mut connection = bench.open("localhost", protocol).await;
