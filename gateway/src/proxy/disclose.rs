@@ -12,7 +12,7 @@ use bytes::Bytes;
 use contract::identity::Series;
 use contract::pseudonym::DataKey;
 use contract::record::{DISCLOSED_MAX, Disclosure, PatientEntry, Reason, Source};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -204,7 +204,7 @@ impl Proxy {
     ) -> Result<Option<Ready>, Broken> {
         let cause = if found.too_many { Some(Unscannable::TooMany) } else { cause };
         if let Some(cause) = cause {
-            if !look.passes_unscanned {
+            if !look.passes_unscanned && !context.disclosing() {
                 // Nothing of it leaves.
                 found.entries.clear();
             }
@@ -297,9 +297,13 @@ impl Proxy {
 }
 
 /// Whether it is a part of an answer: one that may begin in the midst of an identity, or say only what has changed. None
-/// was asked for.
+/// was asked for. A range of items is what lists call a page: whole in itself.
 fn is_part(status: StatusCode, headers: &HeaderMap) -> bool {
-    matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::IM_USED) || headers.contains_key(header::CONTENT_RANGE)
+    let of_bytes = |range: &HeaderValue| {
+        range.as_bytes().trim_ascii_start().get(..5).is_some_and(|unit| unit.eq_ignore_ascii_case(b"bytes"))
+    };
+    matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::IM_USED)
+        || status.is_success() && headers.get_all(header::CONTENT_RANGE).iter().any(of_bytes)
 }
 
 /// Headers that hold numbers and times, and never a patient's identity.

@@ -43,6 +43,8 @@ const FRAGMENTS_MAX: usize = 1000;
 const WAITING_MAX: usize = 64;
 /// No identity is shorter, in bytes.
 const IDENTITY_BYTES_MIN: usize = 10;
+/// No identity has fewer digits in a row.
+const DIGITS_MIN: usize = 6;
 
 /// A guide through FHIR's resources.
 #[derive(Debug)]
@@ -459,7 +461,9 @@ fn leads_elsewhere(text: &str) -> bool {
         }
         start = end + 1;
     }
+    // An identity in it is told, whatever it is said to be of.
     start > 0
+        && !bytes.chunk_by(|a, b| a.is_ascii_digit() && b.is_ascii_digit()).any(|run| run.len() >= DIGITS_MIN)
         && bytes.first().is_some_and(u8::is_ascii_alphabetic)
         && !bytes.get(start..).is_some_and(|last| last.eq_ignore_ascii_case(b"Patient"))
         && memchr::memchr3(b'?', b'#', b'|', bytes).is_none()

@@ -98,7 +98,8 @@ fn script(visit: &mut Visit, heard: &Heard) -> Then {
             return Then::Close;
         }
         "part" => visit.say("HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nhej"),
-        "list" => visit.say(answer("application/json", list(&[3, 4, 3, 5]))),
+        // A page of a list is no part of an answer.
+        "list" => visit.say(answer("application/json\r\nContent-Range: items 0-3/4", list(&[3, 4, 3, 5]))),
         "nobody" => visit.say(answer("application/json", list(&[]))),
         "wrong" => visit.say(answer("application/json", r#"{"list":[{"id":"191212121213"},{"id":"P-17"}]}"#)),
         "coded" => visit.say(answer("application/json\r\nContent-Encoding: gzip", gzip(list(&[6]).as_bytes()))),

@@ -90,6 +90,9 @@ fn references_are_found() {
     for nobody in [r#"{"reference":"Group/1"}"#, r#"{"reference":"Practitioner/191212121212"}"#, r#"{"display":"x"}"#] {
         assert_eq!(fhir(&observation(nobody)), found(&[]));
     }
+    for somebody in ["https://r.example/persons/191212121212", "RelatedPerson/19121212-1212"] {
+        assert_eq!(fhir(&observation(&format!(r#"{{"reference":"{somebody}"}}"#))), found(&[(A, 0)]), "{somebody}");
+    }
     let foreign = r#"{"identifier":{"system":"http://local/mrn","value":"7"}}"#;
     assert_eq!(fhir(&observation(foreign)), found(&[]));
 }
