@@ -14,14 +14,18 @@ use crate::disclosure::Ready;
 use crate::upstream::{Backend, Event};
 use bytes::Bytes;
 use contract::record::{OutcomeKind, Reason};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, Method, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How often a request goes to a backend, at most: kept connections may all have been closed by their server.
 const TRIES: usize = 4;
+/// How long the head of an answer that is looked into waits for the first of its body, and if that still says nothing of
+/// anybody, for more: no longer than a sync takes. What turns out to be unreadable until then is refused in its place;
+/// what does later breaks off.
+const HEAD_WAITS: Duration = Duration::from_millis(1);
 
 /// An exchange that did not come to its end.
 pub(super) struct Broken {
@@ -136,9 +140,11 @@ struct Progress {
     listening: bool,
     /// Bytes of its next request have come.
     early: bool,
-    /// The answer's head, until the first of what follows may leave: so that what cannot be looked into is still answered
-    /// in its place.
+    /// The answer's head, until the first of what follows may leave or [`HEAD_WAITS`] is over: so that what cannot be
+    /// looked into is still answered in its place.
     head: Option<Box<ResponseHeader>>,
+    /// When it leaves in any case.
+    head_leaves: Instant,
     /// The answer has no body, by its status or because only its head was asked for.
     bodiless: bool,
     /// The backend's answer has passed as a whole.
@@ -246,6 +252,9 @@ impl Proxy {
                     }
                     sent?;
                 }
+                () = until(progress.head_leaves), if progress.head.is_some() => {
+                    self.pass_head_alone(session, context, &mut progress).await?;
+                }
             }
         }
         Ok(progress.early)
@@ -307,6 +316,7 @@ impl Proxy {
             listening: true,
             early: false,
             head: None,
+            head_leaves: Instant::now(),
             bodiless: false,
             answered: false,
             deaf: None,
@@ -512,11 +522,25 @@ impl Proxy {
                 (progress.sending, progress.listening) = (Sending::Over, false);
             }
         }
-        if context.look.is_some() && !ended && !switches && !is_stream(&head) {
-            progress.head = Some(head);
+        if context.look.is_some() && !ended && !switches {
+            (progress.head, progress.head_leaves) = (Some(head), Instant::now() + HEAD_WAITS);
             return Ok(());
         }
         Self::pass_head(session, context, head, ended).await
+    }
+
+    /// Passes the head on before any of its body.
+    async fn pass_head_alone(
+        &self,
+        session: &mut ServerSession,
+        context: &mut Context,
+        progress: &mut Progress,
+    ) -> Result<(), Broken> {
+        let Some(head) = progress.head.take() else { return Ok(()) };
+        if !self.keep_watch(context) {
+            return Err(Broken::not_allowed(context));
+        }
+        Self::pass_head(session, context, head, false).await
     }
 
     async fn client_sent(
@@ -595,10 +619,9 @@ impl Proxy {
     }
 }
 
-/// Whether the answer comes in events, whose client wants to hear at once that they may come.
-fn is_stream(head: &ResponseHeader) -> bool {
-    let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    kind.get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+/// Makes its timer only when it is asked.
+async fn until(time: Instant) {
+    tokio::time::sleep_until(time.into()).await;
 }
 
 /// Lets a client send that waits for it.

@@ -3,8 +3,8 @@
 //! A document is held from its start until somebody is told. In a list each element is held for itself: from its start
 //! until somebody in it is told. Nothing is held for longer than [`HOLD_BYTES_MAX`].
 //!
-//! So a backend that pauses before the first patient keeps the client waiting for what stands before the pause, though it
-//! has come. That a list begins does not help: it may be the list of one patient's identifiers, and what stands before
+//! So a backend that pauses before the first patient keeps the client waiting for what stands before the pause (but not for
+//! the answer's head), though it has come. That a list begins does not help: it may be the list of one patient's identifiers, and what stands before
 //! it about that patient (`{"name":…,"identifier":[{"value":…`). Only a FHIR Bundle says that its entries are others.
 
 use super::HOLD_BYTES_MAX;

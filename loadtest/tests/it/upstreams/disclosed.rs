@@ -115,6 +115,29 @@ fn script(visit: &mut Visit, heard: &Heard) -> Then {
             assert!(visit.until_signalled());
             visit.say(format!("4\r\n{serial}\r\n0\r\n\r\n"));
         }
+        // Of whom it speaks is said when the client has the head.
+        "late" | "late-fhir" => {
+            let (kind, start, rest) = if what == "late" {
+                ("application/json", r#"{"list":[{"name":"Prov","#, format!(r#""id":"{}"}}]}}"#, number(13)))
+            } else {
+                let system = "http://electronichealth.se/identifier/personnummer";
+                let rest = format!(r#""identifier":[{{"system":"{system}","value":"{}"}}]}}"#, number(13));
+                ("application/fhir+json", r#"{"name":[{"text":"Prov"}],"resourceType":"Patient","#, rest)
+            };
+            visit.say(format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{start}",
+                start.len() + rest.len()
+            ));
+            assert!(visit.until_signalled());
+            visit.say(rest);
+        }
+        // Likewise, but what comes then cannot be looked into.
+        "late-none" => {
+            visit.say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n");
+            assert!(visit.until_signalled());
+            visit.say(b"<p>");
+            visit.until_closed();
+        }
         // Somebody, and then somebody else when told to.
         "pieces" => {
             let line = |index| format!("{{\"list\":[{{\"id\":\"{}\"}}]}}\n", number(index));
@@ -320,6 +343,26 @@ async fn half_an_identity_does_not_leave_and_a_cut_answer_names_whom_it_told() {
         while let Some(Ok(_)) = body.frame().await {}
         let cut = rows(&bench, &id, 1).await;
         assert_eq!((&cut[0]["reason"], &cut[0]["outcome"]), (&json!("patient_form"), &json!("aborted")), "{cut:?}");
+
+        // The head does not wait for whom the body will name.
+        for what in ["late", "late-fhir"] {
+            let mut connection = bench.open("localhost", protocol).await;
+            let response = connection.send(bench.request("GET", &way("marked", what)), LIMIT).await.unwrap();
+            let id = request_id(response.headers());
+            backend.signal();
+            let told = response.into_body().collect().await.unwrap().to_bytes();
+            assert!(String::from_utf8_lossy(&told).contains(&self::number(13)), "{what}");
+            assert_eq!(patients(&rows(&bench, &id, 1).await), [Some(13)], "{what}");
+        }
+
+        // Once it has left, what cannot be looked into breaks off.
+        let mut connection = bench.open("localhost", protocol).await;
+        let response = connection.send(bench.request("GET", &way("marked", "late-none")), LIMIT).await.unwrap();
+        let id = request_id(response.headers());
+        backend.signal();
+        assert!(response.into_body().collect().await.is_err());
+        let cut = rows(&bench, &id, 1).await;
+        assert_eq!((&cut[0]["reason"], &cut[0]["outcome"]), (&json!("unscannable"), &json!("aborted")), "{cut:?}");
 
         // Who listens to events hears at once that they may come.
         let mut connection = bench.open("localhost", protocol).await;
