@@ -1,0 +1,189 @@
+//! What single fields say: systems, values, references, and what they lead to.
+
+use super::part::{Aim, Logical, TEXTS_MAX};
+use super::place::Place;
+use super::{FRAGMENTS_MAX, Fhir, IDS_MAX};
+use crate::disclosure::scan::Hit;
+use crate::disclosure::scan::json::Scalar;
+use crate::patient::{Said, identities, is_identity_system};
+use contract::identity::PatientId;
+use contract::record::Reason;
+use smallvec::SmallVec;
+
+/// No identity is shorter, in bytes.
+const IDENTITY_BYTES_MIN: usize = 10;
+/// No identity has fewer digits in a row.
+const DIGITS_MIN: usize = 6;
+
+impl Fhir {
+    /// A `system`.
+    pub(super) fn system(&mut self, place: Place, scalar: Scalar<'_>) {
+        let ours = match scalar {
+            Scalar::Text(bytes) => match std::str::from_utf8(bytes) {
+                // Says nothing.
+                Ok(text) if text.trim().is_empty() => return,
+                Ok(text) => is_identity_system(text),
+                Err(_) => true,
+            },
+            Scalar::Number(_) => false,
+            _ => true,
+        };
+        if !ours && place == Place::OtherSystem && self.known_part().is_none() {
+            // The most common: a code's. Unsaid is as good as another's.
+            return;
+        }
+        if let Some(part) = self.part() {
+            // Two systems say nothing certain.
+            part.ours = Some(part.ours.is_some() || ours);
+        }
+    }
+
+    /// A `value`.
+    pub(super) fn value(&mut self, place: Place, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
+        let bytes = match scalar {
+            // A quantity's.
+            Scalar::Number(bytes) if place == Place::OtherValue && bytes.len() < IDENTITY_BYTES_MIN => return,
+            Scalar::Text(bytes) | Scalar::Number(bytes) => bytes,
+            _ => b"?",
+        };
+        let known = self.known_part();
+        if known.is_some_and(|part| part.ours == Some(false)) {
+            return;
+        }
+        let many = known.is_some_and(|part| part.ids.len() >= TEXTS_MAX);
+        let mut found: SmallVec<[PatientId; 1]> = SmallVec::new();
+        let mut reasons: SmallVec<[Reason; 1]> = SmallVec::new();
+        match std::str::from_utf8(bytes).map(str::trim) {
+            Ok("") => return,
+            Ok(text) if text.len() < IDENTITY_BYTES_MIN => reasons.push(Reason::PatientForm),
+            Ok(text) => identities(text, self.reading, &mut |said| match said {
+                Said::Patient(id) => found.push(id),
+                Said::Logical { reason, .. } | Said::Unread { reason, .. } => reasons.push(reason),
+            }),
+            Err(_) => reasons.push(Reason::PatientForm),
+        }
+        let Some(part) = self.part() else { return };
+        for reason in reasons {
+            part.note(reason);
+        }
+        if !many {
+            part.ids.extend(found);
+            return;
+        }
+        part.told |= !found.is_empty();
+        for id in found {
+            self.tell(id, hits);
+        }
+    }
+
+    /// The text of a `reference`.
+    pub(super) fn reference(&mut self, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
+        let text = match scalar {
+            Scalar::Text(bytes) | Scalar::Number(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        };
+        let Some(text) = text else { return self.out.unread(Reason::PatientForm, hits) };
+        if leads_elsewhere(text) {
+            return;
+        }
+        let mut aims: SmallVec<[Aim; 1]> = SmallVec::new();
+        let found = self.aims(text, &mut aims);
+        if aims.is_empty() && found.is_empty() {
+            return;
+        }
+        let Some(part) = self.part() else { return };
+        part.named |= !found.is_empty();
+        let room = TEXTS_MAX.saturating_sub(part.aims.len());
+        let many = aims.len() > room;
+        part.aims.extend(aims.into_iter().take(room));
+        self.many |= many;
+        for id in found {
+            self.tell(id, hits);
+        }
+    }
+
+    /// To whom a text leads.
+    pub(super) fn aims(&self, text: &str, aims: &mut SmallVec<[Aim; 1]>) -> SmallVec<[PatientId; 1]> {
+        let mut found = SmallVec::new();
+        identities(text, self.reading, &mut |said| match said {
+            Said::Patient(id) => found.push(id),
+            Said::Logical { id, .. } => aims.push(Aim::Patient(Logical::id(id))),
+            Said::Unread { .. } => {
+                let logical = Logical::url(text);
+                aims.push(if text.trim().starts_with('#') { Aim::Fragment(logical) } else { Aim::Url(logical) });
+            }
+        });
+        found
+    }
+
+    /// A URL of an entry, or in what was asked or answered for it.
+    pub(super) fn url(&mut self, place: Place, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
+        let text = match scalar {
+            Scalar::Text(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        };
+        let Some(text) = text else { return self.out.unread(Reason::PatientForm, hits) };
+        if leads_elsewhere(text) {
+            return;
+        }
+        let mut aims = SmallVec::new();
+        for id in self.aims(text, &mut aims) {
+            self.tell(id, hits);
+        }
+        for aim in aims {
+            match (place, self.open.last_mut(), aim) {
+                (Place::FullUrl, Some(entry), _) if entry.urls.len() < TEXTS_MAX => entry.urls.push(aim),
+                (_, _, Aim::Patient(_)) => self.refer(aim),
+                _ => {}
+            }
+        }
+    }
+
+    /// Somebody is referred to.
+    pub(super) fn refer(&mut self, aim: Aim) {
+        let logical = match aim {
+            Aim::Patient(logical) | Aim::Url(logical) => logical,
+            Aim::Fragment(logical) => {
+                match self.resources.last_mut() {
+                    Some(resource) if resource.asked.len() < FRAGMENTS_MAX => resource.asked.push(logical),
+                    _ => self.many = true,
+                }
+                return;
+            }
+        };
+        if self.known.contains(&logical) {
+            return self.hold.told();
+        }
+        if self.asked.len() < IDS_MAX {
+            self.asked.insert(logical);
+        } else {
+            self.many |= !self.asked.contains(&logical);
+        }
+    }
+
+    pub(super) fn know(&mut self, logical: Logical) {
+        if self.known.len() < IDS_MAX {
+            self.known.insert(logical);
+        }
+    }
+}
+
+/// Whether a reference or URL is plainly one to something that is no Patient: has a path, and no `Patient` in it.
+fn leads_elsewhere(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'/', bytes) {
+        let segment = bytes.get(start..end).unwrap_or_default();
+        if segment.len() == "Patient".len() && segment.eq_ignore_ascii_case(b"Patient") {
+            return false;
+        }
+        start = end + 1;
+    }
+    // An identity in it is told, whatever it is said to be of.
+    start > 0
+        && !bytes.chunk_by(|a, b| a.is_ascii_digit() && b.is_ascii_digit()).any(|run| run.len() >= DIGITS_MIN)
+        && bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && !bytes.get(start..).is_some_and(|last| last.eq_ignore_ascii_case(b"Patient"))
+        && memchr::memchr3(b'?', b'#', b'|', bytes).is_none()
+        && memchr::memchr2(b',', b';', bytes).is_none()
+}
