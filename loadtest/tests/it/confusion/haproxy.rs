@@ -31,8 +31,9 @@ const PATIENTS: &[(&str, &str)] = &[
 ];
 
 fn settings(sockets: &[Socket]) -> String {
+    // One thread: of two that write to its log at the same time, one drops its line.
     let mut text = String::from(
-        "global\n    log stdout len 65535 format raw local0 info\n    maxconn 200\n\
+        "global\n    nbthread 1\n    log stdout len 65535 format raw local0 info\n    maxconn 200\n\
          defaults\n    mode http\n    log global\n    option http-buffer-request\n    option dontlognull\n    \
          option accept-invalid-http-request\n    timeout client 60s\n    timeout http-request 20s\n    \
          timeout http-keep-alive 60s\nfrontend all\n",
