@@ -187,7 +187,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Account(command) => {
             let config = read_config(&cli.config)?;
             runtime()?.block_on(async {
-                let store = Store::open(&config.database).await?;
+                let store = Store::open(&config.store).await?;
                 let done = account::run(command, &config, &store, output).await;
                 store.close().await;
                 done
@@ -196,7 +196,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Device(command) => {
             let config = read_config(&cli.config)?;
             runtime()?.block_on(async {
-                let store = Store::open(&config.database).await?;
+                let store = Store::open(&config.store).await?;
                 let done = device::run(command, &config, &store, output).await;
                 store.close().await;
                 done

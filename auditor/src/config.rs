@@ -5,6 +5,7 @@
 use crate::accounts::login::LockRule;
 use crate::accounts::totp::TotpKey;
 use crate::sessions;
+use crate::store::{Place, Server};
 use contract::id::{HsaId, NodeName, RegistryName};
 use contract::pseudonym::{PseudonymKey, secret_from_hex};
 use contract::schema::Target;
@@ -53,8 +54,8 @@ pub struct Config {
     pub ops: SocketAddr,
     /// Where gateways ask.
     pub internal: Internal,
-    /// The database file.
-    pub database: PathBuf,
+    /// Where accounts lie.
+    pub store: Place,
     /// Keys.
     pub keys: Keys,
     /// Signs the seals of this program's rows.
@@ -234,14 +235,7 @@ impl Config {
         let ops_listen = ops.parsed("listen");
         ops.finish();
         let internal = read_internal(&root.section("internal"));
-        let store = root.section("store");
-        let database = store.path_required("sqlite_file");
-        if let Some(path) = &database
-            && !path.parent().is_some_and(|parent| parent.as_os_str().is_empty() || parent.is_dir())
-        {
-            store.reject("sqlite_file", "is in a folder that does not exist");
-        }
-        store.finish();
+        let store = read_store(&root.section("store"));
         let section = root.section("keys");
         let seal = read_seal(&section);
         let keys = read_keys(&section);
@@ -262,7 +256,7 @@ impl Config {
                 app: app?,
                 ops: ops_listen?,
                 internal: internal?,
-                database: database?,
+                store: store?,
                 keys: keys?,
                 seal: seal?,
                 seal_keys: seal_keys?,
@@ -274,6 +268,40 @@ impl Config {
             })
         })();
         Ok(config.expect("invariant: a setting that could not be read was noted"))
+    }
+}
+
+fn read_store(section: &Section<'_>) -> Option<Place> {
+    let place = match (section.has("sqlite_file"), section.has("postgres_url")) {
+        (true, true) => {
+            section.reject("postgres_url", "stands beside sqlite_file: the accounts lie in one of them");
+            None
+        }
+        (_, true) => read_server(section).map(Place::Postgres),
+        _ => section.path_required("sqlite_file").and_then(|path| {
+            let folder = path.parent().is_some_and(|parent| parent.as_os_str().is_empty() || parent.is_dir());
+            if !folder {
+                section.reject("sqlite_file", "is in a folder that does not exist");
+            }
+            folder.then_some(Place::Sqlite(path))
+        }),
+    };
+    section.finish();
+    place
+}
+
+fn read_server(section: &Section<'_>) -> Option<Server> {
+    let url: Option<String> = section.required("postgres_url");
+    let password = match section.has("postgres_password_file") {
+        true => section.file("postgres_password_file").map(|text| Some(Zeroizing::new(text.trim().to_owned()))),
+        false => Some(None),
+    };
+    match Server::parse(&url?, password?) {
+        Ok(server) => Some(server),
+        Err(error) => {
+            section.reject("postgres_url", error.to_string());
+            None
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 //!   that falls behind the ring is cut, and comes again for a snapshot.
 //! - A reader names the state it has. Is that one of ours and still in the ring, it gets what follows; else the
 //!   snapshot, which all readers share until the ring no longer reaches back to it.
-//! - A heartbeat each second tells that the feed lives and how far it is.
+//! - A heartbeat each second tells that the feed lives and how far it is. While the store does not answer there is
+//!   none, and no reader: what another auditor has changed would not be known here, and gateways must not take
+//!   silence for news.
 
 use crate::clock;
 use crate::store::{Store, StoreError, Watch};
@@ -26,6 +28,10 @@ use tokio_util::sync::CancellationToken;
 pub const RING_LINES_MAX: u32 = 20_000;
 const CHUNK_BYTES: usize = 64 << 10;
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// The store has been looked at within this time, or the feed says nothing.
+const FRESH: Duration = Duration::from_secs(2);
+/// After an error of the store, before the next look.
+const RETRY: Duration = Duration::from_millis(250);
 /// A snapshot with changes after it is made anew, but not more often than this: many gateways may come at once.
 const SNAPSHOT_LIFE: Duration = Duration::from_secs(1);
 /// With more changes after it than this, it is made anew in any case: reading them would take longer.
@@ -63,6 +69,8 @@ pub struct Feed {
     store: Store,
     ring: RwLock<Ring>,
     head: watch::Sender<Epoch>,
+    /// When the store was last known to have nothing newer.
+    seen: RwLock<Instant>,
     snapshot: Mutex<Option<Arc<Lines>>>,
     metrics: FeedMetrics,
 }
@@ -136,20 +144,50 @@ impl Feed {
         let floor = store.epoch_before_last(RING_LINES_MAX).await?;
         let (head, _) = watch::channel(floor);
         let ring = RwLock::new(Ring { floor, lines: VecDeque::new() });
-        let feed = Self { store, ring, head, snapshot: Mutex::new(None), metrics };
+        let seen = RwLock::new(Instant::now());
+        let feed = Self { store, ring, head, seen, snapshot: Mutex::new(None), metrics };
         feed.catch_up().await?;
         Ok((Arc::new(feed), watch))
     }
 
-    /// Follows the store until `stop`.
-    pub async fn run(&self, mut watch: Watch, stop: CancellationToken) -> Result<(), StoreError> {
+    /// Follows the store until `stop`. A store that fails is tried again.
+    pub async fn run(&self, mut watch: Watch, stop: CancellationToken) {
+        let mut well = true;
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                changed = watch.changed() => changed?,
+            let followed = tokio::select! {
+                () = stop.cancelled() => return,
+                followed = self.follow(&mut watch) => followed,
+            };
+            let Err(error) = followed else {
+                well = true;
+                continue;
+            };
+            if std::mem::take(&mut well) {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(
+                    error,
+                    "the account database cannot be followed; it is tried again, and gateways hear nothing"
+                );
             }
+            watch.again();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+    }
+
+    async fn follow(&self, watch: &mut Watch) -> Result<(), StoreError> {
+        let looked = Instant::now();
+        if watch.next().await? {
             self.catch_up().await?;
         }
+        *self.seen.write() = looked;
+        Ok(())
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.seen.read().elapsed() < FRESH
     }
 
     async fn catch_up(&self) -> Result<(), StoreError> {
@@ -182,6 +220,9 @@ impl Feed {
         after: Epoch,
         stop: CancellationToken,
     ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + use<>, StoreError> {
+        if !self.is_fresh() {
+            return Err(StoreError::Away);
+        }
         let known = after.0 != 0 && self.ring.read().reaches(after);
         let (cursor, pending) = if known {
             (after, None)
@@ -261,7 +302,10 @@ impl Reader {
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 changed = self.head.changed() => if changed.is_err() { return None },
-                _ = self.beat.tick() => return line(&Message::Heartbeat { epoch: self.cursor, at: clock::now() }),
+                _ = self.beat.tick() => {
+                    let beat = Message::Heartbeat { epoch: self.cursor, at: clock::now() };
+                    return if self.feed.is_fresh() { line(&beat) } else { None };
+                }
             }
         }
     }

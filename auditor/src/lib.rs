@@ -13,6 +13,7 @@ pub mod feed;
 pub mod fetch;
 pub mod init;
 pub mod internal;
+pub mod lease;
 pub mod migrate;
 pub mod net;
 pub mod ops;

@@ -5,10 +5,13 @@
 //!   asked for the batch, and it is sent again only if rows are missing. What still doubles is absorbed by the
 //!   table, whose sort key ends in the event's own id.
 //! - Then the batch is sealed: signed, and chained to the seal before. Only then does the store forget it.
+//! - Of several auditors over one database the one with the lease ships. Should two meet at a batch, both send the same
+//!   rows and the same seal.
 //! - ClickHouse away: events stay, tries come at growing distances, and a metric tells how old the oldest is.
 
 use crate::clock;
 use crate::config::ClickHouse;
+use crate::lease::Lease;
 use crate::store::{Batch, Store, StoreError};
 use clickhouse::Client;
 use contract::id::NodeName;
@@ -84,6 +87,7 @@ pub struct Shipper {
     node: NodeName,
     tenant: contract::Text,
     key: SealKey,
+    lease: Lease,
     metrics: OutboxMetrics,
 }
 
@@ -105,9 +109,10 @@ impl Shipper {
         node: NodeName,
         tenant: contract::Text,
         key: SealKey,
+        lease: Lease,
         metrics: OutboxMetrics,
     ) -> Self {
-        Self { store, client: settings.map(client), node, tenant, key, metrics }
+        Self { store, client: settings.map(client), node, tenant, key, lease, metrics }
     }
 
     /// Ships until `stop`.
@@ -127,7 +132,8 @@ impl Shipper {
             };
             match shipped {
                 Ok(more) => {
-                    sure = true;
+                    // Another may have begun a batch while it was its turn.
+                    sure = self.lease.held();
                     retry = RETRY_FIRST;
                     pause = if more { Duration::ZERO } else { LOOK_EVERY };
                 }
@@ -149,7 +155,7 @@ impl Shipper {
         let age = waiting.oldest.map_or(0, |oldest| (clock::now() - oldest).max(0));
         self.metrics.oldest.set(Duration::from_micros(age.unsigned_abs()).as_secs_f64());
         let Some(client) = &self.client else { return Ok(false) };
-        if waiting.events == 0 {
+        if waiting.events == 0 || !self.lease.held() {
             return Ok(false);
         }
         let Some(batch) = self.store.batch(BATCH_EVENTS_MAX).await? else { return Ok(false) };

@@ -5,6 +5,7 @@
 
 use crate::config::{Config, InternalTls};
 use crate::feed::{Feed, FeedMetrics};
+use crate::lease::Keeper;
 use crate::net::{BindError, Bound, Limits};
 use crate::outbox::{OutboxMetrics, Shipper};
 use crate::store::{Store, StoreError};
@@ -72,7 +73,9 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let registry = Registry::new();
     ops::build_info(&registry)?;
-    let store = Store::open(&config.database).await?;
+    let store = Store::open(&config.store).await?;
+    store.of_node(&config.node).await?;
+    let (keeper, lease) = Keeper::new(store.clone(), &registry)?;
     let (feed, watch) = Feed::start(store.clone(), FeedMetrics::register(&registry)?).await?;
     let verifier = Arc::new(Verifier::new(config.app.gateway_keys.clone(), &config.app.registry));
     reload_keys(&verifier, &config.app.registry);
@@ -102,6 +105,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         config.node,
         config.tenant,
         config.seal,
+        lease.clone(),
         OutboxMetrics::register(&registry)?,
     );
     let sweep_metrics = SweepMetrics::register(&registry)?;
@@ -126,9 +130,13 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         ended("the operators' listener"),
     ));
     let follow = stop.clone();
-    parts.spawn(async move { feed.run(watch, follow).await.map(|()| "the directory feed").map_err(ServeError::from) });
+    parts.spawn(then(async move { feed.run(watch, follow).await }, ended("the directory feed")));
+    parts.spawn(then(keeper.run(stop.clone()), ended("the lease's keeper")));
     parts.spawn(then(shipper.run(stop.clone()), ended("the shipper")));
-    parts.spawn(then(sweep::run(store.clone(), config.session, sweep_metrics, stop.clone()), ended("the sweeper")));
+    parts.spawn(then(
+        sweep::run(store.clone(), config.session, lease, sweep_metrics, stop.clone()),
+        ended("the sweeper"),
+    ));
     let files = look_at_files(verifier, config.app.registry, config.internal.tls.zip(tls), stop.clone());
     parts.spawn(then(files, ended("the watch over files")));
 

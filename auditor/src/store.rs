@@ -1,26 +1,31 @@
-//! Accounts, devices, sessions and the directory's history, in SQLite on one machine.
+//! Accounts, devices, sessions and the directory's history: in SQLite for one auditor, in PostgreSQL for several.
 //!
 //! - Every change goes through a [`Change`]: one transaction that holds the new state, the directory's new entry
 //!   under a new epoch, and the event for the audit log. All of it is there, or nothing.
 //! - Epochs are the time of the change in microseconds, moved on where two would meet. They never repeat, and a
 //!   database that was put back from a copy does not give old epochs a new meaning.
 //! - SQL here is what SQLite and PostgreSQL both read (`$1`, `RETURNING`, no dialect), through sqlx's `Any`
-//!   driver; what differs is in [`Engine`] and in the migrations' folder.
-//! - Writers of one process take turns; several processes wait for each other in the database.
+//!   driver; what differs is in [`place`] and in the migrations' folders.
+//! - Writers of one process take turns; several processes wait for each other in the database. So there is one writer
+//!   at a time, in either database.
 //! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors sealed.
 
 mod accounts;
 mod commissions;
 mod devices;
 mod directory;
+mod leases;
 mod outbox;
+mod place;
 mod sessions;
 #[cfg(test)]
 mod tests;
 
 pub use accounts::Credential;
 pub use directory::Snapshot;
+pub use leases::Held;
 pub use outbox::{Batch, Chain, Waiting};
+pub use place::{Place, Server, ServerError};
 
 use crate::accounts::InvalidMove;
 use crate::devices::AlreadyRevoked;
@@ -28,12 +33,11 @@ use contract::Micros;
 use contract::directory::Epoch;
 use contract::id::{AccountId, CertFingerprint, DeviceId};
 use contract::record::Origin;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use place::Engine;
+use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, ConnectOptions, Executor, Transaction};
 use std::net::Ipv6Addr;
-use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,44 +67,21 @@ pub enum StoreError {
     /// There is none.
     #[error("there is no such {0}")]
     Absent(&'static str),
+    /// It has not answered for a while.
+    #[error("the account database has not answered for a while")]
+    Away,
+    /// Another program uses it under another name.
+    #[error(
+        "the account database is that of auditor {0:?}: all who share it are one node in the audit log, so give this one the \
+         same [node] name, tenant and keys"
+    )]
+    OtherNode(String),
     /// The account's state does not allow it.
     #[error(transparent)]
     Move(#[from] InvalidMove),
     /// The device is revoked already.
     #[error(transparent)]
     Revoked(#[from] AlreadyRevoked),
-}
-
-/// Which database it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Engine {
-    Sqlite,
-}
-
-impl Engine {
-    /// Begins a transaction that will write, so that it never has to give up half-way because another writes too.
-    fn begin_write(self) -> &'static str {
-        match self {
-            Self::Sqlite => "BEGIN IMMEDIATE",
-        }
-    }
-
-    /// What each connection sets first.
-    fn on_connect(self) -> &'static str {
-        match self {
-            Self::Sqlite => {
-                "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                 PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF"
-            }
-        }
-    }
-
-    /// A number that moves when another connection has changed something.
-    fn version(self) -> &'static str {
-        match self {
-            Self::Sqlite => "PRAGMA data_version",
-        }
-    }
 }
 
 /// Who does something, from where: for the record.
@@ -148,14 +129,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(40);
 const CONNECTIONS_MAX: u32 = 8;
 
 impl Store {
-    /// Opens the SQLite database at `path`, makes it if it is not there, and brings its schema up to date.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        private_file(path).map_err(StoreError::Open)?;
+    /// Opens the database, makes it if it is a file that is not there, and brings its schema up to date.
+    pub async fn open(place: &Place) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let engine = Engine::Sqlite;
-        let text = path.to_string_lossy();
-        let url = format!("sqlite://{}?mode=rwc", utf8_percent_encode(&text, PATH_ESCAPES));
-        let options = AnyConnectOptions::from_str(&url)?.disable_statement_logging();
+        let engine = place.engine();
+        let options = place.options()?.disable_statement_logging();
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_secs(10))
@@ -164,7 +142,7 @@ impl Store {
             })
             .connect_with(options)
             .await?;
-        MIGRATIONS.run(&pool).await?;
+        engine.migrations().run(&pool).await?;
         Ok(Self { pool, engine, turn: Arc::default(), changed: Arc::new(Notify::new()) })
     }
 
@@ -183,9 +161,8 @@ impl Store {
 
     /// Watches for changes, of this process and of others.
     pub async fn watch(&self) -> Result<Watch, StoreError> {
-        let connection = self.pool.acquire().await?;
-        let mut watch = Watch { connection, engine: self.engine, changed: Arc::clone(&self.changed), version: 0 };
-        watch.version = watch.look().await?;
+        let mut watch = Watch { store: self.clone(), connection: None, version: None };
+        watch.version = Some(watch.look().await?);
         Ok(watch)
     }
 
@@ -227,40 +204,37 @@ impl Change {
 /// Waits for changes. Holds a connection of its own, since SQLite tells each connection of the others' writes.
 #[derive(Debug)]
 pub struct Watch {
-    connection: PoolConnection<Any>,
-    engine: Engine,
-    changed: Arc<Notify>,
-    version: i64,
+    store: Store,
+    connection: Option<PoolConnection<Any>>,
+    version: Option<i64>,
 }
 
 impl Watch {
-    /// Returns when something may have changed since the last call.
-    pub async fn changed(&mut self) -> Result<(), StoreError> {
-        loop {
-            let changed = Arc::clone(&self.changed);
-            let told = tokio::time::timeout(LOOK_EVERY, changed.notified()).await.is_ok();
-            let version = self.look().await?;
-            if told || version != self.version {
-                self.version = version;
-                return Ok(());
-            }
-        }
+    /// Looks after a moment, or at once when this process has changed something. Tells whether there may be something
+    /// new; that it is not, is known for certain. After an error there may be, until a look tells.
+    pub async fn next(&mut self) -> Result<bool, StoreError> {
+        let told = tokio::time::timeout(LOOK_EVERY, self.store.changed.notified()).await.is_ok();
+        let before = self.version.take();
+        let version = self.look().await?;
+        self.version = Some(version);
+        Ok(told || before != Some(version))
+    }
+
+    /// What was told has not been taken: the next look tells again.
+    pub fn again(&mut self) {
+        self.version = None;
     }
 
     async fn look(&mut self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar(self.engine.version()).fetch_one(&mut *self.connection).await?)
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.store.pool.acquire().await?,
+        };
+        // One that has failed is not used again.
+        let version = sqlx::query_scalar(self.store.engine.version()).fetch_one(&mut *connection).await?;
+        self.connection = Some(connection);
+        Ok(version)
     }
-}
-
-/// What a path may not hold in the clear when it stands in a URL.
-const PATH_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'?').add(b'#').add(b'%').add(b'"').add(b'<').add(b'>');
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
-
-/// Makes the file with mode 0600 if it is not there: SQLite gives its helper files the same mode.
-fn private_file(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
 fn epoch_from(number: i64) -> Result<Epoch, StoreError> {

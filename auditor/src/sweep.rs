@@ -2,6 +2,7 @@
 
 use crate::clock::{self, DAY};
 use crate::config::Session;
+use crate::lease::Lease;
 use crate::store::{By, Store, StoreError};
 use contract::Micros;
 use contract::record::{AuthEventKind, Reason};
@@ -33,12 +34,15 @@ impl SweepMetrics {
     }
 }
 
-/// Sweeps until `stop`.
-pub async fn run(store: Store, session: Session, metrics: SweepMetrics, stop: CancellationToken) {
+/// Sweeps until `stop`, while it holds the lease.
+pub async fn run(store: Store, session: Session, lease: Lease, metrics: SweepMetrics, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(session.sweep_every) => {}
+        }
+        if !lease.held() {
+            continue;
         }
         if let Err(error) = sweep(&store, session, &metrics, clock::now()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the sweeper could not do its work");

@@ -73,6 +73,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         population: Population { seed: crate::patients::SEED, count: PATIENTS },
         registry_arguments: vec!["--size".to_owned(), options.size.to_string()],
         second: None,
+        several: None,
         more_hosts: Vec::new(),
         roster: Roster::demo(),
         gateway_threads: options.threads,

@@ -97,6 +97,7 @@ async fn start(options: &Options) -> anyhow::Result<Stack> {
         population: Population { seed: SEED, count: options.patients },
         registry_arguments: Vec::new(),
         second: None,
+        several: None,
         more_hosts: Vec::new(),
         roster: Roster::demo(),
         gateway_threads: 0,

@@ -1,5 +1,6 @@
 //! The whole installation on one machine: sample registry, ClickHouse, auditor and gateway, each a process of its own.
-//! If asked for, a second sample registry, to which the gateway speaks HTTP/2 over TLS and shows a certificate.
+//! If asked for, a second sample registry, to which the gateway speaks HTTP/2 over TLS and shows a certificate; or two
+//! auditors over one PostgreSQL, each with a gateway that follows it and knows of the other.
 //!
 //! All of it lives in one folder: keys and certificates (made by `auditor init`), settings, data, logs. A folder that
 //! was used before is used on: accounts, devices and data stay. Ports are loopback ports, chosen before the start, so
@@ -11,6 +12,7 @@ pub mod files;
 pub mod people;
 pub mod pki;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 
 use crate::client::login::{Credentials, Session, log_in};
@@ -40,11 +42,23 @@ pub enum Component {
     Auditor,
     /// The gateway.
     Gateway,
+    /// The second auditor, in stacks of several.
+    SecondAuditor,
+    /// The second gateway, in stacks of several.
+    SecondGateway,
 }
 
 impl Component {
     /// Every program, in the order in which they start.
-    pub const ALL: [Self; 5] = [Self::Registry, Self::SecondRegistry, Self::Clickhouse, Self::Auditor, Self::Gateway];
+    pub const ALL: [Self; 7] = [
+        Self::Registry,
+        Self::SecondRegistry,
+        Self::Clickhouse,
+        Self::Auditor,
+        Self::SecondAuditor,
+        Self::Gateway,
+        Self::SecondGateway,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -54,6 +68,8 @@ impl Component {
             Self::Clickhouse => "clickhouse",
             Self::Auditor => "auditor",
             Self::Gateway => "gateway",
+            Self::SecondAuditor => "second-auditor",
+            Self::SecondGateway => "second-gateway",
         }
     }
 }
@@ -103,12 +119,23 @@ pub struct Settings {
     pub registry_arguments: Vec<String>,
     /// The port of a second sample registry with the same patients, if there is to be one.
     pub second: Option<u16>,
+    /// A second auditor and a second gateway, if there are to be any.
+    pub several: Option<Several>,
     /// More host names by which the gateway is asked.
     pub more_hosts: Vec<String>,
     /// Who gets an account and on which devices they work.
     pub roster: Roster,
     /// Worker threads of the gateway; 0: one per processor.
     pub gateway_threads: u16,
+}
+
+/// What a stack with two auditors and two gateways needs besides.
+#[derive(Debug, Clone)]
+pub struct Several {
+    /// The PostgreSQL database that both auditors share, as [`postgres::Cluster::url`] gives it.
+    pub database: String,
+    /// The second auditor's and the second gateway's ports; the others are not used.
+    pub ports: Ports,
 }
 
 /// The running stack.
@@ -142,7 +169,9 @@ impl Stack {
         }
         let countries = stack.countries().await;
         stack.layout.write_settings(&stack.settings, countries.as_deref())?;
-        stack.command(&stack.settings.programs.gateway, &stack.layout.gateway_keys_arguments()).await?;
+        for gateway in stack.gateways() {
+            stack.command(&stack.settings.programs.gateway, &stack.layout.gateway_keys_arguments(*gateway)).await?;
+        }
         tell("the sample registry");
         stack.launch(Component::Registry).await?;
         if stack.settings.second.is_some() {
@@ -158,10 +187,20 @@ impl Stack {
         }
         tell("the auditor");
         stack.launch(Component::Auditor).await?;
+        if stack.settings.several.is_some() {
+            stack.launch(Component::SecondAuditor).await?;
+        }
         tell("the gateway");
-        stack.launch(Component::Gateway).await?;
-        stack.until_gateway_ready().await?;
+        for gateway in stack.gateways() {
+            stack.launch(*gateway).await?;
+            stack.until_ready(*gateway).await?;
+        }
         Ok(stack)
+    }
+
+    fn gateways(&self) -> &'static [Component] {
+        let all = &[Component::Gateway, Component::SecondGateway];
+        if self.settings.several.is_some() { all } else { &all[..1] }
     }
 
     /// The country data, if they have been fetched; without them the gateway runs all the same, and knows no countries.
@@ -203,13 +242,13 @@ impl Stack {
         Ok(())
     }
 
-    /// The gateway is ready when it knows the directory and can write its journal.
-    async fn until_gateway_ready(&mut self) -> anyhow::Result<()> {
-        let ops = self.ops();
-        let Some((_, gateway)) = self.running.iter_mut().find(|(component, _)| *component == Component::Gateway) else {
+    /// A gateway is ready when it knows the directory and can write its journal.
+    async fn until_ready(&mut self, gateway: Component) -> anyhow::Result<()> {
+        let ops = if gateway == Component::Gateway { self.ops() } else { self.second_ops()? };
+        let Some((_, process)) = self.running.iter_mut().find(|(component, _)| *component == gateway) else {
             return Ok(());
         };
-        gateway
+        process
             .until("was ready by /readyz", READY_LIMIT, async move || match plain::get(ops, "/readyz").await {
                 Ok((status, _)) if status.is_success() => Some(()),
                 _ => None,
@@ -235,8 +274,8 @@ impl Stack {
     pub async fn restart(&mut self, component: Component) -> anyhow::Result<()> {
         self.kill(component);
         self.launch(component).await?;
-        if component == Component::Gateway {
-            self.until_gateway_ready().await?;
+        if matches!(component, Component::Gateway | Component::SecondGateway) {
+            self.until_ready(component).await?;
         }
         Ok(())
     }
@@ -257,8 +296,8 @@ impl Stack {
 
     /// Stops everything in order: the gateway first, so that it can drain, ClickHouse after those who write to it.
     pub async fn stop(mut self) {
-        use Component::{Auditor, Clickhouse, Gateway, Registry, SecondRegistry};
-        for component in [Gateway, Auditor, Clickhouse, Registry, SecondRegistry] {
+        use Component::{Auditor, Clickhouse, Gateway, Registry, SecondAuditor, SecondGateway, SecondRegistry};
+        for component in [SecondGateway, Gateway, SecondAuditor, Auditor, Clickhouse, Registry, SecondRegistry] {
             if let Some(position) = self.running.iter().position(|(other, _)| *other == component) {
                 let (_, process) = self.running.swap_remove(position);
                 if !process.stop(STOP_LIMIT).await {
@@ -276,6 +315,26 @@ impl Stack {
     /// Where the gateway answers.
     pub fn target(&self) -> Target {
         Target { address: loopback(self.settings.ports.https), host: files::HOST.to_owned() }
+    }
+
+    /// Where the second gateway answers, in stacks of several.
+    pub fn target_of_second(&self) -> anyhow::Result<Target> {
+        Ok(Target { address: loopback(self.several()?.ports.https), ..self.target() })
+    }
+
+    /// The second gateway's listener for health and metrics, in stacks of several.
+    pub fn second_ops(&self) -> anyhow::Result<SocketAddr> {
+        Ok(loopback(self.several()?.ports.gateway_ops))
+    }
+
+    /// The auditors' listeners for health and metrics: the first's, and in stacks of several the second's.
+    pub fn auditors_ops(&self) -> Vec<SocketAddr> {
+        let second = self.settings.several.as_ref().map(|several| several.ports);
+        [Some(self.settings.ports), second].into_iter().flatten().map(|ports| loopback(ports.auditor_ops)).collect()
+    }
+
+    fn several(&self) -> anyhow::Result<&Several> {
+        self.settings.several.as_ref().context("this stack has one gateway")
     }
 
     /// Where the second registry is reached, through the gateway.

@@ -130,6 +130,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         population,
         registry_arguments: Vec::new(),
         second: Some(second),
+        several: None,
         more_hosts: Vec::new(),
         roster: Roster::demo(),
         gateway_threads: 0,

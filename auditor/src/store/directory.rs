@@ -51,7 +51,7 @@ impl Store {
 
     /// The whole directory, in one state.
     pub async fn snapshot(&self, now: Micros) -> Result<Snapshot, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool.begin_with(self.engine.begin_read()).await?;
         let epoch = head(&mut tx).await?;
         let mut grants: HashMap<AccountId, Vec<_>> = HashMap::new();
         for (account, grant) in accounts::all_grants(&mut tx).await? {

@@ -5,7 +5,7 @@
 
 use super::{Change, Store, StoreError};
 use contract::Micros;
-use contract::id::{AccountId, RequestId};
+use contract::id::{AccountId, NodeName, RequestId};
 use contract::pseudonym::PatientRef;
 use contract::record::{AuthEvent, AuthEventKind, AuthMethod, Reason};
 use contract::wire::Wire as _;
@@ -35,6 +35,20 @@ pub struct Waiting {
 }
 
 impl Store {
+    /// Makes sure that all who share the database are the same node in the audit log: their events have one count, and
+    /// one chain of seals.
+    pub async fn of_node(&self, node: &NodeName) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().await;
+        let mut tx = self.pool.begin_with(self.engine.begin_write()).await?;
+        sqlx::query("UPDATE auth_event_head SET node = $1 WHERE node IS NULL")
+            .bind(node.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let known: String = sqlx::query_scalar("SELECT node FROM auth_event_head").fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        if known == node.as_str() { Ok(()) } else { Err(StoreError::OtherNode(known)) }
+    }
+
     /// The batch to send now: the one begun, else a new one of at most `limit` events.
     pub async fn batch(&self, limit: u32) -> Result<Option<Batch>, StoreError> {
         let _turn = self.turn.lock().await;
@@ -79,8 +93,11 @@ impl Store {
         let number = i64::try_from(number).map_err(|_| StoreError::Damaged("batch"))?;
         let _turn = self.turn.lock().await;
         let mut tx = self.pool.begin_with(self.engine.begin_write()).await?;
-        sqlx::query("DELETE FROM auth_event_outbox WHERE batch = $1").bind(number).execute(&mut *tx).await?;
-        sqlx::query("UPDATE auth_event_head SET chain = $1").bind(hex::encode(chain)).execute(&mut *tx).await?;
+        let done = sqlx::query("DELETE FROM auth_event_outbox WHERE batch = $1").bind(number).execute(&mut *tx).await?;
+        // If there is nothing left of it, another auditor was faster, and may be at the next by now.
+        if done.rows_affected() > 0 {
+            sqlx::query("UPDATE auth_event_head SET chain = $1").bind(hex::encode(chain)).execute(&mut *tx).await?;
+        }
         tx.commit().await?;
         Ok(())
     }

@@ -1,7 +1,10 @@
+mod cluster;
+
 use super::*;
 use crate::accounts::{Account, NewGrant, State, Tries, UserName};
 use crate::devices::{Device, Organisation};
 use crate::sessions::End;
+use cluster::Cluster;
 use contract::directory::{AccountStanding, Commission, Entry, Message, Session};
 use contract::id::{HsaId, RegistryName, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Reason, Right};
@@ -10,10 +13,40 @@ use uuid::Uuid;
 
 const NOW: Micros = 1_790_000_000_000_000;
 
-async fn store() -> (TempDir, Store) {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(&dir.path().join("a b?%.db")).await.expect("opens");
-    (dir, store)
+/// On which database.
+#[derive(Debug, Clone, Copy)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// A database of a test's own.
+enum Bed {
+    Sqlite(TempDir),
+    Postgres(Cluster),
+}
+
+impl Bed {
+    /// None where the database is not installed, which is said; in CI it has to be.
+    fn new(on: On) -> Option<Self> {
+        if let On::Sqlite = on {
+            return Some(Self::Sqlite(tempfile::tempdir().expect("a directory")));
+        }
+        let cluster = Cluster::start();
+        if cluster.is_none() {
+            assert!(std::env::var_os("CI").is_none(), "PostgreSQL is needed: `make test` installs it");
+            eprintln!("skipped: PostgreSQL is not installed");
+        }
+        cluster.map(Self::Postgres)
+    }
+
+    async fn open(&self) -> Store {
+        let place = match self {
+            Self::Sqlite(dir) => Place::Sqlite(dir.path().join("a b?%.db")),
+            Self::Postgres(cluster) => Place::Postgres(Server::parse(&cluster.url(), None).expect("an address")),
+        };
+        Store::open(&place).await.expect("opens")
+    }
 }
 
 fn account(number: u128, name: &str) -> Account {
@@ -66,8 +99,8 @@ fn session(number: u8, account: &Account, device: &Device) -> Session {
     }
 }
 
-async fn filled() -> (TempDir, Store, Account, Device) {
-    let (dir, store) = store().await;
+async fn filled(bed: &Bed) -> (Store, Account, Device) {
+    let store = bed.open().await;
     let (anna, ward) = (account(1, "anna"), device(1));
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     change.create_account(&anna).await.expect("creates");
@@ -75,16 +108,15 @@ async fn filled() -> (TempDir, Store, Account, Device) {
     change.enrol_device(&ward).await.expect("enrols");
     change.open_session(&session(1, &anna, &ward)).await.expect("opens");
     change.commit().await.expect("commits");
-    (dir, store, anna, ward)
+    (store, anna, ward)
 }
 
 async fn entries(store: &Store) -> Vec<Entry> {
     store.snapshot(NOW).await.expect("reads").entries
 }
 
-#[tokio::test]
-async fn what_goes_in_comes_out() {
-    let (_dir, store, anna, ward) = filled().await;
+async fn what_goes_in_comes_out(bed: Bed) {
+    let (store, anna, ward) = filled(&bed).await;
     assert_eq!(store.account(anna.id).await.expect("reads"), Some(anna.clone()));
     assert_eq!(store.account_by_name(&anna.user_name).await.expect("reads"), Some(anna.clone()));
     assert_eq!(store.device(ward.id).await.expect("reads"), Some(ward.clone()));
@@ -93,9 +125,8 @@ async fn what_goes_in_comes_out() {
     assert_eq!(entries(&store).await.len(), 3);
 }
 
-#[tokio::test]
-async fn state_directory_and_event_are_one_or_nothing() {
-    let (_dir, store, anna, _) = filled().await;
+async fn state_directory_and_event_are_one_or_nothing(bed: Bed) {
+    let (store, anna, _) = filled(&bed).await;
     let (epoch, waiting) = (store.epoch().await.expect("reads"), store.waiting().await.expect("reads"));
     assert_eq!(waiting.events, 3);
     let mut change = store.change(NOW + 1, By::program("test")).await.expect("begins");
@@ -118,9 +149,8 @@ async fn state_directory_and_event_are_one_or_nothing() {
     assert_eq!(entries(&store).await.len(), 1, "only the device is left");
 }
 
-#[tokio::test]
-async fn epochs_grow_also_when_the_clock_goes_back() {
-    let (_dir, store, anna, _) = filled().await;
+async fn epochs_grow_also_when_the_clock_goes_back(bed: Bed) {
+    let (store, anna, _) = filled(&bed).await;
     let mut last = store.epoch().await.expect("reads");
     assert!(last.0 >= NOW.unsigned_abs());
     for at in [NOW - 1_000_000, NOW, NOW, NOW + 5_000_000] {
@@ -133,9 +163,8 @@ async fn epochs_grow_also_when_the_clock_goes_back() {
     }
 }
 
-#[tokio::test]
-async fn a_user_name_is_free_again_when_its_account_is_closed() {
-    let (_dir, store, anna, _) = filled().await;
+async fn a_user_name_is_free_again_when_its_account_is_closed(bed: Bed) {
+    let (store, anna, _) = filled(&bed).await;
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     let taken = change.create_account(&account(2, "anna")).await.expect_err("taken");
     assert_eq!(taken.to_string(), "the user name is taken already");
@@ -149,9 +178,8 @@ async fn a_user_name_is_free_again_when_its_account_is_closed() {
     change.commit().await.expect("commits");
 }
 
-#[tokio::test]
-async fn grants_are_given_changed_and_taken() {
-    let (_dir, store, anna, _) = filled().await;
+async fn grants_are_given_changed_and_taken(bed: Bed) {
+    let (store, anna, _) = filled(&bed).await;
     let registry = RegistryName::parse("journal").expect("valid");
     let mut grant = NewGrant {
         registry: registry.clone(),
@@ -188,9 +216,8 @@ fn acts_from(unit: &str) -> Commission {
     }
 }
 
-#[tokio::test]
-async fn another_commission_ends_the_sessions_and_the_same_one_does_not() {
-    let (_dir, store, anna, ward) = filled().await;
+async fn another_commission_ends_the_sessions_and_the_same_one_does_not(bed: Bed) {
+    let (store, anna, ward) = filled(&bed).await;
     assert_eq!(store.commission(anna.id).await.expect("reads"), None);
     let (one, two) = (acts_from("SE2321000016-U001"), acts_from("SE2321000016-U002"));
     for (number, new, changed) in
@@ -210,9 +237,8 @@ async fn another_commission_ends_the_sessions_and_the_same_one_does_not() {
     }
 }
 
-#[tokio::test]
-async fn a_commission_has_its_unit_and_provider_and_a_closed_account_gets_none() {
-    let (_dir, store, anna, _) = filled().await;
+async fn a_commission_has_its_unit_and_provider_and_a_closed_account_gets_none(bed: Bed) {
+    let (store, anna, _) = filled(&bed).await;
     let whole = acts_from("SE2321000016-U001");
     for part in [Commission { care_unit: None, ..whole.clone() }, Commission { care_provider: None, ..whole.clone() }] {
         let mut change = store.change(NOW, By::program("test")).await.expect("begins");
@@ -225,9 +251,8 @@ async fn a_commission_has_its_unit_and_provider_and_a_closed_account_gets_none()
     assert!(matches!(change.set_commission(anna.id, Some(&whole)).await, Err(StoreError::Move(_))));
 }
 
-#[tokio::test]
-async fn a_step_is_used_once() {
-    let (_dir, store, anna, _) = filled().await;
+async fn a_step_is_used_once(bed: Bed) {
+    let (store, anna, _) = filled(&bed).await;
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     assert!(change.use_step(anna.id, 7).await.expect("writes"));
     assert!(!change.use_step(anna.id, 7).await.expect("writes"));
@@ -237,9 +262,8 @@ async fn a_step_is_used_once() {
     assert_eq!(store.credential(anna.id).await.expect("reads").totp_step, 8);
 }
 
-#[tokio::test]
-async fn use_is_noted_at_once_and_told_now_and_then() {
-    let (_dir, store, _, _) = filled().await;
+async fn use_is_noted_at_once_and_told_now_and_then(bed: Bed) {
+    let (store, _, _) = filled(&bed).await;
     let key = SessionKey([1; 32]);
     let epoch = store.epoch().await.expect("reads");
     for (used, told) in [(10, 0), (24, 0), (25, 1), (20, 1), (49, 1), (50, 2)] {
@@ -252,9 +276,8 @@ async fn use_is_noted_at_once_and_told_now_and_then() {
     assert_eq!(live.last_used, NOW + 50_000_000);
 }
 
-#[tokio::test]
-async fn sessions_that_are_over_are_found_and_ended_once() {
-    let (_dir, store, _, _) = filled().await;
+async fn sessions_that_are_over_are_found_and_ended_once(bed: Bed) {
+    let (store, _, _) = filled(&bed).await;
     let key = SessionKey([1; 32]);
     let idle = NOW + 100_000_000;
     assert!(store.sessions_over(idle - 1, 0, 9).await.expect("reads").is_empty());
@@ -271,9 +294,8 @@ async fn sessions_that_are_over_are_found_and_ended_once() {
     assert_eq!(store.sessions_live().await.expect("reads"), 0);
 }
 
-#[tokio::test]
-async fn a_device_needs_its_organisation_and_is_revoked_once() {
-    let (_dir, store, _, ward) = filled().await;
+async fn a_device_needs_its_organisation_and_is_revoked_once(bed: Bed) {
+    let (store, _, ward) = filled(&bed).await;
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     let foreign = Device { organisation: HsaId::parse("SE2321000016-0000").expect("valid"), ..device(2) };
     assert!(matches!(change.enrol_device(&foreign).await, Err(StoreError::Absent("organisation"))));
@@ -291,9 +313,8 @@ async fn a_device_needs_its_organisation_and_is_revoked_once() {
     assert!(store.snapshot(NOW + 1_000).await.expect("reads").entries.iter().all(|e| !matches!(e, Entry::Device(_))));
 }
 
-#[tokio::test]
-async fn a_batch_stays_the_same_until_it_has_arrived() {
-    let (_dir, store, anna, _) = filled().await;
+async fn a_batch_stays_the_same_until_it_has_arrived(bed: Bed) {
+    let (store, anna, _) = filled(&bed).await;
     let first = store.batch(2).await.expect("reads").expect("events wait");
     assert_eq!((first.number, first.events.iter().map(|(n, _)| *n).collect::<Vec<_>>()), (1, vec![1, 2]));
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
@@ -309,9 +330,8 @@ async fn a_batch_stays_the_same_until_it_has_arrived() {
     assert_eq!(store.waiting().await.expect("reads"), Waiting::default());
 }
 
-#[tokio::test]
-async fn history_is_forgotten_but_not_its_end() {
-    let (_dir, store, _, _) = filled().await;
+async fn history_is_forgotten_but_not_its_end(bed: Bed) {
+    let (store, _, _) = filled(&bed).await;
     let head = store.epoch().await.expect("reads");
     assert_eq!(store.forget(NOW, 1).await.expect("runs"), 0, "nothing is old");
     assert_eq!(store.forget(NOW + 1, 1).await.expect("runs"), 2);
@@ -320,13 +340,48 @@ async fn history_is_forgotten_but_not_its_end() {
     assert_eq!(store.epoch().await.expect("reads"), head);
 }
 
-#[tokio::test]
-async fn another_process_is_noticed() {
-    let (dir, store, anna, _) = filled().await;
+async fn another_process_is_noticed(bed: Bed) {
+    let (store, anna, _) = filled(&bed).await;
     let mut watch = store.watch().await.expect("watches");
-    let other = Store::open(&dir.path().join("a b?%.db")).await.expect("opens");
+    let other = bed.open().await;
     let mut change = other.change(NOW, By::program("test")).await.expect("begins");
     change.move_account(&anna, AuthEventKind::AccountChanged, Reason::None).await.expect("moves");
     change.commit().await.expect("commits");
-    watch.changed().await.expect("notices");
+    while !watch.next().await.expect("looks") {}
+    assert!(!watch.next().await.expect("looks"), "nothing is new any more");
 }
+
+/// Each test, on each database.
+macro_rules! on_both {
+    ($($name:ident,)*) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $name() { super::run(super::On::Sqlite, super::$name).await; })*
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $name() { super::run(super::On::Postgres, super::$name).await; })*
+        }
+    };
+}
+
+async fn run<T: Future<Output = ()>>(on: On, test: impl FnOnce(Bed) -> T) {
+    if let Some(bed) = Bed::new(on) {
+        test(bed).await;
+    }
+}
+
+on_both![
+    what_goes_in_comes_out,
+    state_directory_and_event_are_one_or_nothing,
+    epochs_grow_also_when_the_clock_goes_back,
+    a_user_name_is_free_again_when_its_account_is_closed,
+    grants_are_given_changed_and_taken,
+    another_commission_ends_the_sessions_and_the_same_one_does_not,
+    a_commission_has_its_unit_and_provider_and_a_closed_account_gets_none,
+    a_step_is_used_once,
+    use_is_noted_at_once_and_told_now_and_then,
+    sessions_that_are_over_are_found_and_ended_once,
+    a_device_needs_its_organisation_and_is_revoked_once,
+    a_batch_stays_the_same_until_it_has_arrived,
+    history_is_forgotten_but_not_its_end,
+    another_process_is_noticed,
+];

@@ -5,6 +5,7 @@
 
 use super::people::{REGISTRY, SECOND};
 use super::pki;
+use super::ports::Ports;
 use super::process::Plan;
 use super::{Component, Settings, loopback};
 use anyhow::Context as _;
@@ -118,8 +119,13 @@ impl Layout {
         self.dir.join("auditor.toml")
     }
 
-    fn gateway_settings(&self) -> PathBuf {
-        self.dir.join("gateway.toml")
+    fn settings_of(&self, component: Component) -> PathBuf {
+        self.dir.join(match component {
+            Component::SecondAuditor => "auditor-2.toml",
+            Component::SecondGateway => "gateway-2.toml",
+            Component::Gateway => "gateway.toml",
+            _ => "auditor.toml",
+        })
     }
 
     /// Arguments of `auditor init`, for a gateway of these names.
@@ -143,9 +149,9 @@ impl Layout {
         all
     }
 
-    /// Arguments of `gateway keys`.
-    pub fn gateway_keys_arguments(&self) -> Vec<String> {
-        words(&["keys", "--config", &text(&self.gateway_settings())])
+    /// Arguments of `gateway keys`, for the one or the other gateway.
+    pub fn gateway_keys_arguments(&self, gateway: Component) -> Vec<String> {
+        words(&["keys", "--config", &text(&self.settings_of(gateway))])
     }
 
     /// How to start a program.
@@ -185,13 +191,13 @@ impl Layout {
                 ]);
                 (&programs.auditor, arguments)
             }
-            Component::Auditor => (
+            Component::Auditor | Component::SecondAuditor => (
                 &programs.auditor,
-                words(&["serve", "--config", &text(&self.auditor_settings()), "--ready-file", &ready]),
+                words(&["serve", "--config", &text(&self.settings_of(component)), "--ready-file", &ready]),
             ),
-            Component::Gateway => (
+            Component::Gateway | Component::SecondGateway => (
                 &programs.gateway,
-                words(&["serve", "--config", &text(&self.gateway_settings()), "--ready-file", &ready]),
+                words(&["serve", "--config", &text(&self.settings_of(component)), "--ready-file", &ready]),
             ),
         };
         Plan { name, program: program.clone(), arguments, log: self.dir.join(format!("logs/{name}.log")), ready_file }
@@ -207,7 +213,30 @@ impl Layout {
     pub fn write_settings(&self, settings: &Settings, countries: Option<&Path>) -> anyhow::Result<()> {
         self.write("routes.toml", &self.routes(settings)?)?;
         self.write("gateway.toml", &self.gateway(settings, countries)?)?;
-        self.write("auditor.toml", &self.auditor(settings)?)
+        let auditor = self.auditor(settings)?;
+        self.write("auditor.toml", &auditor)?;
+        let Some(several) = &settings.several else { return Ok(()) };
+        self.write("gateway-2.toml", &self.second_gateway(&several.ports, self.gateway(settings, countries)?))?;
+        self.write("auditor-2.toml", &self.second_auditor(&several.ports, auditor))
+    }
+
+    /// What is different for the second gateway.
+    fn second_gateway(&self, ports: &Ports, mut gateway: Table) -> Table {
+        set(&mut gateway, "node", "name", SECOND_NODE);
+        set(&mut gateway, "node", "state_dir", text(&self.dir.join("gateway-2")));
+        set(&mut gateway, "listen", "https", vec![loopback(ports.https).to_string()]);
+        set(&mut gateway, "listen", "ops", loopback(ports.gateway_ops).to_string());
+        set(&mut gateway, "auditor", "directory", vec![self.internal(SECOND_SOCKET), self.internal(SOCKET)]);
+        set(&mut gateway, "journal", "dir", text(&self.dir.join("gateway-2/journal")));
+        gateway
+    }
+
+    /// What is different for the second auditor.
+    fn second_auditor(&self, ports: &Ports, mut auditor: Table) -> Table {
+        set(&mut auditor, "app", "listen", loopback(ports.auditor).to_string());
+        set(&mut auditor, "ops", "listen", loopback(ports.auditor_ops).to_string());
+        set(&mut auditor, "internal", "listen", self.internal(SECOND_SOCKET));
+        auditor
     }
 
     fn write(&self, name: &str, table: &Table) -> anyhow::Result<()> {
@@ -222,11 +251,15 @@ impl Layout {
         let registries =
             routes.get_mut("registry").and_then(Value::as_array_mut).context("routes.toml has no registry")?;
         for registry in registries.iter_mut().filter_map(Value::as_table_mut) {
-            let port = match registry.get("name").and_then(Value::as_str) {
-                Some("auditor") => settings.ports.auditor,
-                _ => settings.ports.registry,
+            let mut peers = match registry.get("name").and_then(Value::as_str) {
+                Some("auditor") => vec![settings.ports.auditor],
+                _ => vec![settings.ports.registry],
             };
-            registry.insert("peers".to_owned(), Value::from(vec![loopback(port).to_string()]));
+            if peers == [settings.ports.auditor] {
+                peers.extend(settings.several.as_ref().map(|several| several.ports.auditor));
+            }
+            let peers: Vec<String> = peers.into_iter().map(|port| loopback(port).to_string()).collect();
+            registry.insert("peers".to_owned(), Value::from(peers));
         }
         if let Some(port) = settings.second {
             self.add_second(&mut routes, port).context("routes.toml")?;
@@ -281,7 +314,10 @@ impl Layout {
         set(&mut gateway, "limits", "connections_per_address", 20_000);
         set(&mut gateway, "limits", "handshakes_per_address_per_s", 10_000);
         set(&mut gateway, "limits", "requests_per_device_per_s", 500_000);
-        set(&mut gateway, "auditor", "directory", format!("unix:{}", text(&self.socket())));
+        set(&mut gateway, "auditor", "directory", self.internal(SOCKET));
+        if settings.several.is_some() {
+            set(&mut gateway, "auditor", "directory", vec![self.internal(SOCKET), self.internal(SECOND_SOCKET)]);
+        }
         set(&mut gateway, "identity", "pseudonym_key", text(&self.pseudonym_key()));
         set(&mut gateway, "identity", "auditor_public_key", text(&self.dir.join("pki/identity.pub")));
         set(&mut gateway, "journal", "dir", text(&self.dir.join("gateway/journal")));
@@ -298,30 +334,48 @@ impl Layout {
     fn auditor(&self, settings: &Settings) -> anyhow::Result<Table> {
         let mut auditor: Table = AUDITOR_EXAMPLE.parse().context("auditor.toml")?;
         set(&mut auditor, "app", "listen", loopback(settings.ports.auditor).to_string());
-        set(&mut auditor, "app", "gateway_keys", vec![text(&self.dir.join("gateway/jwks.json"))]);
+        let folders: &[&str] = if settings.several.is_some() { &["gateway", "gateway-2"] } else { &["gateway"] };
+        let key_sets: Vec<String> =
+            folders.iter().map(|folder| text(&self.dir.join(folder).join("jwks.json"))).collect();
+        set(&mut auditor, "app", "gateway_keys", key_sets);
         set(&mut auditor, "ops", "listen", loopback(settings.ports.auditor_ops).to_string());
-        set(&mut auditor, "internal", "listen", format!("unix:{}", text(&self.socket())));
+        set(&mut auditor, "internal", "listen", self.internal(SOCKET));
+        if let Some(several) = &settings.several {
+            let store = auditor.get_mut("store").and_then(Value::as_table_mut).context("auditor.toml has no store")?;
+            *store = Table::from_iter([("postgres_url".to_owned(), several.database.clone().into())]);
+        }
         set(&mut auditor, "clickhouse", "url", format!("http://{}", loopback(settings.ports.clickhouse)));
         set(&mut auditor, "clickhouse", "database", DATABASE);
         let keys = auditor.get_mut("seal_key").and_then(Value::as_array_mut).context("auditor.toml has no seal_key")?;
         for key in keys.iter_mut().filter_map(Value::as_table_mut) {
             key.insert("file".to_owned(), text(&self.dir.join("gateway/seal.pub")).into());
         }
+        if settings.several.is_some() {
+            let file = text(&self.dir.join("gateway-2/seal.pub"));
+            keys.push(
+                Table::from_iter([("node".to_owned(), SECOND_NODE.into()), ("file".to_owned(), file.into())]).into(),
+            );
+        }
         Ok(auditor)
     }
 
-    /// The auditor's socket: in the folder, unless its path would be longer than a socket's may be (108 bytes).
-    fn socket(&self) -> PathBuf {
-        let here = self.dir.join("state/internal.sock");
+    /// The address of an auditor's socket: in the folder, unless its path would be longer than a socket's may be (108
+    /// bytes).
+    fn internal(&self, name: &str) -> String {
+        let here = self.dir.join("state").join(name);
         if here.as_os_str().len() <= SOCKET_PATH_MAX {
-            return here;
+            return format!("unix:{}", text(&here));
         }
-        let mut name = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(text(&self.dir).as_bytes()));
-        name.truncate(16);
-        std::env::temp_dir().join(format!("grindvakt-{name}.sock"))
+        let mut short = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(text(&self.dir).as_bytes()));
+        short.truncate(16);
+        format!("unix:{}", text(&std::env::temp_dir().join(format!("grindvakt-{short}-{name}"))))
     }
 }
 
+const SOCKET: &str = "internal.sock";
+const SECOND_SOCKET: &str = "internal-2.sock";
+/// The second gateway, in the audit log.
+const SECOND_NODE: &str = "gw2";
 const SOCKET_PATH_MAX: usize = 100;
 
 /// Arguments of the auditor's command that says where the country data are kept.
@@ -364,6 +418,7 @@ mod tests {
             population: Population { seed: 1, count: 1 },
             registry_arguments: Vec::new(),
             second: Some(8083),
+            several: None,
             more_hosts: Vec::new(),
             roster: Roster::demo(),
             gateway_threads: 1,

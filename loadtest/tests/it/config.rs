@@ -40,6 +40,7 @@ impl Installation {
             population: crate::whole::POPULATION,
             registry_arguments: Vec::new(),
             second: None,
+            several: None,
             more_hosts: Vec::new(),
             roster: Roster::demo(),
             gateway_threads: 1,

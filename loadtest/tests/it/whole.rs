@@ -25,6 +25,7 @@ pub(crate) async fn start(more_hosts: &[&str]) -> (Stack, TempDir) {
         population: POPULATION,
         registry_arguments: Vec::new(),
         second: None,
+        several: None,
         more_hosts: more_hosts.iter().map(|host| (*host).to_owned()).collect(),
         roster: Roster::demo(),
         gateway_threads: 2,
