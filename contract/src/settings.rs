@@ -18,7 +18,7 @@
 mod tree;
 mod value;
 
-pub use value::Setting;
+pub use value::{OneOrSeveral, Setting};
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

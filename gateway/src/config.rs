@@ -110,8 +110,8 @@ pub struct Limits {
 /// How the gateway reaches the auditor.
 #[derive(Debug, Clone)]
 pub struct Auditor {
-    /// The internal interface.
-    pub directory: InternalAddress,
+    /// The internal interfaces of auditors that share one database, the first to be tried first. At least one.
+    pub directory: Vec<InternalAddress>,
     /// The registry that serves login and administration.
     pub registry: RegistryName,
     /// Without news for so long nobody is let in.

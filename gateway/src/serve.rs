@@ -404,9 +404,11 @@ fn certificate_ends(registry: &Registry, config: &Config) -> anyhow::Result<()> 
     };
     first("server", &config.tls.certificate);
     config.tls.client_ca.iter().for_each(|path| first("device_ca", path));
-    if let InternalAddress::Tls { ca, certificate, .. } = &config.auditor.directory {
-        first("auditor_ca", ca);
-        first("auditor_client", certificate);
+    for address in &config.auditor.directory {
+        if let InternalAddress::Tls { ca, certificate, .. } = address {
+            first("auditor_ca", ca);
+            first("auditor_client", certificate);
+        }
     }
     for tls in config.routes.registries().iter().filter_map(|registry| registry.tls.as_ref()) {
         first("registry_ca", &tls.ca);

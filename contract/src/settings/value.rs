@@ -56,6 +56,19 @@ macro_rules! integers {
 }
 integers!(u8, u16, u32, u64, usize, i64);
 
+/// A value that may stand alone or as a list of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOrSeveral<T>(pub Vec<T>);
+
+impl<T: Setting> Setting for OneOrSeveral<T> {
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::List(_) => Vec::read(value).map(Self),
+            one => T::read(one).map(|one| Self(vec![one])).map_err(|reason| format!("{reason}, or a list of such")),
+        }
+    }
+}
+
 impl<T: Setting> Setting for Vec<T> {
     fn read(value: &Value) -> Result<Self, String> {
         match value {

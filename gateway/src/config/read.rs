@@ -5,7 +5,7 @@ use crate::journal;
 use crate::route::Routes;
 use contract::Text;
 use contract::pseudonym::{AuditorPublicKey, PseudonymKey};
-use contract::settings::{Document, Problems, Section, overrides};
+use contract::settings::{Document, OneOrSeveral, Problems, Section, overrides};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
@@ -185,7 +185,7 @@ fn limits(section: &Section<'_>) -> Option<Limits> {
 }
 
 fn auditor(section: &Section<'_>) -> Option<Auditor> {
-    let directory = internal_address(section);
+    let directory = internal_addresses(section);
     let registry = section.parsed("registry");
     let stale_after = seconds(section, "stale_after_s", 900, 5, 86_400);
     let help_contact: Option<String> = section.required("help_contact");
@@ -198,8 +198,44 @@ fn auditor(section: &Section<'_>) -> Option<Auditor> {
     })
 }
 
-fn internal_address(section: &Section<'_>) -> Option<InternalAddress> {
-    let text: String = section.required("directory")?;
+/// Auditors that one gateway may know at the most: one that asks them all in turn must still come to an end soon.
+const AUDITORS_MAX: usize = 8;
+
+fn internal_addresses(section: &Section<'_>) -> Option<Vec<InternalAddress>> {
+    let OneOrSeveral(texts) = section.required::<OneOrSeveral<String>>("directory")?;
+    // The files are the same for all: they are asked for once, and only if there is a use for them.
+    let files = texts
+        .iter()
+        .any(|text| text.starts_with("https://"))
+        .then(|| (section.file_required("ca"), section.file_required("certificate"), section.file_required("key")));
+    let files = files.and_then(|(ca, certificate, key)| Some((ca?, certificate?, key?)));
+    if texts.is_empty() || texts.len() > AUDITORS_MAX {
+        section.reject("directory", format!("names {} auditors, and must name 1 to {AUDITORS_MAX}", texts.len()));
+        return None;
+    }
+    // What is written in two ways may be one place.
+    let same = |text: &str| match text.strip_prefix("unix:") {
+        Some(path) => section.resolve(path),
+        None => PathBuf::from(text.trim_end_matches('/').to_ascii_lowercase()),
+    };
+    let mut places = Vec::with_capacity(texts.len());
+    for text in &texts {
+        let place = same(text);
+        if places.contains(&place) {
+            section.reject("directory", format!("names {text:?} twice; leave one out, each auditor stands there once"));
+            return None;
+        }
+        places.push(place);
+    }
+    let addresses: Vec<_> = texts.iter().map(|text| internal_address(section, text, files.as_ref())).collect();
+    addresses.into_iter().collect()
+}
+
+fn internal_address(
+    section: &Section<'_>,
+    text: &str,
+    files: Option<&(PathBuf, PathBuf, PathBuf)>,
+) -> Option<InternalAddress> {
     if let Some(path) = text.strip_prefix("unix:") {
         return Some(InternalAddress::Unix(section.resolve(path)));
     }
@@ -207,19 +243,12 @@ fn internal_address(section: &Section<'_>) -> Option<InternalAddress> {
         section.reject("directory", format!("is {text:?}, and must be unix:PATH or https://HOST:PORT"));
         return None;
     };
-    let (ca, certificate, key) =
-        (section.file_required("ca"), section.file_required("certificate"), section.file_required("key"));
     let Some((host, port)) = authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) else {
         section.reject("directory", format!("is {text:?}, and must name a port: https://HOST:PORT"));
         return None;
     };
-    Some(InternalAddress::Tls {
-        authority: format!("{host}:{port}"),
-        host: host.to_owned(),
-        ca: ca?,
-        certificate: certificate?,
-        key: key?,
-    })
+    let (ca, certificate, key) = files?.clone();
+    Some(InternalAddress::Tls { authority: format!("{host}:{port}"), host: host.to_owned(), ca, certificate, key })
 }
 
 fn identity(section: &Section<'_>) -> Option<Identity> {

@@ -94,6 +94,16 @@ fn values_that_cannot_work_are_mistakes() {
         ("WITNESS__TIMEOUT_MS", "5", "witness.timeout_ms: is 5, and must be 100 to 60000"),
         ("WITNESS__SPOOL_BYTES_MAX", "5", "witness.spool_bytes_max: is 5, and must be"),
         ("WITNESS__FIEL", "x", "did you mean \"file\""),
+        ("AUDITOR__DIRECTORY", "[]", "auditor.directory: names 0 auditors, and must name 1 to 8"),
+        (
+            "AUDITOR__DIRECTORY",
+            "[\"unix:a\", \"unix:b\", \"unix:./a\"]",
+            "auditor.directory: names \"unix:./a\" twice; leave one out",
+        ),
+        ("AUDITOR__DIRECTORY", "[\"unix:a\", \"b\"]", "auditor.directory: is \"b\", and must be unix:PATH or https://"),
+        ("AUDITOR__DIRECTORY", "[\"unix:a\", 5]", "auditor.directory: item 2 is an integer, where a text is expected"),
+        ("AUDITOR__DIRECTORY", "5", "auditor.directory: is an integer, where a text is expected, or a list of such"),
+        ("AUDITOR__CA", "ca.pem", "auditor.ca: is not a known key"),
         ("AUDITOR__REGISTRY", "nosuch", "auditor.registry: nosuch is no registry of the routes"),
     ] {
         let https = ("GATEWAY__LISTEN__HTTPS".to_owned(), "[\"0.0.0.0:8443\"]".to_owned());
@@ -148,4 +158,39 @@ fn the_auditor_over_tls_needs_a_port_and_certificates() {
     }
     assert!(found.iter().any(|p| p.contains("must name a port")), "{found:?}");
     assert!(problems(Config::load(&path, over("gopher"))).iter().any(|p| p.contains("must be unix:PATH or https://")));
+}
+
+#[test]
+fn auditors_are_one_or_several_of_either_form() {
+    let dir = example();
+    let path = dir.path().join("gateway.toml");
+    let read = |list: &[(&str, &str)]| {
+        let over = list.iter().map(|(key, value)| (format!("GATEWAY__AUDITOR__{key}"), (*value).to_owned()));
+        Config::load(&path, over.collect::<Vec<_>>())
+    };
+    assert!(matches!(read(&[]).expect("in order").auditor.directory.as_slice(), [InternalAddress::Unix(_)]));
+    let both = ("DIRECTORY", "[\"https://a.example:1\", \"unix:a\", \"https://b.example:1/\"]");
+    let files = [("CA", "ca.pem"), ("CERTIFICATE", "gateway.pem"), ("KEY", "gateway.key")];
+    let config = read(&[&[both][..], &files].concat()).expect("in order");
+    let place = |address: &InternalAddress| match address {
+        InternalAddress::Unix(path) => path.display().to_string(),
+        InternalAddress::Tls { authority, host, ca, .. } => format!("{host} {authority} {}", ca.display()),
+    };
+    let places: Vec<_> = config.auditor.directory.iter().map(place).collect();
+    let (ca, socket) = (dir.path().join("ca.pem"), dir.path().join("a"));
+    let tls = |host: &str| format!("{host} {host}:1 {}", ca.display());
+    assert_eq!(places, [tls("a.example"), socket.display().to_string(), tls("b.example")]);
+
+    let found = problems(read(&[both]));
+    let missing = ["ca", "certificate", "key"].map(|key| format!("auditor.{key}: is missing"));
+    assert!(found.len() == 3 && missing.iter().all(|m| found.iter().any(|p| p.contains(m))), "{found:?}");
+
+    let list = |count: usize| format!("{:?}", (0..count).map(|n| format!("unix:{n}")).collect::<Vec<_>>());
+    assert_eq!(read(&[("DIRECTORY", &list(8))]).expect("in order").auditor.directory.len(), 8);
+    let found = problems(read(&[("DIRECTORY", &list(9))]));
+    let said = "GATEWAY__AUDITOR__DIRECTORY: auditor.directory: names 9 auditors, and must name 1 to 8";
+    assert_eq!(found, [said]);
+    let twice = ("DIRECTORY", "[\"https://a.example:1\", \"https://A.example:1/\"]");
+    let found = problems(read(&[&[twice][..], &files].concat()));
+    assert!(matches!(found.as_slice(), [one] if one.contains("names \"https://A.example:1/\" twice")), "{found:?}");
 }

@@ -1,28 +1,32 @@
 //! The connection to the auditor: the feed, questions for sessions, reports of use.
 //!
-//! One task follows the feed and connects again, with growing pauses, whenever it breaks or falls silent. Questions
-//! go over connections of their own, one at a time per session: many requests with the same unknown cookie make one
-//! question.
+//! One task follows the feed. Whenever it breaks or falls silent, it is followed from the next of the auditors that
+//! share one database, with growing pauses when all of them have failed. Questions go over connections of their own,
+//! one at a time per session: many requests with the same unknown cookie make one question. It goes to the auditor that
+//! is followed, and to the others when that one does not answer.
 
+mod sources;
 mod transport;
 
 use super::{Directory, disk};
 use crate::clock;
 use crate::config::InternalAddress;
-use bytes::{Buf, BytesMut};
-use contract::directory::{LINE_BYTES_MAX, Message, SessionAnswer, SessionQuestion, SessionsUsed};
+use bytes::{Buf, Bytes, BytesMut};
+use contract::directory::{Epoch, LINE_BYTES_MAX, Message, SessionAnswer, SessionQuestion, SessionsUsed};
 use contract::id::SessionKey;
 use dashmap::DashMap;
 use http_body_util::{BodyExt, Full, Limited};
+use sources::{Outcome, Sources, Tries};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::time::{Instant, timeout};
 pub use transport::{Transport, TransportError};
 
 /// The feed is silent for so long: it is dead, for a heartbeat comes each second.
-const SILENCE_MAX: Duration = Duration::from_secs(5);
-/// The longest an answer to a question may take.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+/// The longest an answer to a question may take, whoever gives it.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// Bytes of an answer at the most.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -31,7 +35,7 @@ const QUESTIONS_MAX: usize = 64;
 /// How often the use of sessions is reported and the copy saved.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
-/// Why the auditor did not answer.
+/// Why an auditor did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No connection.
@@ -58,6 +62,16 @@ pub enum ClientError {
     /// The feed ended.
     #[error("the auditor ended the feed")]
     Ended,
+    /// The feed is of an older state than the copy.
+    #[error("the auditor tells of an older state than another has told")]
+    Behind,
+}
+
+impl ClientError {
+    /// Whether another auditor may answer what this one did not.
+    fn is_of_one_auditor(&self) -> bool {
+        matches!(self, Self::Transport(_) | Self::Http(_) | Self::Silent | Self::Status(500..))
+    }
 }
 
 /// What came of a question for a session.
@@ -74,7 +88,7 @@ pub enum Asked {
 /// The connection to the auditor.
 pub struct Client {
     directory: Arc<Directory>,
-    transport: Transport,
+    sources: Sources,
     disk: PathBuf,
     asking: DashMap<SessionKey, Arc<OnceCell<Asked>>>,
     places: Semaphore,
@@ -82,30 +96,41 @@ pub struct Client {
 
 impl Client {
     /// Prepares a client; nothing is connected yet.
-    pub fn new(directory: Arc<Directory>, address: &InternalAddress, disk: PathBuf) -> Result<Self, TransportError> {
+    pub fn new(
+        directory: Arc<Directory>,
+        addresses: &[InternalAddress],
+        disk: PathBuf,
+    ) -> Result<Self, TransportError> {
         Ok(Self {
             directory,
-            transport: Transport::new(address)?,
+            sources: Sources::new(addresses)?,
             disk,
             asking: DashMap::new(),
             places: Semaphore::new(QUESTIONS_MAX),
         })
     }
 
-    /// Follows the feed until told to stop.
+    /// Follows the feed, of one auditor after another, until told to stop.
     pub async fn follow(&self, mut stop: watch::Receiver<bool>) {
-        let mut pause = Duration::from_millis(50);
+        let mut tries = Tries::new(self.sources.count());
         loop {
-            let connected = self.directory.metrics.connects.get();
-            tokio::select! {
-                result = self.feed() => if let Err(error) = result {
-                    self.directory.metrics.failures.inc();
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the directory feed broke; connecting again");
-                },
+            let (index, auditor) = self.sources.followed();
+            let heard = self.directory.heard();
+            let result = tokio::select! {
+                result = self.feed(index, auditor, tries.may_go_back(Instant::now())) => result,
                 _ = stop.wait_for(|stop| *stop) => return,
+            };
+            self.directory.metrics.followed(None);
+            let mut outcome = if self.directory.heard() == heard { Outcome::Failed } else { Outcome::Followed };
+            if let Err(error) = result {
+                self.directory.metrics.failures.inc();
+                tracing::warn!(%auditor, error = &error as &dyn std::error::Error, "the directory feed broke; connecting again");
+                if matches!(error, ClientError::Behind) {
+                    outcome = Outcome::Behind;
+                }
             }
-            let had_connection = self.directory.metrics.connects.get() > connected;
-            pause = if had_connection { Duration::from_millis(50) } else { (pause * 2).min(Duration::from_secs(2)) };
+            self.sources.turn();
+            let pause = tries.after(outcome, Instant::now());
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -162,7 +187,6 @@ impl Client {
                 }
             },
             Err(error) => {
-                self.directory.metrics.failures.inc();
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the auditor could not be asked for a session"
@@ -178,23 +202,23 @@ impl Client {
         }
     }
 
-    async fn feed(&self) -> Result<(), ClientError> {
+    async fn feed(&self, index: usize, auditor: &Transport, may_go_back: bool) -> Result<(), ClientError> {
         let path = format!("/internal/v1/directory?after={}", self.directory.epoch().0);
-        let mut connection = self.transport.connect().await?;
-        let request = self.transport.request("GET", &path).body(Full::default())?;
-        let response = tokio::time::timeout(ANSWER_MAX, connection.send_request(request))
-            .await
-            .map_err(|_| ClientError::Silent)??;
+        let mut connection = auditor.connect().await?;
+        let request = auditor.request("GET", &path).body(Full::default())?;
+        let response =
+            timeout(ANSWER_MAX, connection.send_request(request)).await.map_err(|_| ClientError::Silent)??;
         if !response.status().is_success() {
             return Err(ClientError::Status(response.status().as_u16()));
         }
+        self.directory.metrics.followed(Some(index));
         self.directory.metrics.connects.inc();
         let mut body = response.into_body();
         let mut buffer = BytesMut::new();
         let mut seen = None;
         let mut saved = false;
         loop {
-            let frame = tokio::time::timeout(SILENCE_MAX, body.frame()).await.map_err(|_| ClientError::Silent)?;
+            let frame = timeout(SILENCE_MAX, body.frame()).await.map_err(|_| ClientError::Silent)?;
             let Some(frame) = frame else { return Err(ClientError::Ended) };
             let Ok(data) = frame?.into_data() else { continue };
             buffer.extend_from_slice(&data);
@@ -202,6 +226,10 @@ impl Client {
                 let line = buffer.split_to(end);
                 buffer.advance(1);
                 let message: Message = serde_json::from_slice(&line)?;
+                // An auditor that has not caught up would give back for a while what was revoked.
+                if !may_go_back && state(&message).is_some_and(|state| state < self.directory.epoch()) {
+                    return Err(ClientError::Behind);
+                }
                 let snapshot_ended = matches!(message, Message::SnapshotEnd { .. });
                 self.directory.take(message, clock::now(), &mut seen);
                 if snapshot_ended && !saved {
@@ -215,18 +243,49 @@ impl Client {
         }
     }
 
-    async fn post(&self, path: &str, message: &impl serde::Serialize) -> Result<bytes::Bytes, ClientError> {
-        let body = Full::new(bytes::Bytes::from(serde_json::to_vec(message)?));
-        let exchange = async {
-            let mut connection = self.transport.connect().await?;
-            let request = self.transport.request("POST", path).header("content-type", "application/json").body(body)?;
-            let response = connection.send_request(request).await?;
-            if !response.status().is_success() {
-                return Err(ClientError::Status(response.status().as_u16()));
+    async fn post(&self, path: &str, message: &impl serde::Serialize) -> Result<Bytes, ClientError> {
+        let body = Bytes::from(serde_json::to_vec(message)?);
+        let deadline = Instant::now() + ANSWER_MAX;
+        for (left, auditor) in self.sources.in_turn() {
+            // One that hangs must not take the others' time, too.
+            let share = deadline.saturating_duration_since(Instant::now()) / left.max(1);
+            let answer = timeout(share, exchange(auditor, path, body.clone())).await;
+            let error = match answer.unwrap_or(Err(ClientError::Silent)) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            self.directory.metrics.failures.inc();
+            if left == 1 || !error.is_of_one_auditor() {
+                return Err(error);
             }
-            let limited = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
-            Ok(limited.collect().await.map_err(|_| ClientError::Long)?.to_bytes())
-        };
-        tokio::time::timeout(ANSWER_MAX, exchange).await.map_err(|_| ClientError::Silent)?
+            tracing::warn!(%auditor, error = &error as &dyn std::error::Error, "an auditor did not answer; the next one is asked");
+        }
+        Err(ClientError::Silent)
     }
 }
+
+async fn exchange(auditor: &Transport, path: &str, body: Bytes) -> Result<Bytes, ClientError> {
+    let mut connection = auditor.connect().await?;
+    let request = auditor.request("POST", path).header("content-type", "application/json").body(Full::new(body))?;
+    let response = connection.send_request(request).await?;
+    if !response.status().is_success() {
+        return Err(ClientError::Status(response.status().as_u16()));
+    }
+    let limited = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+    // What is no break of the connection is the limit.
+    let whole = limited.map_err(|error| error.downcast::<hyper::Error>().map_or(ClientError::Long, |e| (*e).into()))?;
+    Ok(whole.to_bytes())
+}
+
+/// The state of the directory that a line of the feed belongs to.
+fn state(message: &Message) -> Option<Epoch> {
+    match message {
+        Message::SnapshotBegin => None,
+        Message::Change { epoch, .. } | Message::SnapshotEnd { epoch } | Message::Heartbeat { epoch, .. } => {
+            Some(*epoch)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,10 @@ pub struct Metrics {
     heard: IntGauge,
     entries: IntGaugeVec,
     propagation: Histogram,
+    source: IntGauge,
     /// Connections to the auditor that were made.
     pub connects: IntCounter,
-    /// Connections or lines of the feed that failed.
+    /// Exchanges with an auditor that failed: the feed, a question, a report.
     pub failures: IntCounter,
     /// Sessions asked for because the copy did not have them.
     pub questions: IntCounter,
@@ -36,6 +37,10 @@ impl Metrics {
                 )
                 .buckets(vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]),
             )?,
+            source: IntGauge::new(
+                "directory_source",
+                "Place in the settings' list, from 1, of the auditor whose feed is followed; 0: none is",
+            )?,
             connects: IntCounter::new("directory_connects_total", "Connections made to the auditor's feed")?,
             failures: IntCounter::new("directory_failures_total", "Failures of the connection to the auditor")?,
             questions: IntCounter::new("directory_session_questions_total", "Sessions asked for at the auditor")?,
@@ -44,10 +49,17 @@ impl Metrics {
         registry.register(Box::new(metrics.heard.clone()))?;
         registry.register(Box::new(metrics.entries.clone()))?;
         registry.register(Box::new(metrics.propagation.clone()))?;
+        registry.register(Box::new(metrics.source.clone()))?;
         registry.register(Box::new(metrics.connects.clone()))?;
         registry.register(Box::new(metrics.failures.clone()))?;
         registry.register(Box::new(metrics.questions.clone()))?;
         Ok(metrics)
+    }
+
+    /// Shows which auditor's feed is followed: its index; none.
+    pub(super) fn followed(&self, index: Option<usize>) {
+        let place = index.map_or(0, |index| index.saturating_add(1));
+        self.source.set(i64::try_from(place).unwrap_or(i64::MAX));
     }
 
     pub(super) fn heard(&self, epoch: Epoch, now: Micros) {

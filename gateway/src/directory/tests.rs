@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 const SECOND: Micros = 1_000_000;
 
-fn directory() -> Directory {
+pub(super) fn directory() -> Directory {
     let metrics = Metrics::register(&prometheus::Registry::new()).expect("registers");
     Directory::new(Duration::from_mins(15), metrics)
 }
 
-fn device(n: u8) -> Device {
+pub(super) fn device(n: u8) -> Device {
     Device {
         id: DeviceId::new(Uuid::from_u128(n.into())),
         fingerprint: CertFingerprint([n; 32]),
@@ -33,7 +33,7 @@ fn account(n: u8, name: &str) -> Account {
     }
 }
 
-fn session(n: u8) -> Session {
+pub(super) fn session(n: u8) -> Session {
     Session {
         key: SessionKey([n; 32]),
         account: account(1, "").id,
@@ -49,7 +49,7 @@ fn session(n: u8) -> Session {
     }
 }
 
-fn change(epoch: u64, entry: Entry) -> Message {
+pub(super) fn change(epoch: u64, entry: Entry) -> Message {
     Message::Change { epoch: Epoch(epoch), at: 0, entry }
 }
 

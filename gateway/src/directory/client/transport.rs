@@ -7,10 +7,10 @@ use http_body_util::Full;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -34,6 +34,9 @@ pub enum TransportError {
     /// No connection in time.
     #[error("no connection in time")]
     Silent,
+    /// The settings name no auditor.
+    #[error("there is no auditor's address")]
+    Nowhere,
 }
 
 /// A way to the auditor's internal interface.
@@ -87,6 +90,15 @@ impl Transport {
             Self::Tls { authority, .. } => authority,
         };
         http::Request::builder().method(method).uri(path).header("host", host)
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tls { authority, .. } => write!(f, "https://{authority}"),
+        }
     }
 }
 
