@@ -292,9 +292,10 @@ fn read_store(section: &Section<'_>) -> Option<Place> {
 
 fn read_server(section: &Section<'_>) -> Option<Server> {
     let url: Option<String> = section.required("postgres_url");
-    let password = match section.has("postgres_password_file") {
-        true => section.file("postgres_password_file").map(|text| Some(Zeroizing::new(text.trim().to_owned()))),
-        false => Some(None),
+    let password = if section.has("postgres_password_file") {
+        section.file("postgres_password_file").map(|text| Some(Zeroizing::new(text.trim().to_owned())))
+    } else {
+        Some(None)
     };
     match Server::parse(&url?, password?) {
         Ok(server) => Some(server),

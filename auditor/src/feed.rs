@@ -71,6 +71,8 @@ pub struct Feed {
     head: watch::Sender<Epoch>,
     /// When the store was last known to have nothing newer.
     seen: RwLock<Instant>,
+    /// One at a time catches up, so that no change is told twice.
+    catching_up: Mutex<()>,
     snapshot: Mutex<Option<Arc<Lines>>>,
     metrics: FeedMetrics,
 }
@@ -145,7 +147,7 @@ impl Feed {
         let (head, _) = watch::channel(floor);
         let ring = RwLock::new(Ring { floor, lines: VecDeque::new() });
         let seen = RwLock::new(Instant::now());
-        let feed = Self { store, ring, head, seen, snapshot: Mutex::new(None), metrics };
+        let feed = Self { store, ring, head, seen, catching_up: Mutex::new(()), snapshot: Mutex::new(None), metrics };
         feed.catch_up().await?;
         Ok((Arc::new(feed), watch))
     }
@@ -192,6 +194,7 @@ impl Feed {
 
     async fn catch_up(&self) -> Result<(), StoreError> {
         const AT_ONCE: u32 = 1_000;
+        let _turn = self.catching_up.lock().await;
         loop {
             let head = self.ring.read().head();
             let changes = self.store.changes_after(head, AT_ONCE).await?;
@@ -222,6 +225,10 @@ impl Feed {
     ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + use<>, StoreError> {
         if !self.is_fresh() {
             return Err(StoreError::Away);
+        }
+        if after > self.ring.read().head() {
+            // It has heard from another auditor what this one is about to see.
+            self.catch_up().await?;
         }
         let known = after.0 != 0 && self.ring.read().reaches(after);
         let (cursor, pending) = if known {

@@ -30,16 +30,6 @@ impl Lease {
     pub fn held(&self) -> bool {
         self.0.borrow().is_some_and(|renewed| renewed.elapsed() < TRUST)
     }
-
-    /// Waits until it is this program's turn.
-    pub async fn wait(&mut self) {
-        while !self.held() {
-            if self.0.changed().await.is_err() {
-                // Nobody renews any more: the program ends.
-                std::future::pending::<()>().await;
-            }
-        }
-    }
 }
 
 /// Holds the lease whenever it can be had.
@@ -55,11 +45,11 @@ impl Keeper {
     /// A keeper of its own name, and what it keeps.
     pub fn new(store: Store, registry: &Registry) -> Result<(Self, Lease), prometheus::Error> {
         let help = "1 while this auditor does the scheduled work of all that share its database";
-        let held = IntGauge::new("auditor_lease_held", help)?;
-        registry.register(Box::new(held.clone()))?;
+        let gauge = IntGauge::new("auditor_lease_held", help)?;
+        registry.register(Box::new(gauge.clone()))?;
         let (told, lease) = watch::channel(None);
         let me = crate::random::uuid(crate::clock::now()).to_string();
-        Ok((Self { store, me, told, held }, Lease(lease)))
+        Ok((Self { store, me, told, held: gauge }, Lease(lease)))
     }
 
     /// Keeps the lease until `stop`, and gives it back then.
@@ -68,7 +58,7 @@ impl Keeper {
         loop {
             match self.turn(&mut other).await {
                 Ok(Some(renewed)) => {
-                    if !self.told.send_replace(Some(renewed)).is_some_and(|before| before.elapsed() < LIFE) {
+                    if self.told.send_replace(Some(renewed)).is_none_or(|before| before.elapsed() >= LIFE) {
                         tracing::info!("this auditor does the scheduled work now");
                     }
                 }

@@ -351,6 +351,22 @@ async fn another_process_is_noticed(bed: Bed) {
     assert!(!watch.next().await.expect("looks"), "nothing is new any more");
 }
 
+#[tokio::test]
+async fn a_server_that_was_away_is_followed_again() {
+    let Some(Bed::Postgres(mut cluster)) = Bed::new(On::Postgres) else { return };
+    let place = Place::Postgres(Server::parse(&cluster.url(), None).expect("an address"));
+    let store = Store::open(&place).await.expect("opens");
+    let mut watch = store.watch().await.expect("watches");
+    assert!(!watch.next().await.expect("looks"));
+    cluster.stop();
+    watch.next().await.expect_err("nobody answers");
+    store.ping().await.expect_err("nobody answers");
+    cluster.go_on();
+    assert!(watch.next().await.expect("looks"), "who could not look may have missed something");
+    assert!(!watch.next().await.expect("looks"));
+    store.ping().await.expect("answers");
+}
+
 /// Each test, on each database.
 macro_rules! on_both {
     ($($name:ident,)*) => {

@@ -1,5 +1,6 @@
 //! An installation of its own for each test, and a server that dies with it.
 
+use crate::cluster::Cluster;
 use auditor::accounts::totp::TotpSecret;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
@@ -26,6 +27,7 @@ pub struct Installation {
     dir: TempDir,
     gateway: Vec<u8>,
     variables: Vec<(String, String)>,
+    cluster: Option<Cluster>,
 }
 
 /// A user that can log in.
@@ -43,12 +45,35 @@ pub struct Device {
 }
 
 impl Installation {
+    /// Its accounts lie in SQLite, or in PostgreSQL if this variable says so: the same tests run on both.
     pub fn new() -> Self {
+        let on_postgres = std::env::var("GRINDVAKT_TEST_STORE").is_ok_and(|store| store == "postgres");
+        Self::made(on_postgres.then(|| Cluster::start().expect("PostgreSQL is installed")))
+    }
+
+    /// Its accounts lie in PostgreSQL. None where that is not installed.
+    pub fn on_postgres() -> Option<Self> {
+        let cluster = Cluster::start();
+        if cluster.is_none() {
+            assert!(std::env::var_os("CI").is_none(), "PostgreSQL is needed: `make test` installs it");
+            eprintln!("skipped: PostgreSQL is not installed");
+        }
+        cluster.map(|cluster| Self::made(Some(cluster)))
+    }
+
+    fn made(cluster: Option<Cluster>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let gateway = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap().as_ref().to_vec();
-        let made = Self { dir, gateway, variables: Vec::new() };
+        let made = Self { dir, gateway, variables: Vec::new(), cluster };
         let dir = made.path("").display().to_string();
         made.ok(&["init", "--dir", &dir, "--host", "localhost"]);
+        if let Some(cluster) = &made.cluster {
+            let settings = std::fs::read_to_string(made.path("auditor.toml")).unwrap();
+            let there = format!("postgres_url = \"{}\"", cluster.url());
+            let settings = settings.replace("sqlite_file = \"state/auditor.db\"", &there);
+            assert!(settings.contains(&there));
+            std::fs::write(made.path("auditor.toml"), settings).unwrap();
+        }
         let pair = Ed25519KeyPair::from_pkcs8(&made.gateway).unwrap();
         let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         let jwks = serde_json::json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "test", "alg": "EdDSA", "use": "sig", "x": x }] });
@@ -111,10 +136,21 @@ impl Installation {
         }
     }
 
+    /// The database server that the accounts lie on.
+    pub fn take_cluster(&mut self) -> Cluster {
+        self.cluster.take().unwrap()
+    }
+
     pub fn serve(&self) -> Server<'_> {
-        let ready = self.path("ready.json");
-        let mut process =
-            self.command(&["serve", "--ready-file", ready.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
+        self.serve_as("ready.json", &[])
+    }
+
+    /// One of several, with a ready file and settings of its own.
+    pub fn serve_as(&self, ready: &str, variables: &[(&str, &str)]) -> Server<'_> {
+        let ready = self.path(ready);
+        let mut command = self.command(&["serve", "--ready-file", ready.to_str().unwrap()]);
+        command.envs(variables.iter().copied());
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();
         while !line.contains(" ready ") {
@@ -175,6 +211,12 @@ impl Server<'_> {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.process.wait().unwrap().code()
+    }
+
+    /// Sends the program a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let process = self.process.id().to_string();
+        assert!(Command::new("kill").args([name, &process]).status().unwrap().success());
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -258,11 +300,11 @@ pub fn escape(text: &str) -> String {
 
 /// The directory's lines.
 pub struct Feed {
-    lines: BufReader<Box<dyn Read>>,
+    lines: BufReader<Box<dyn Read + Send>>,
 }
 
 impl Feed {
-    pub fn over(stream: Box<dyn Read>) -> Self {
+    pub fn over(stream: Box<dyn Read + Send>) -> Self {
         Self { lines: BufReader::new(stream) }
     }
 

@@ -5,6 +5,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
     missing_docs,
     unreachable_pub,
     clippy::format_push_string,
@@ -12,6 +14,8 @@
     reason = "a test stops where it finds a fault"
 )]
 
+#[path = "../../src/store/tests/cluster.rs"]
+mod cluster;
 mod commands;
 mod directory;
 mod engine;
@@ -19,5 +23,6 @@ mod installation;
 mod login;
 mod outbox;
 mod settings;
+mod several;
 mod started;
 mod verify;

@@ -76,6 +76,12 @@ impl Ports {
         Ok((Self::found(&mut search)?, search.next()?))
     }
 
+    /// Free ports for two of each.
+    pub fn free_for_two() -> Result<(Self, Self), NoPort> {
+        let mut search = Search::new();
+        Ok((Self::found(&mut search)?, Self::found(&mut search)?))
+    }
+
     fn found(search: &mut Search) -> Result<Self, NoPort> {
         Ok(Self {
             https: search.next()?,

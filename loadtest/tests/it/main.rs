@@ -19,6 +19,7 @@ mod pki;
 mod revocation;
 mod rude;
 mod seals;
+mod several;
 mod shared;
 mod sockets;
 mod tap;

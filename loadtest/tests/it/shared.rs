@@ -11,6 +11,7 @@ use loadtest::client::login::{Credentials, Session, log_in};
 use loadtest::client::{Body, Connection, Device, Protocol, empty, plain, read_all};
 use loadtest::patients::{CARE_PROVIDER, Patient};
 use loadtest::stack::people::REGISTRY;
+use loadtest::stack::postgres::Cluster;
 use loadtest::stack::{Component, Stack, process};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -30,6 +31,8 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Place {
     pub(crate) stack: Stack,
     dir: TempDir,
+    // After the stack, whose auditors use it.
+    _cluster: Option<Cluster>,
 }
 
 /// The place that the tests of a file share.
@@ -71,7 +74,13 @@ impl Place {
     /// Starts a stack whose gateway has more names.
     pub(crate) async fn start_as(more_hosts: &[&str]) -> Self {
         let (stack, dir) = whole::start(more_hosts).await;
-        Self { stack, dir }
+        Self { stack, dir, _cluster: None }
+    }
+
+    /// Starts a stack with two auditors and two gateways. None where PostgreSQL is not installed.
+    pub(crate) async fn start_several() -> Option<Self> {
+        let (stack, dir, cluster) = whole::start_several().await?;
+        Some(Self { stack, dir, _cluster: Some(cluster) })
     }
 
     /// Starts a stack whose gateway has other settings.

@@ -4,7 +4,9 @@
 use loadtest::patients::{Population, SEED};
 use loadtest::stack::people::Roster;
 use loadtest::stack::ports::Ports;
-use loadtest::stack::{Programs, Settings, Stack};
+use loadtest::stack::postgres::{self, Cluster};
+use loadtest::stack::process::Keeper;
+use loadtest::stack::{Programs, Settings, Several, Stack};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -15,17 +17,35 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Starts it, asked by these names, too. The engine is fetched if it is not in the cache.
 pub(crate) async fn start(more_hosts: &[&str]) -> (Stack, TempDir) {
+    start_with(Ports::free().unwrap(), more_hosts, None).await
+}
+
+/// Starts it with two auditors and two gateways. None where PostgreSQL is not installed.
+pub(crate) async fn start_several() -> Option<(Stack, TempDir, Cluster)> {
+    let Some(programs) = postgres::programs() else {
+        assert!(std::env::var_os("CI").is_none(), "PostgreSQL is needed: `make test` installs it");
+        eprintln!("skipped: PostgreSQL is not installed");
+        return None;
+    };
+    let cluster = Cluster::start(&Keeper::start().unwrap(), &programs).await.unwrap();
+    let (first, second) = Ports::free_for_two().unwrap();
+    let several = Several { database: cluster.url(), ports: second };
+    let (stack, dir) = start_with(first, &[], Some(several)).await;
+    Some((stack, dir, cluster))
+}
+
+async fn start_with(ports: Ports, more_hosts: &[&str], several: Option<Several>) -> (Stack, TempDir) {
     let programs = Programs::in_folder(crate::program().parent().unwrap()).unwrap();
     run(Command::new(&programs.auditor).args(["fetch", "engine"]));
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings {
         dir: dir.path().to_owned(),
         programs,
-        ports: Ports::free().unwrap(),
+        ports,
         population: POPULATION,
         registry_arguments: Vec::new(),
         second: None,
-        several: None,
+        several,
         more_hosts: more_hosts.iter().map(|host| (*host).to_owned()).collect(),
         roster: Roster::demo(),
         gateway_threads: 2,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     server: Child,
     dir: TempDir,
     runner: Runner,
@@ -14,43 +14,59 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// None where PostgreSQL is not installed.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let runner = Runner::new()?;
         let dir = tempfile::tempdir().expect("a folder");
         if let Some((uid, gid)) = runner.other {
             chown(dir.path(), Some(uid), Some(gid)).expect("root gives it away");
         }
-        let (folder, data) = (dir.path().display().to_string(), dir.path().join("data").display().to_string());
+        let data = dir.path().join("data").display().to_string();
         let made = runner
             .command("initdb", &["-D", &data, "-U", "auditor", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8"])
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let arguments = ["-D", &data, "-k", &folder, "-c", "listen_addresses=", "-c", "fsync=off"];
-        let mut server =
-            runner.command("postgres", &arguments).stderr(Stdio::piped()).spawn().expect("PostgreSQL starts");
-        let mut said = BufReader::new(server.stderr.take().expect("piped"));
-        let mut line = String::new();
-        while !line.contains("ready to accept connections") {
-            line.clear();
-            assert!(said.read_line(&mut line).expect("reads") > 0, "PostgreSQL ended before it was ready");
-        }
-        // What it says later nobody reads, but it must be able to.
-        std::thread::spawn(move || said.read_to_end(&mut Vec::new()));
+        let server = serve(&runner, dir.path());
         Some(Self { server, dir, runner })
     }
 
-    pub(super) fn url(&self) -> String {
+    /// Ends it as a power cut would.
+    pub(crate) fn stop(&mut self) {
+        let data = self.dir.path().join("data").display().to_string();
+        let _either = self.runner.command("pg_ctl", &["stop", "-s", "-m", "immediate", "-D", &data]).status();
+        let _either = self.server.wait();
+    }
+
+    /// Starts it again.
+    pub(crate) fn go_on(&mut self) {
+        self.server = serve(&self.runner, self.dir.path());
+    }
+
+    pub(crate) fn url(&self) -> String {
         format!("postgres://auditor@localhost/postgres?host={}", self.dir.path().display())
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let data = self.dir.path().join("data").display().to_string();
-        let _either = self.runner.command("pg_ctl", &["stop", "-s", "-m", "immediate", "-D", &data]).status();
-        let _either = self.server.wait();
+        self.stop();
     }
+}
+
+/// Starts the server, and returns when it takes connections.
+fn serve(runner: &Runner, dir: &Path) -> Child {
+    let (folder, data) = (dir.display().to_string(), dir.join("data").display().to_string());
+    let arguments = ["-D", &data, "-k", &folder, "-c", "listen_addresses=", "-c", "fsync=off"];
+    let mut server = runner.command("postgres", &arguments).stderr(Stdio::piped()).spawn().expect("PostgreSQL starts");
+    let mut said = BufReader::new(server.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("ready to accept connections") {
+        line.clear();
+        assert!(said.read_line(&mut line).expect("reads") > 0, "PostgreSQL ended before it was ready");
+    }
+    // What it says later nobody reads, but it must be able to.
+    std::thread::spawn(move || said.read_to_end(&mut Vec::new()));
+    server
 }
 
 /// Where the programs are, and as whom they run: not as root.
