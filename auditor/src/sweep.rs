@@ -41,10 +41,12 @@ pub async fn run(store: Store, session: Session, lease: Lease, metrics: SweepMet
             () = stop.cancelled() => return,
             () = tokio::time::sleep(session.sweep_every) => {}
         }
-        if !lease.held() {
-            continue;
-        }
-        if let Err(error) = sweep(&store, session, &metrics, clock::now()).await {
+        let done = if lease.held() {
+            sweep(&store, session, &metrics, clock::now()).await
+        } else {
+            store.sessions_live().await.map(|live| metrics.live.set(live))
+        };
+        if let Err(error) = done {
             tracing::warn!(error = &error as &dyn std::error::Error, "the sweeper could not do its work");
         }
     }
