@@ -36,7 +36,7 @@ use contract::record::Origin;
 use place::Engine;
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyPool, ConnectOptions, Executor, Transaction};
+use sqlx::{Any, AnyPool, ConnectOptions, Connection as _, Executor, Transaction};
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -49,6 +49,17 @@ pub enum StoreError {
     /// The database file cannot be made or is not to be opened.
     #[error("the account database cannot be opened")]
     Open(#[source] std::io::Error),
+    /// No connection to the server.
+    #[error(
+        "no connection to the account database {name}: is the server there, and are user, password and database right?"
+    )]
+    Unreachable {
+        /// Which.
+        name: String,
+        /// What happened.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The database's own error.
     #[error("the account database failed")]
     Sql(#[from] sqlx::Error),
@@ -127,6 +138,7 @@ pub struct Store {
 /// How often a running program looks whether another process has changed the database.
 const LOOK_EVERY: Duration = Duration::from_millis(40);
 const CONNECTIONS_MAX: u32 = 8;
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Opens the database, makes it if it is a file that is not there, and brings its schema up to date.
@@ -134,6 +146,12 @@ impl Store {
         sqlx::any::install_default_drivers();
         let engine = place.engine();
         let options = place.options()?.disable_statement_logging();
+        if let Place::Postgres(server) = place {
+            // The pool would try until its time is over, and not say why.
+            let unreachable = |source| StoreError::Unreachable { name: server.name().to_owned(), source };
+            let first = tokio::time::timeout(CONNECT_MAX, options.connect()).await;
+            first.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unreachable)?.close().await?;
+        }
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(Duration::from_secs(10))

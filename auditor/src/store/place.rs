@@ -49,6 +49,11 @@ pub enum ServerError {
 }
 
 impl Server {
+    /// How it is called in messages: host, port and database.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Reads a server's address (libpq's form of a URI).
     pub fn parse(url: &str, password: Option<Zeroizing<String>>) -> Result<Self, ServerError> {
         let known = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));

@@ -1,3 +1,4 @@
+#[allow(dead_code, reason = "other tests use more of it")]
 mod cluster;
 
 use super::*;

@@ -2,9 +2,9 @@
 
 use crate::installation::{Installation, Request, Server};
 use auditor::accounts::State;
-use auditor::clock;
 use auditor::sessions::End;
 use auditor::store::{By, Place, Store};
+use auditor::{clock, pki};
 use contract::directory::{Commission, Entry, Message, Session};
 use contract::id::{DeviceId, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Reason};
@@ -182,4 +182,43 @@ fn all_who_share_a_database_are_one_node_in_the_audit_log() {
     let refused = other.output().unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("is that of auditor \"auditor\""), "{said}");
+}
+
+#[test]
+fn the_database_is_reached_over_tls_and_by_a_password_only() {
+    const PASSWORD: &str = "hem/ligt@1 ?";
+    let Some(mut place) = Installation::on_postgres() else { return };
+    let mut cluster = place.take_cluster();
+    let issue = |name: &str| {
+        let now = clock::now();
+        let own = pki::authority(name, &[7; 16], now, 1).unwrap();
+        let authority = pki::Authority::from_pem(&own.cert_pem, &own.key_pem).unwrap();
+        (authority.issue_host(name, &["localhost".to_owned()], pki::Usage::Server, &[8; 16], now, 1).unwrap(), own)
+    };
+    let ((server, own), (_, stranger)) = (issue("database"), issue("stranger"));
+    let port = cluster.over_tls(&server.cert_pem, &server.key_pem, PASSWORD);
+    std::fs::write(place.path("own.pem"), &own.cert_pem).unwrap();
+    std::fs::write(place.path("stranger.pem"), &stranger.cert_pem).unwrap();
+    std::fs::write(place.path("right"), format!("{PASSWORD}\n")).unwrap();
+    std::fs::write(place.path("wrong"), "gissat").unwrap();
+    let try_with = |host: &str, authority: &str, password: &str| {
+        let authority = place.path(authority).display().to_string();
+        let url = format!("postgres://auditor@{host}:{port}/postgres?sslmode=verify-full&sslrootcert={authority}");
+        let mut command = place.command(&["account", "list"]);
+        command.env("AUDITOR__STORE__POSTGRES_URL", url).env("AUDITOR__STORE__POSTGRES_PASSWORD_FILE", password);
+        let done = command.output().unwrap();
+        (done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (done, said) = try_with("localhost", "own.pem", "right");
+    assert!(done, "{said}");
+    for (host, authority, password) in
+        [("localhost", "stranger.pem", "right"), ("127.0.0.1", "own.pem", "right"), ("localhost", "own.pem", "wrong")]
+    {
+        let (done, said) = try_with(host, authority, password);
+        assert!(
+            !done && said.contains("no connection to the account database"),
+            "{host} {authority} {password}: {said}"
+        );
+        assert!(!said.contains(PASSWORD) && !said.contains("gissat"), "{said}");
+    }
 }

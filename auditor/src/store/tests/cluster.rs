@@ -1,7 +1,9 @@
 //! A PostgreSQL server for one test: made in a folder of its own, reached by a socket there, gone with the test.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -26,6 +28,7 @@ impl Cluster {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        set(dir.path(), &["listen_addresses = ''", "fsync = off"]);
         let server = serve(&runner, dir.path());
         Some(Self { server, dir, runner })
     }
@@ -42,6 +45,29 @@ impl Cluster {
         self.server = serve(&self.runner, self.dir.path());
     }
 
+    /// From now on it listens on a port of this machine, with TLS by this certificate (PEM), for who knows the password.
+    pub(crate) fn over_tls(&mut self, certificate: &str, key: &str, password: &str) -> u16 {
+        let folder = self.dir.path();
+        let text = format!("ALTER USER auditor PASSWORD '{password}'");
+        let arguments = ["-h", &folder.display().to_string(), "-U", "auditor", "-q", "-c", &text, "postgres"];
+        assert!(self.runner.command("psql", &arguments).status().expect("psql runs").success());
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = folder.join("data").join(name);
+            std::fs::write(&path, text).expect("writes");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("is ours");
+            let (uid, gid) = self.runner.other.unzip();
+            chown(&path, uid, gid).expect("root gives it away");
+        }
+        std::fs::write(folder.join("data/pg_hba.conf"), "hostssl all all 127.0.0.1/32 scram-sha-256\n")
+            .expect("writes");
+        let listens = "listen_addresses = '127.0.0.1'";
+        set(folder, &[listens, &format!("port = {port}"), "ssl = on", "password_encryption = 'scram-sha-256'"]);
+        self.stop();
+        self.go_on();
+        port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("postgres://auditor@localhost/postgres?host={}", self.dir.path().display())
     }
@@ -53,10 +79,16 @@ impl Drop for Cluster {
     }
 }
 
+/// Adds settings.
+fn set(dir: &Path, lines: &[&str]) {
+    let mut file = std::fs::OpenOptions::new().append(true).open(dir.join("data/postgresql.conf")).expect("is there");
+    writeln!(file, "{}", lines.join("\n")).expect("takes settings");
+}
+
 /// Starts the server, and returns when it takes connections.
 fn serve(runner: &Runner, dir: &Path) -> Child {
     let (folder, data) = (dir.display().to_string(), dir.join("data").display().to_string());
-    let arguments = ["-D", &data, "-k", &folder, "-c", "listen_addresses=", "-c", "fsync=off"];
+    let arguments = ["-D", &data, "-k", &folder];
     let mut server = runner.command("postgres", &arguments).stderr(Stdio::piped()).spawn().expect("PostgreSQL starts");
     let mut said = BufReader::new(server.stderr.take().expect("piped"));
     let mut line = String::new();
