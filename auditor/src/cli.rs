@@ -82,6 +82,8 @@ enum CliError {
     #[error(transparent)]
     Password(#[from] crate::accounts::password::PasswordError),
     #[error(transparent)]
+    Breached(#[from] crate::breached::BreachedError),
+    #[error(transparent)]
     Totp(#[from] crate::accounts::totp::TotpError),
     #[error("{path} cannot be read or written", path = .path.display())]
     File {

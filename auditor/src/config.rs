@@ -130,7 +130,7 @@ impl fmt::Debug for Keys {
 }
 
 /// Login.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Login {
     /// When wrong attempts lock an account.
     pub lock: LockRule,
@@ -142,6 +142,8 @@ pub struct Login {
     pub delay_max: Duration,
     /// Password checks at a time.
     pub checks_at_once: usize,
+    /// Passwords that were stolen elsewhere, if there is such a list.
+    pub breached_file: Option<PathBuf>,
 }
 
 /// Sessions.
@@ -446,6 +448,7 @@ fn read_login(section: &Section<'_>) -> Option<Login> {
     let delay_ms = section.within("delay_ms", 250, 0, 10_000);
     let delay_max_ms = section.within("delay_max_ms", 8_000, 0, 60_000);
     let checks_at_once = section.within("checks_at_once", 4, 1, 64);
+    let breached_file = section.file_optional("breached_file");
     section.finish();
     Some(Login {
         lock: LockRule { failures_max: failures_max?, lock_us: lock_minutes? * 60_000_000, locks_max: locks_max? },
@@ -453,6 +456,7 @@ fn read_login(section: &Section<'_>) -> Option<Login> {
         delay: Duration::from_millis(delay_ms?),
         delay_max: Duration::from_millis(delay_max_ms?),
         checks_at_once: checks_at_once?,
+        breached_file: breached_file?,
     })
 }
 

@@ -4,6 +4,7 @@
 //! web; the store knows no web.
 
 pub mod accounts;
+pub mod breached;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -2,8 +2,10 @@
 
 use super::output::{Output, Table};
 use super::{CliError, operator, output};
+use crate::accounts::password::PasswordError;
 use crate::accounts::totp::TotpSecret;
 use crate::accounts::{Account, NewGrant, Role, State, Tries, UserName, password};
+use crate::breached::Breached;
 use crate::clock;
 use crate::config::Config;
 use crate::random;
@@ -198,7 +200,7 @@ pub(super) async fn run(
         AccountCommand::Password(args) => {
             let mut change = begin(store).await?;
             let account = find(&mut change, &args.account).await?;
-            let (password, made) = password_of(args.password_file.as_ref())?;
+            let (password, made) = password_of(args.password_file.as_ref(), config, &known(&account, config))?;
             set_password(&mut change, account.id, &password).await?;
             let account = hand_out_if_ready(&mut change, account).await?;
             change.commit().await?;
@@ -218,11 +220,6 @@ pub(super) async fn run(
 }
 
 async fn create(args: Create, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
-    let password = if args.generate_password || args.password_file.is_some() {
-        Some(password_of(args.password_file.as_ref())?)
-    } else {
-        None
-    };
     let mut change = begin(store).await?;
     let now = change.at();
     let account = Account {
@@ -236,6 +233,11 @@ async fn create(args: Create, config: &Config, store: &Store, output: Output) ->
         tries: Tries::default(),
         last_login: None,
         created: now,
+    };
+    let password = if args.generate_password || args.password_file.is_some() {
+        Some(password_of(args.password_file.as_ref(), config, &known(&account, config))?)
+    } else {
+        None
     };
     change.create_account(&account).await.map_err(|error| match error {
         // The store does not tell names, for its errors are logged; who typed it may see it.
@@ -430,13 +432,24 @@ async fn find(change: &mut Change, text: &str) -> Result<Account, CliError> {
     Ok(change.account_by_name(&name).await?)
 }
 
+/// What others know of an account, and would try.
+fn known<'a>(account: &'a Account, config: &'a Config) -> [&'a str; 4] {
+    [account.user_name.as_str(), &account.name, &account.title, &config.app.title]
+}
+
 /// The password of a file, or a new one. Tells whether it was made.
-fn password_of(file: Option<&PathBuf>) -> Result<(Zeroizing<String>, bool), CliError> {
+fn password_of(file: Option<&PathBuf>, config: &Config, known: &[&str]) -> Result<(Zeroizing<String>, bool), CliError> {
     let Some(path) = file else { return Ok((random::pass_phrase(), true)) };
     let failed = |source| CliError::File { path: path.clone(), source };
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
     let password = Zeroizing::new(text.lines().next().unwrap_or_default().to_owned());
-    password::acceptable(&password)?;
+    password::acceptable(&password, known)?;
+    if let Some(list) = &config.login.breached_file {
+        let stolen = Breached::open(list).and_then(|mut list| list.has(&password))?;
+        if stolen {
+            return Err(PasswordError::Breached.into());
+        }
+    }
     Ok((password, false))
 }
 

@@ -151,22 +151,36 @@ fn a_grant_that_cannot_work_is_given_with_a_note() {
 }
 
 #[test]
-fn short_passwords_are_refused() {
+fn passwords_that_others_would_come_upon_are_refused() {
     let place = Installation::new();
-    let file = place.path("password");
-    std::fs::write(&file, "short\n").unwrap();
-    let refused = place.run(&[
-        "account",
-        "create",
-        "--user",
-        "anna",
-        "--name",
-        "Anna",
-        "--password-file",
-        file.to_str().unwrap(),
-    ]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert_eq!(place.ok(&["account", "list"]).as_array().unwrap().len(), 0);
+    // SHA-1 of the second one below, among others.
+    let stolen = "lampa-tvivel-sodavatten";
+    let list = place.path("stolen").display().to_string();
+    let mut hashes: Vec<String> =
+        [stolen, "ett annat", "ett tredje"].map(|text| hex::encode_upper(openssl::sha::sha1(text.as_bytes()))).into();
+    hashes.sort();
+    std::fs::write(&list, format!("{}:3\r\n", hashes.join(":12\r\n"))).unwrap();
+    let place = place.with("LOGIN__BREACHED_FILE", &list);
+    let file = place.path("password").display().to_string();
+    let create = ["account", "create", "--user", "anna", "--name", "Anna Åkesson", "--password-file", &file];
+    for (password, told) in
+        [("kort", "12 characters"), ("AnnaÅkesson2026", "would be guessed"), (stolen, "a list of stolen ones")]
+    {
+        std::fs::write(&file, format!("{password}\n")).unwrap();
+        let refused = place.run(&create);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && said.contains(told) && !said.contains(password), "{said}");
+        assert_eq!(place.ok(&["account", "list"]).as_array().unwrap().len(), 0, "nothing is made");
+    }
+    std::fs::write(&file, "krokus vindflöjel granar\n").unwrap();
+    assert!(place.run(&create).status.success());
+    for password in ["AnnaÅkesson2026", stolen] {
+        std::fs::write(&file, password).unwrap();
+        assert!(!place.run(&["account", "password", "anna", "--password-file", &file]).status.success(), "{password}");
+    }
+    std::fs::write(&list, "lösenord\n").unwrap();
+    let broken = place.run(&["account", "password", "anna", "--password-file", &file]);
+    assert!(String::from_utf8_lossy(&broken.stderr).contains("near byte 0"), "{broken:?}");
 }
 
 #[test]

@@ -125,6 +125,7 @@ const AUDITOR: Rules = Rules {
         ("clock", &[]),
         ("random", &[]),
         ("fetch", &[]),
+        ("breached", &[]),
         // The domain: pure, and blind to store and web.
         ("accounts", &[]),
         ("devices", &[]),
