@@ -6,6 +6,7 @@ mod account;
 mod device;
 mod operator;
 mod output;
+mod session;
 
 use crate::config::Config;
 use crate::serve::ServeArgs;
@@ -49,6 +50,9 @@ enum Command {
     /// Enrol and revoke devices.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// List sessions, and end them.
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// Check that the log in ClickHouse is what was sealed, row by row: exit code 1 if it is not.
     Verify(verify::VerifyArgs),
     /// Read the settings and name every mistake.
@@ -191,6 +195,15 @@ fn run(cli: Cli) -> Result<(), CliError> {
             runtime()?.block_on(async {
                 let store = Store::open(&config.store).await?;
                 let done = account::run(command, &config, &store, output).await;
+                store.close().await;
+                done
+            })
+        }
+        Command::Session(command) => {
+            let config = read_config(&cli.config)?;
+            runtime()?.block_on(async {
+                let store = Store::open(&config.store).await?;
+                let done = session::run(command, &store, output).await;
                 store.close().await;
                 done
             })

@@ -29,6 +29,8 @@ pub enum End {
     Commission,
     /// The device was revoked.
     Device,
+    /// An administrator ended it.
+    Administrator,
 }
 
 impl End {
@@ -42,6 +44,7 @@ impl End {
             Self::Account => "account",
             Self::Commission => "commission",
             Self::Device => "device",
+            Self::Administrator => "administrator",
         }
     }
 }

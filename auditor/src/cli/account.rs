@@ -418,12 +418,12 @@ async fn list(limit: u32, store: &Store, output: Output) -> Result<(), CliError>
     )
 }
 
-async fn begin(store: &Store) -> Result<Change, StoreError> {
+pub(super) async fn begin(store: &Store) -> Result<Change, StoreError> {
     store.change(clock::now(), operator::by()).await
 }
 
 /// The account with this id or user name.
-async fn find(change: &mut Change, text: &str) -> Result<Account, CliError> {
+pub(super) async fn find(change: &mut Change, text: &str) -> Result<Account, CliError> {
     if let Ok(id) = text.parse::<AccountId>() {
         return Ok(change.account(id).await?);
     }

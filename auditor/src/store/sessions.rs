@@ -33,6 +33,20 @@ impl Store {
         keys.into_iter().map(|key| SessionKey::try_from(key).map_err(|_| StoreError::Damaged("session key"))).collect()
     }
 
+    /// Sessions that have not ended, of one account or of all, the last used first.
+    pub async fn open_sessions(&self, account: Option<AccountId>, limit: u32) -> Result<Vec<Session>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM session WHERE ended IS NULL AND (account = $1 OR $1 = '') \
+             ORDER BY last_used DESC, key LIMIT $2"
+        ));
+        let rows = sqlx::query(sql)
+            .bind(account.map(|id| id.to_string()).unwrap_or_default())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.read().await?)
+            .await?;
+        rows.iter().map(|row| Ok(read_session(row)?.0)).collect()
+    }
+
     /// How many sessions are live.
     pub async fn sessions_live(&self) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM session WHERE ended IS NULL")

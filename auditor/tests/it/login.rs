@@ -277,3 +277,38 @@ fn the_page_is_safe_and_speaks_two_languages() {
     let style = server.app(&device, Request::get("/auth/static/style.css"));
     assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
 }
+
+#[test]
+fn who_is_logged_in_is_listed_and_can_be_logged_out() {
+    let place = Installation::new();
+    let (anna, bertil) = (place.user("anna"), place.user("bertil"));
+    let device = place.device("ward3");
+    let server = place.serve();
+    let mut feed = server.follow(0);
+    feed.snapshot();
+    let mut sessions = Vec::new();
+    for (user, name) in [(&anna, "anna"), (&bertil, "bertil")] {
+        assert_eq!(server.log_in(&device, name, &user.password, &code(user), "/").status, 303);
+        sessions.push(feed.session());
+    }
+    let list = |arguments: &[&str]| {
+        let all = [&["session", "list"], arguments].concat();
+        place.ok(&all).as_array().unwrap().iter().map(|one| one["session"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let [of_anna, of_bertil] = [&sessions[0], &sessions[1]].map(|session| session.key.reference());
+    assert_eq!(list(&[]).len(), 2);
+    assert_eq!(list(&["--account", "anna"]), [of_anna]);
+    let shown = place.ok(&["session", "list", "--account", "bertil"]);
+    assert_eq!((shown[0]["user"].as_str(), shown[0]["device_name"].as_str()), (Some("bertil"), Some("ward3")));
+    assert!(!shown.to_string().contains(&sessions[1].key.to_string()), "the key is nobody's business");
+
+    assert_eq!(place.ok(&["session", "end", "--session", &of_anna.to_string()])["ended"][0].as_u64(), Some(of_anna));
+    let told = feed.session();
+    assert!(told.key == sessions[0].key && told.ended.is_some());
+    assert_eq!(list(&[]), [of_bertil]);
+    let again = place.run(&["session", "end", "--session", &of_anna.to_string()]);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("no such session"), "{again:?}");
+    place.ok(&["session", "end", "--account", "bertil"]);
+    assert!(feed.session().ended.is_some() && list(&[]).is_empty());
+    assert_eq!(place.ok(&["session", "end", "--account", "bertil"])["ended"].as_array().map(Vec::len), Some(0));
+}
