@@ -310,6 +310,26 @@ pub struct Account {
 }
 
 impl Account {
+    /// What time has made of the account at `now`, if anything: dormant if nobody has used it since `unused`, lapsed if
+    /// nobody has collected it since `uncollected`.
+    pub fn by_time(&self, now: Micros, unused: Micros, uncollected: Micros) -> Option<State> {
+        let state = self.state.at(now);
+        let since = state.parts().1;
+        match state {
+            State::Created { .. } | State::HandedOut { .. } | State::Locked { unused: true, .. }
+                if since < uncollected =>
+            {
+                state.lapse(now).ok()
+            }
+            State::Active { .. } | State::Locked { unused: false, .. }
+                if since < unused && self.last_login.is_none_or(|last| last < unused) =>
+            {
+                state.go_dormant(now).ok()
+            }
+            _ => None,
+        }
+    }
+
     /// The account as gateways see it.
     pub fn entry(&self, grants: Vec<directory::Grant>) -> directory::Account {
         directory::Account {
@@ -401,6 +421,45 @@ mod tests {
             State::Locked { since: 1, until: None, unused: false }.at(i64::MAX).standing(),
             AccountStanding::Locked
         );
+    }
+
+    #[test]
+    fn time_rests_what_is_unused_and_ends_what_was_never_collected() {
+        let account = |state, last_login| Account {
+            id: AccountId::NONE,
+            user_name: UserName("anna".to_owned()),
+            hsa: None,
+            name: String::new(),
+            title: String::new(),
+            roles: Vec::new(),
+            state,
+            tries: Tries::default(),
+            last_login,
+            created: 1,
+        };
+        let by_time = |state, last_login| account(state, last_login).by_time(1000, 100, 900);
+        let (dormant, lapsed) = (Some(State::Dormant { since: 1000 }), Some(State::Lapsed { at: 1000 }));
+        assert_eq!(by_time(State::Active { since: 50 }, Some(99)), dormant);
+        assert_eq!(by_time(State::Active { since: 50 }, None), dormant);
+        assert_eq!(by_time(State::Active { since: 50 }, Some(100)), None);
+        assert_eq!(by_time(State::Active { since: 100 }, Some(50)), None, "taken into use again");
+        assert_eq!(by_time(State::Locked { since: 50, until: None, unused: false }, Some(40)), dormant);
+        for state in [
+            State::Created { at: 899 },
+            State::HandedOut { at: 899 },
+            State::Locked { since: 899, until: None, unused: true },
+        ] {
+            assert_eq!(by_time(state, None), lapsed);
+        }
+        assert_eq!(by_time(State::HandedOut { at: 900 }, None), None);
+        for state in [
+            State::Dormant { since: 1 },
+            State::Blocked { since: 1 },
+            State::Deregistered { at: 1 },
+            State::Lapsed { at: 1 },
+        ] {
+            assert_eq!(by_time(state, None), None);
+        }
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Config {
     pub seal_keys: Vec<NodeKey>,
     /// Login.
     pub login: Login,
+    /// When accounts rest or end by themselves.
+    pub accounts: Accounts,
     /// Sessions.
     pub session: Session,
     /// The device authority.
@@ -144,6 +146,15 @@ pub struct Login {
     pub checks_at_once: usize,
     /// Passwords that were stolen elsewhere, if there is such a list.
     pub breached_file: Option<PathBuf>,
+}
+
+/// When accounts rest or end by themselves, in calendar months.
+#[derive(Debug, Clone, Copy)]
+pub struct Accounts {
+    /// Without a login for so long, an account goes dormant.
+    pub dormant_months: u8,
+    /// Not collected for so long, it lapses.
+    pub lapse_months: u8,
 }
 
 /// Sessions.
@@ -244,6 +255,7 @@ impl Config {
         let seal_keys = root.sections("seal_key").iter().map(read_node_key).collect::<Vec<_>>();
         let seal_keys: Option<Vec<NodeKey>> = seal_keys.into_iter().collect();
         let login = read_login(&root.section("login"));
+        let accounts = read_accounts(&root.section("accounts"));
         let session = read_session(&root.section("session"));
         let devices = read_devices(&root.section("devices"));
         let clickhouse =
@@ -263,6 +275,7 @@ impl Config {
                 seal: seal?,
                 seal_keys: seal_keys?,
                 login: login?,
+                accounts: accounts?,
                 session: session?,
                 devices: devices?,
                 clickhouse: clickhouse?,
@@ -458,6 +471,13 @@ fn read_login(section: &Section<'_>) -> Option<Login> {
         checks_at_once: checks_at_once?,
         breached_file: breached_file?,
     })
+}
+
+fn read_accounts(section: &Section<'_>) -> Option<Accounts> {
+    let dormant_months = section.within("dormant_months", 9, 3, 12);
+    let lapse_months = section.within("lapse_months", 3, 1, 12);
+    section.finish();
+    Some(Accounts { dormant_months: dormant_months?, lapse_months: lapse_months? })
 }
 
 fn read_session(section: &Section<'_>) -> Option<Session> {

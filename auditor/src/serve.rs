@@ -109,6 +109,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         OutboxMetrics::register(&registry)?,
     );
     let sweep_metrics = SweepMetrics::register(&registry)?;
+    let times = sweep::Times { session: config.session, accounts: config.accounts };
     let limits = |connections_max| Limits { connections_max, head: HEAD, stall: STALL };
     let app_limits = Limits { head: APP_HEAD, ..limits(config.app.connections_max) };
     if let Some(file) = &args.ready_file {
@@ -133,10 +134,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     parts.spawn(then(async move { feed.run(watch, follow).await }, ended("the directory feed")));
     parts.spawn(then(keeper.run(stop.clone()), ended("the lease's keeper")));
     parts.spawn(then(shipper.run(stop.clone()), ended("the shipper")));
-    parts.spawn(then(
-        sweep::run(store.clone(), config.session, lease, sweep_metrics, stop.clone()),
-        ended("the sweeper"),
-    ));
+    parts.spawn(then(sweep::run(store.clone(), times, lease, sweep_metrics, stop.clone()), ended("the sweeper")));
     let files = look_at_files(verifier, config.app.registry, config.internal.tls.zip(tls), stop.clone());
     parts.spawn(then(files, ended("the watch over files")));
 

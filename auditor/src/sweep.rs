@@ -1,7 +1,8 @@
-//! Ends what time has ended: sessions past their limits, locks that ran out; and forgets old history.
+//! Ends what time has ended: sessions past their limits, locks that ran out, accounts that nobody uses or collects; and
+//! forgets old history.
 
 use crate::clock::{self, DAY};
-use crate::config::Session;
+use crate::config::{Accounts, Session};
 use crate::lease::Lease;
 use crate::store::{By, Store, StoreError};
 use contract::Micros;
@@ -34,15 +35,24 @@ impl SweepMetrics {
     }
 }
 
+/// When what ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Sessions.
+    pub session: Session,
+    /// Accounts.
+    pub accounts: Accounts,
+}
+
 /// Sweeps until `stop`, while it holds the lease.
-pub async fn run(store: Store, session: Session, lease: Lease, metrics: SweepMetrics, stop: CancellationToken) {
+pub async fn run(store: Store, times: Times, lease: Lease, metrics: SweepMetrics, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(session.sweep_every) => {}
+            () = tokio::time::sleep(times.session.sweep_every) => {}
         }
         let done = if lease.held() {
-            sweep(&store, session, &metrics, clock::now()).await
+            sweep(&store, times, &metrics, clock::now()).await
         } else {
             store.sessions_live().await.map(|live| metrics.live.set(live))
         };
@@ -53,8 +63,8 @@ pub async fn run(store: Store, session: Session, lease: Lease, metrics: SweepMet
 }
 
 /// One round.
-pub async fn sweep(store: &Store, session: Session, metrics: &SweepMetrics, now: Micros) -> Result<(), StoreError> {
-    let grace = Micros::try_from(session.report_grace.as_micros()).unwrap_or(Micros::MAX);
+pub async fn sweep(store: &Store, times: Times, metrics: &SweepMetrics, now: Micros) -> Result<(), StoreError> {
+    let grace = Micros::try_from(times.session.report_grace.as_micros()).unwrap_or(Micros::MAX);
     let over = store.sessions_over(now, grace, AT_ONCE).await?;
     if !over.is_empty() {
         let mut change = store.change(now, By::program("sweeper")).await?;
@@ -78,7 +88,81 @@ pub async fn sweep(store: &Store, session: Session, metrics: &SweepMetrics, now:
         }
         change.commit().await?;
     }
+    let unused = clock::months_before(now, times.accounts.dormant_months);
+    let uncollected = clock::months_before(now, times.accounts.lapse_months);
+    let idle = store.idle(unused, uncollected, AT_ONCE).await?;
+    if !idle.is_empty() {
+        let mut change = store.change(now, By::program("sweeper")).await?;
+        for id in idle {
+            let mut account = change.account(id).await?;
+            let Some(state) = account.by_time(now, unused, uncollected) else { continue };
+            account.state = state;
+            let kind = if state.is_final() { AuthEventKind::AccountClosed } else { AuthEventKind::AccountChanged };
+            change.stop_account(&account, kind).await?;
+        }
+        change.commit().await?;
+    }
     store.forget(now - HISTORY, HISTORY_LINES).await?;
     metrics.live.set(store.sessions_live().await?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::{Account, State, Tries, UserName};
+    use crate::sessions::Limits;
+    use crate::store::Place;
+    use contract::id::AccountId;
+    use std::time::Duration;
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn accounts_rest_and_lapse_with_time_and_each_is_on_record() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&Place::Sqlite(dir.path().join("a.db"))).await.expect("opens");
+        let now = clock::now();
+        let made = |number: u128, name: &str, state| Account {
+            id: AccountId::new(Uuid::from_u128(number)),
+            user_name: UserName::parse(name).expect("a name"),
+            hsa: None,
+            name: "Test Testsson".to_owned(),
+            title: String::new(),
+            roles: Vec::new(),
+            state,
+            tries: Tries::default(),
+            last_login: None,
+            created: 1,
+        };
+        let before = |months| clock::months_before(now, months);
+        let accounts = [
+            (made(1, "unused", State::Active { since: before(9) - 1 }), "dormant"),
+            (made(2, "newer", State::Active { since: before(9) + clock::SECOND }), "active"),
+            (made(3, "waits", State::HandedOut { at: before(3) - 1 }), "lapsed"),
+            (made(4, "fresh", State::Created { at: before(3) + clock::SECOND }), "created"),
+        ];
+        let mut change = store.change(1, By::program("test")).await.expect("begins");
+        for (account, _) in &accounts {
+            change.create_account(account).await.expect("creates");
+        }
+        change.commit().await.expect("commits");
+        let told = store.waiting().await.expect("reads").events;
+        let times = Times {
+            session: Session {
+                limits: Limits { idle_s: 60, absolute_s: 60 },
+                report_grace: Duration::ZERO,
+                sweep_every: Duration::from_secs(1),
+            },
+            accounts: Accounts { dormant_months: 9, lapse_months: 3 },
+        };
+        let metrics = SweepMetrics::register(&Registry::new()).expect("registers");
+        for _again in 0..2 {
+            sweep(&store, times, &metrics, now).await.expect("sweeps");
+            for (account, expected) in &accounts {
+                let state = store.account(account.id).await.expect("reads").expect("is there").state;
+                assert_eq!(state.parts().0, *expected, "{}", account.user_name.as_str());
+            }
+            assert_eq!(store.waiting().await.expect("reads").events, told + 2);
+        }
+    }
 }

@@ -35,6 +35,8 @@ pub(super) enum AccountCommand {
     Lock(Which),
     /// Unlock an account: after a call-back to the number on file.
     Unlock(Which),
+    /// Take a dormant account into use again, after its region has approved that.
+    Reactivate(Which),
     /// List accounts.
     List {
         /// At most so many, the newest first.
@@ -195,6 +197,10 @@ pub(super) async fn run(
         AccountCommand::Unlock(which) => {
             let unlock = |state: State, now| state.unlock(now);
             transition(store, output, &which, AuthEventKind::AccountUnlocked, unlock).await
+        }
+        AccountCommand::Reactivate(which) => {
+            let reactivate = |state: State, now| state.reactivate(now);
+            transition(store, output, &which, AuthEventKind::AccountChanged, reactivate).await
         }
         AccountCommand::List { limit } => list(limit, store, output).await,
         AccountCommand::Password(args) => {

@@ -61,6 +61,22 @@ impl Store {
         ids.iter().map(|id| parsed(id, "account id")).collect()
     }
 
+    /// Accounts that may have been unused since `unused`, or not collected since `uncollected`: [`Account::by_time`]
+    /// decides.
+    pub async fn idle(&self, unused: Micros, uncollected: Micros, limit: u32) -> Result<Vec<AccountId>, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM account WHERE \
+             (state IN ('active', 'locked') AND state_at < $1 AND (last_login IS NULL OR last_login < $1)) \
+             OR (state IN ('created', 'handed_out', 'locked_unused') AND state_at < $2) ORDER BY state_at LIMIT $3",
+        )
+        .bind(unused)
+        .bind(uncollected)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.read().await?)
+        .await?;
+        ids.iter().map(|id| parsed(id, "account id")).collect()
+    }
+
     /// What an account proves itself with.
     pub async fn credential(&self, id: AccountId) -> Result<Credential, StoreError> {
         credential(&mut *self.read().await?, id).await

@@ -352,6 +352,35 @@ async fn another_process_is_noticed(bed: Bed) {
     assert!(!watch.next().await.expect("looks"), "nothing is new any more");
 }
 
+async fn who_is_idle_is_found(bed: Bed) {
+    let (store, anna, _) = filled(&bed).await;
+    let made = |number, name, state, last_login| Account { state, last_login, ..account(number, name) };
+    let old = NOW - 100;
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    for one in [
+        made(2, "unused", State::Active { since: old }, None),
+        made(3, "used", State::Active { since: old }, Some(NOW)),
+        made(4, "forgotten", State::HandedOut { at: old }, None),
+        made(5, "resting", State::Dormant { since: old }, None),
+    ] {
+        change.create_account(&one).await.expect("creates");
+        change.store_tries(&one).await.expect("stores");
+    }
+    change.commit().await.expect("commits");
+    let found = |mut ids: Vec<AccountId>| {
+        ids.sort_unstable_by_key(ToString::to_string);
+        ids
+    };
+    let ids = |numbers: &[u128]| -> Vec<AccountId> {
+        numbers.iter().map(|number| AccountId::new(Uuid::from_u128(*number))).collect()
+    };
+    assert_eq!(vec![anna.id], ids(&[1]));
+    assert_eq!(found(store.idle(NOW, NOW, 9).await.expect("reads")), ids(&[2, 4]));
+    assert_eq!(found(store.idle(NOW, old, 9).await.expect("reads")), ids(&[2]));
+    assert_eq!(found(store.idle(old, NOW, 9).await.expect("reads")), ids(&[4]));
+    assert_eq!(found(store.idle(NOW + 1, NOW + 1, 9).await.expect("reads")), ids(&[1, 2, 3, 4]));
+}
+
 #[tokio::test]
 async fn a_server_that_was_away_is_followed_again() {
     let Some(Bed::Postgres(mut cluster)) = Bed::new(On::Postgres) else { return };
@@ -401,4 +430,5 @@ on_both![
     a_batch_stays_the_same_until_it_has_arrived,
     history_is_forgotten_but_not_its_end,
     another_process_is_noticed,
+    who_is_idle_is_found,
 ];

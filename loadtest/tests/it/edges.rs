@@ -142,7 +142,7 @@ const AUDITOR: Rules = Rules {
         ("outbox", &["clock", "config", "lease", "store"]),
         ("migrate", &["clock", "config", "outbox"]),
         ("verify", &["clock", "config", "outbox"]),
-        ("sweep", &["clock", "config", "feed", "lease", "sessions", "store"]),
+        ("sweep", &["accounts", "clock", "config", "feed", "lease", "sessions", "store"]),
         ("net", &["config"]),
         ("internal", &["clock", "feed", "sessions", "store"]),
         ("ops", &["store"]),
