@@ -127,11 +127,23 @@ impl Recorder {
 
     /// Writes patients who were found in an answer, before that part of it leaves.
     pub fn disclose(&self, disclosure: &Disclosure) -> Result<Pending, RecordError> {
+        self.count(disclosure);
+        let appended = self.journal.append(FrameKind::Disclosure, |out| disclosure.encode(out));
+        Ok(Pending(appended.inspect_err(|_| self.metrics.failures.inc())?))
+    }
+
+    /// Writes patients disclosed, durable with whatever is written next: to be followed by one that is waited for.
+    pub fn disclose_lazily(&self, disclosure: &Disclosure) -> Result<(), RecordError> {
+        self.count(disclosure);
+        let appended = self.journal.append_lazy(FrameKind::Disclosure, |out| disclosure.encode(out));
+        appended.inspect_err(|_| self.metrics.failures.inc())?;
+        Ok(())
+    }
+
+    fn count(&self, disclosure: &Disclosure) {
         let found = disclosure.patients.iter().filter(|p| p.kind != 0).count() as u64;
         self.metrics.disclosed.inc_by(found);
         self.metrics.unidentified.inc_by(disclosure.patients.len() as u64 - found);
-        let appended = self.journal.append(FrameKind::Disclosure, |out| disclosure.encode(out));
-        Ok(Pending(appended.inspect_err(|_| self.metrics.failures.inc())?))
     }
 
     /// Counts an answer that was to name patients, and named none. Its intent says so.

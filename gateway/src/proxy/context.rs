@@ -180,6 +180,10 @@ impl Context {
             return;
         };
         admitted.watched = None;
+        let breaks_off = self.status != 0 && !self.answered_instead && kind != OutcomeKind::Complete;
+        if let Some(look) = self.look.as_mut().filter(|_| breaks_off) {
+            look.break_off(&self.recorder, self.request, self.bytes);
+        }
         if admitted.hold.is_recorded() {
             self.recorder.end(self.request, now, self.at, self.status, self.bytes, kind);
         }

@@ -8,7 +8,9 @@ use crate::disclosure::scan::{Hit, Scanner};
 use crate::disclosure::{Inspector, Ready, Seen, Unscannable};
 use crate::discover::Glance;
 use crate::patient::{self, Reading, Said};
+use crate::recorder::Recorder;
 use bytes::Bytes;
+use contract::id::{DataKeyId, RequestId};
 use contract::identity::Series;
 use contract::pseudonym::DataKey;
 use contract::record::{DISCLOSED_MAX, Disclosure, PatientEntry, Reason, Source};
@@ -34,6 +36,25 @@ pub(super) struct Look {
     /// What cannot be looked into passes.
     passes_unscanned: bool,
     reading: Reading,
+    /// Who was found and is not written yet: with what follows at once, so that all wait for one sync.
+    unwritten: SmallVec<[Found; 1]>,
+    /// A data key, for what names nobody.
+    key: DataKeyId,
+}
+
+/// What a record tells of the exchange.
+#[derive(Debug, Clone, Copy)]
+struct About {
+    request: RequestId,
+    /// Of the body, that have left.
+    bytes: u64,
+    disclosing: bool,
+}
+
+impl About {
+    fn of(context: &Context) -> Self {
+        Self { request: context.request, bytes: context.bytes, disclosing: context.disclosing() }
+    }
 }
 
 /// What is to be recorded before anything leaves.
@@ -68,6 +89,8 @@ impl Proxy {
             status: status.as_u16(),
             passes_unscanned: how.passes_unscanned,
             reading,
+            unwritten: SmallVec::new(),
+            key: self.parts.sealer.key().id(),
         });
         let mut cause = None;
         if is_part(status, headers) {
@@ -88,24 +111,44 @@ impl Proxy {
         for (_, value) in others {
             text_names(value.as_bytes(), reading, &mut hits);
         }
-        self.take(context, look.status, &mut look.seen, &mut hits, &mut found).await?;
-        self.record(context, &mut look, found, cause).await?;
+        let about = About::of(context);
+        self.take(about, &mut look, &mut hits, &mut found).await?;
+        self.record(about, &mut look, found, cause)?;
         context.look = Some(look);
         Ok(())
     }
 
+    /// Writes whom was found so far, and waits until that is durable.
+    pub(super) async fn recorded(&self, context: &mut Context) -> Result<(), Broken> {
+        let about = About::of(context);
+        let Some(look) = &mut context.look else { return Ok(()) };
+        let all = std::mem::take(&mut look.unwritten);
+        let mut frames: Vec<(DataKeyId, &[PatientEntry])> = Vec::new();
+        for found in &all {
+            frames.extend(found.entries.chunks(DISCLOSED_MAX).map(|some| (found.key.id(), some)));
+        }
+        let Some(((key, entries), before)) = frames.split_last() else { return Ok(()) };
+        // What is written before the last is durable with it, and must not begin a sync that the last then waits for, too.
+        for (key, entries) in before {
+            let written = self.parts.recorder.disclose_lazily(&look.disclosure(about, *key, entries));
+            written.map_err(|_| not_recorded())?;
+        }
+        let written = self.parts.recorder.disclose(&look.disclosure(about, *key, entries));
+        written.map_err(|_| not_recorded())?.durable().await.map(drop).map_err(|_| not_recorded())
+    }
+
     /// Looks at the next piece of an answer. Gives what may leave now: those who are in it have their records.
     pub(super) async fn look(&self, context: &mut Context, piece: Bytes, last: bool) -> Result<Ready, Broken> {
-        // Put back below: should this end in between, so does the exchange.
-        let Some(mut look) = context.look.take() else { return Ok(SmallVec::from_elem(piece, 1)) };
-        let Look { inspector: Some(inspector), seen, status, .. } = &mut *look else {
-            context.look = Some(look);
+        let about = About::of(context);
+        let Some(look) = context.look.as_deref_mut() else { return Ok(SmallVec::from_elem(piece, 1)) };
+        if look.inspector.is_none() {
             return Ok(SmallVec::from_elem(piece, 1));
-        };
+        }
         let (mut hits, mut found) = (Vec::new(), self.nobody());
         let (mut ready, mut cause) = (Ready::new(), None);
         let (mut left, mut passed, mut steps) = (&*piece, piece.is_empty(), 0_usize);
         while !passed && cause.is_none() && !found.too_many {
+            let Some(inspector) = &mut look.inspector else { break };
             match inspector.step(&mut left, &mut hits) {
                 Ok(true) => {
                     steps += 1;
@@ -119,50 +162,41 @@ impl Proxy {
                 }
                 Err(unscannable) => cause = Some(unscannable),
             }
-            self.take(context, *status, seen, &mut hits, &mut found).await?;
+            self.take(about, look, &mut hits, &mut found).await?;
         }
-        if last && passed && !found.too_many {
+        if last
+            && passed
+            && !found.too_many
+            && let Some(inspector) = &mut look.inspector
+        {
             match inspector.finish(&mut hits) {
                 Ok(rest) => ready.extend(rest),
                 Err(unscannable) => cause = Some(unscannable),
             }
-            self.take(context, *status, seen, &mut hits, &mut found).await?;
+            self.take(about, look, &mut hits, &mut found).await?;
         }
-        if let Some(waiting) = self.record(context, &mut look, found, cause).await? {
+        let waiting = self.record(about, look, found, cause);
+        self.recorded(context).await?;
+        if let Some(waiting) = waiting? {
             ready.extend(waiting);
             if !passed {
                 ready.push(piece);
             }
         }
-        context.look = Some(look);
         Ok(ready)
-    }
-
-    /// An answer of which something has left breaks off: records whom only its end would have told.
-    pub(super) async fn break_look_off(&self, context: &mut Context) {
-        let Some(mut look) = context.look.take() else { return };
-        let (mut hits, mut found) = (Vec::new(), self.nobody());
-        if let Some(inspector) = &mut look.inspector {
-            inspector.break_off(&mut hits);
-        }
-        // Nothing more leaves, whether it can be recorded or not.
-        if self.take(context, look.status, &mut look.seen, &mut hits, &mut found).await.is_ok() {
-            let _either = self.record(context, &mut look, found, None).await;
-        }
-        context.look = Some(look);
     }
 
     /// Looks at what HTTP/2 brings behind a body.
     pub(super) async fn look_at_trailers(&self, context: &mut Context, trailers: &HeaderMap) -> Result<(), Broken> {
-        let Some(mut look) = context.look.take() else { return Ok(()) };
+        let about = About::of(context);
+        let Some(look) = context.look.as_deref_mut() else { return Ok(()) };
         let (mut hits, mut found) = (Vec::new(), self.nobody());
         for value in trailers.values() {
             text_names(value.as_bytes(), look.reading, &mut hits);
         }
-        self.take(context, look.status, &mut look.seen, &mut hits, &mut found).await?;
-        self.record(context, &mut look, found, None).await?;
-        context.look = Some(look);
-        Ok(())
+        self.take(about, look, &mut hits, &mut found).await?;
+        self.record(about, look, found, None)?;
+        self.recorded(context).await
     }
 
     /// Glances at a piece of an answer that nobody has marked.
@@ -193,29 +227,29 @@ impl Proxy {
         }
     }
 
-    /// Records whom was found, and waits until the record is durable. With a cause for which the answer cannot be looked
-    /// into, it is refused; or it passes and is recorded as that: then what had been kept back is given.
-    async fn record(
+    /// Notes whom was found, to be written. With a cause for which the answer cannot be looked into, it is refused; or it passes and is
+    /// recorded as that: then what had been kept back is given. Nothing of it may leave before [`Self::recorded`].
+    fn record(
         &self,
-        context: &Context,
+        about: About,
         look: &mut Look,
         mut found: Found,
         cause: Option<Unscannable>,
     ) -> Result<Option<Ready>, Broken> {
         let cause = if found.too_many { Some(Unscannable::TooMany) } else { cause };
         if let Some(cause) = cause {
-            if !look.passes_unscanned && !context.disclosing() {
+            if !look.passes_unscanned && !about.disclosing {
                 // Nothing of it leaves.
                 found.entries.clear();
             }
             let reason = if look.passes_unscanned { Reason::Unscanned } else { Reason::Unscannable };
             self.parts.metrics.not_looked_into(cause, look.passes_unscanned);
-            tracing::warn!(request = %context.request, cause = cause.as_str(), passes = look.passes_unscanned, "an answer on a marked route cannot be looked into");
+            tracing::warn!(request = %about.request, cause = cause.as_str(), passes = look.passes_unscanned, "an answer on a marked route cannot be looked into");
             if look.seen.problem(reason) {
                 found.entries.push(PatientEntry::unidentified(Source::Response, reason));
             }
         }
-        self.write(context, look.status, &found).await?;
+        look.unwritten.push(found);
         let Some(_) = cause else { return Ok(None) };
         if !look.passes_unscanned {
             let reason = Reason::Unscannable;
@@ -229,14 +263,7 @@ impl Proxy {
     }
 
     /// Takes the hits of a step: who is new is sealed, and is to be recorded.
-    async fn take(
-        &self,
-        context: &Context,
-        status: u16,
-        seen: &mut Seen,
-        hits: &mut Vec<Hit>,
-        found: &mut Found,
-    ) -> Result<(), Broken> {
+    async fn take(&self, about: About, look: &mut Look, hits: &mut Vec<Hit>, found: &mut Found) -> Result<(), Broken> {
         let pseudonyms = self.parts.sealer.pseudonyms();
         for (index, hit) in hits.drain(..).enumerate() {
             if index % HITS == HITS - 1 {
@@ -245,7 +272,7 @@ impl Proxy {
             match hit {
                 Hit::Patient { id, position } => {
                     let reference = pseudonyms.patient(&id);
-                    match seen.patient(reference) {
+                    match look.seen.patient(reference) {
                         Ok(false) => {}
                         Ok(true) => found.entries.push(PatientEntry {
                             reference,
@@ -261,38 +288,57 @@ impl Proxy {
                         }
                     }
                 }
-                Hit::Unread { reason } if seen.problem(reason) => {
+                Hit::Unread { reason } if look.seen.problem(reason) => {
                     found.entries.push(PatientEntry::unidentified(Source::Response, reason));
                 }
                 Hit::Unread { .. } => {}
             }
             if found.entries.len() >= ENTRIES_MAX {
-                self.write(context, status, found).await?;
-                found.entries.clear();
+                // One stays, to be waited for with all before it.
+                let rest = found.entries.split_off(found.entries.len() - 1);
+                for some in found.entries.chunks(DISCLOSED_MAX) {
+                    let written = self.parts.recorder.disclose_lazily(&look.disclosure(about, found.key.id(), some));
+                    written.map_err(|_| not_recorded())?;
+                }
+                found.entries = rest;
             }
         }
         Ok(())
     }
+}
 
-    /// Writes them, and waits until they are durable.
-    async fn write(&self, context: &Context, status: u16, found: &Found) -> Result<(), Broken> {
-        let mut last = None;
-        for some in found.entries.chunks(DISCLOSED_MAX) {
-            let disclosure = Disclosure {
-                request: context.request,
-                at: clock::now(),
-                status,
-                bytes: context.bytes,
-                key: found.key.id(),
-                patients: SmallVec::from_slice(some),
-            };
-            last = Some(self.parts.recorder.disclose(&disclosure).map_err(|_| not_recorded())?);
+impl Look {
+    fn disclosure(&self, about: About, key: DataKeyId, patients: &[PatientEntry]) -> Disclosure {
+        Disclosure {
+            request: about.request,
+            at: clock::now(),
+            status: self.status,
+            bytes: about.bytes,
+            key,
+            patients: SmallVec::from_slice(patients),
         }
-        if let Some(pending) = last {
-            // What was written before it is durable with it.
-            pending.durable().await.map_err(|_| not_recorded())?;
+    }
+
+    /// An answer of which something has left breaks off: writes what only its end would have told. Nothing more leaves,
+    /// whether it can be written or not.
+    pub(super) fn break_off(&mut self, recorder: &Recorder, request: RequestId, bytes: u64) {
+        let mut hits = Vec::new();
+        if let Some(inspector) = &mut self.inspector {
+            inspector.break_off(&mut hits);
         }
-        Ok(())
+        let mut entries = Vec::new();
+        for hit in hits {
+            // It names nobody.
+            if let Hit::Unread { reason } = hit
+                && self.seen.problem(reason)
+            {
+                entries.push(PatientEntry::unidentified(Source::Response, reason));
+            }
+        }
+        if !entries.is_empty() {
+            let about = About { request, bytes, disclosing: true };
+            let _either = recorder.disclose(&self.disclosure(about, self.key, &entries));
+        }
     }
 }
 

@@ -110,7 +110,6 @@ impl Proxy {
         };
         self.end_glance(context);
         if context.disclosing() {
-            Box::pin(self.break_look_off(context)).await;
             context.end(clock::now(), OutcomeKind::Aborted);
             return After::Close;
         }

@@ -52,7 +52,7 @@ impl Proxy {
                     return Self::pass_piece(session, context, piece, last).await;
                 }
                 let ready = self.look(context, piece, last).await?;
-                Self::pass_looked(session, context, progress, ready, last).await
+                self.pass_looked(session, context, progress, ready, last).await
             }
             Event::End(trailers) => {
                 if context.look.is_some() {
@@ -60,9 +60,9 @@ impl Proxy {
                     if let Some(trailers) = &trailers {
                         self.look_at_trailers(context, trailers).await?;
                     }
-                    Self::pass_looked(session, context, progress, rest, false).await?;
+                    self.pass_looked(session, context, progress, rest, false).await?;
                     if let Some(head) = progress.head.take() {
-                        Self::pass_head(session, context, head, false).await?;
+                        self.pass_head(session, context, head, false).await?;
                     }
                 }
                 progress.answered = true;
@@ -88,6 +88,7 @@ impl Proxy {
 
     /// Passes on what was looked into: the head with the first of it.
     async fn pass_looked(
+        &self,
         session: &mut ServerSession,
         context: &mut Context,
         progress: &mut Progress,
@@ -99,7 +100,7 @@ impl Proxy {
             return Ok(());
         }
         if let Some(head) = progress.head.take() {
-            Self::pass_head(session, context, head, false).await?;
+            self.pass_head(session, context, head, false).await?;
         }
         progress.answered = last;
         let count = ready.len();
@@ -114,11 +115,13 @@ impl Proxy {
 
     /// Passes the head on. From now on the answer is being disclosed.
     async fn pass_head(
+        &self,
         session: &mut ServerSession,
         context: &mut Context,
         head: Box<ResponseHeader>,
         ended: bool,
     ) -> Result<(), Broken> {
+        self.recorded(context).await?;
         context.status = head.status.as_u16();
         let written = in_time(async {
             match session {
@@ -207,7 +210,7 @@ impl Proxy {
             (progress.head, progress.head_leaves) = (Some(head), Instant::now() + HEAD_WAITS);
             return Ok(());
         }
-        Self::pass_head(session, context, head, ended).await
+        self.pass_head(session, context, head, ended).await
     }
 
     /// Passes the head on before any of its body.
@@ -221,7 +224,7 @@ impl Proxy {
         if !self.keep_watch(context) {
             return Err(Broken::not_allowed(context));
         }
-        Self::pass_head(session, context, head, false).await
+        self.pass_head(session, context, head, false).await
     }
 }
 
