@@ -113,9 +113,13 @@ impl Proxy {
         }
         let about = About::of(context);
         self.take(about, &mut look, &mut hits, &mut found).await?;
-        self.record(about, &mut look, found, cause)?;
+        let noted = self.record(about, &mut look, found, cause);
         context.look = Some(look);
-        Ok(())
+        if noted.is_err() {
+            // Nothing follows that it could wait for together with.
+            self.recorded(context).await?;
+        }
+        noted.map(drop)
     }
 
     /// Writes whom was found so far, and waits until that is durable.
