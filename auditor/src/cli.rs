@@ -224,13 +224,24 @@ fn read_config(path: &std::path::Path) -> Result<Config, CliError> {
     Ok(Config::read(path, std::env::vars())?)
 }
 
-/// What was verified, for people.
+/// What was verified, for people: and up to when.
 fn verified(report: &verify::Report) -> Table {
+    let mut until: Vec<String> = report.sealed_until.iter().map(verify::SealedUntil::text).collect();
+    if !until.is_empty() && report.witness.is_none() {
+        until.push(
+            "Whether anything came after that, and was taken away with its seals, only a witness can tell.".to_owned(),
+        );
+    }
+    verdict(report).above(until)
+}
+
+fn verdict(report: &verify::Report) -> Table {
     if report.intact {
         let of = |of: &verify::Waiting| format!("{} of {}", of.rows, of.node);
         let waiting = report.waiting_of.iter().map(of).collect::<Vec<_>>().join(" and ");
         let waiting = if waiting.is_empty() { waiting } else { format!(", {waiting} wait for their seal") };
-        let never = report.never_sealed.join(" and ");
+        let of = |of: &verify::NeverSealed| format!("{} in {}", of.node, of.stream);
+        let never = report.never_sealed.iter().map(of).collect::<Vec<_>>().join(" and ");
         let never = if never.is_empty() { never } else { format!("; there is no seal of {never}") };
         let witness = report.witness.map_or_else(String::new, |witness| {
             format!("; {} copies of the witness fit, {} seals have none", witness.copies, witness.without_copy)

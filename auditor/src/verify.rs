@@ -9,9 +9,11 @@
 //! Gateways go on shipping meanwhile: what has only just come is no finding, but is counted as waiting ([`end`]).
 //!
 //! What it cannot see by itself: that the last rows of all have gone together with their seals (but for those before a
-//! hand-over, which tells of them), and that somebody who holds a node's key has sealed a changed log anew. That takes
-//! somebody who remembers the seals: a witness, whose copies are held against those that are there (`--witness`). Nor is it
-//! seen whether a data key opens anything: only that it is there ([`data_keys`]).
+//! hand-over, which tells of them), and that somebody who holds a node's key has sealed a changed log anew. A tail that was
+//! cut off so **cannot be proven without a witness**: somebody who remembers the seals, and whose copies are held against those
+//! that are there (`--witness`). Without one it says where the log ends, so that people can judge ([`until`]): `--max-age`
+//! names nodes whose newest seal is older than they may be silent. Nor is it seen whether a data key opens anything: only that
+//! it is there ([`data_keys`]).
 //!
 //! Memory: [`pass::WINDOW_ROWS`] hashes and leaves of 40 bytes each, whatever the log's length; of rows that nobody sealed
 //! 100,000 of each sort; 40 bytes for each seal of a node and table, and 80 for each copy of a seal; and the names of a
@@ -19,9 +21,10 @@
 //!
 //! # The report in JSON
 //! `intact`; `rows` and `seals`, how many were looked at; `waiting`, rows whose seal may still come, and `waiting_of`, a list of
-//! `node`, `stream` and `rows`; `never_sealed`, nodes whose key is known and of which no seal is there, which is no finding, for a
-//! new one has none; `witness`; `count`, and `findings` ([`Finding`]), whose `kind` is one of [`Kind`]:
-//! `data_key_missing` has the data key's id as `key`, and the lowest and the highest number of the rows under it; `seal_missing`
+//! `node`, `stream` and `rows`; `sealed_until`, the newest seal of each node and table ([`SealedUntil`]); `never_sealed`, a list
+//! of `node` and `stream`: tables in which a node whose key is known has no seal, which is no finding, for a new one has none;
+//! `witness`; `count`, and `findings` ([`Finding`]), whose `kind` is one of [`Kind`]: `seal_old` has batch and row of the newest
+//! seal, and its time as `to`; nothing of these, and the row 0, if the node has no seal at all; `data_key_missing` has the data key's id as `key`, and the lowest and the highest number of the rows under it; `seal_missing`
 //! with a `key` means that this hand-over was made after more seals than are there.
 
 mod check;
@@ -32,9 +35,11 @@ mod keys;
 mod pass;
 mod read;
 mod rings;
+mod until;
 mod witness;
 
 pub use finding::{Finding, Kind};
+pub use until::{AgeError, NeverSealed, SealedUntil};
 pub use witness::Witnessed;
 
 use crate::clock::{self, DAY};
@@ -65,6 +70,11 @@ pub struct VerifyArgs {
     /// are allowed.
     #[arg(long, value_name = "FILE")]
     witness: Vec<PathBuf>,
+    /// How old a node's newest seal may be (90s, 15m, 2h, 1d), in whichever table: older, or none at all, is a finding. So a cut
+    /// tail shows, and so does a node that is just silent; only a witness can tell which. This auditor itself, which seals
+    /// only when people log in or are managed, is left out [default: any].
+    #[arg(long, value_name = "DURATION", value_parser = until::age)]
+    max_age: Option<Micros>,
 }
 
 /// Why the log could not be verified.
@@ -127,9 +137,11 @@ pub struct Report {
     /// Whose rows these are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting_of: Vec<Waiting>,
-    /// Nodes whose key is known, and of which no seal is there. That is right for one that has shipped nothing yet.
+    /// The newest seal of each node and table. Whether there ever was a newer one, only a witness can tell.
+    pub sealed_until: Vec<SealedUntil>,
+    /// Tables in which a node whose key is known has no seal. That is right for one that has shipped nothing of it yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub never_sealed: Vec<String>,
+    pub never_sealed: Vec<NeverSealed>,
     /// What a witness says of it, if one was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub witness: Option<Witnessed>,
@@ -146,11 +158,12 @@ pub async fn verify(
     args: &VerifyArgs,
 ) -> Result<Report, VerifyError> {
     let mut rings = Rings::new(config)?;
+    let begun = clock::now();
     let retention = i64::from(settings.target.retention_years) * 365 * DAY;
     let pass = Pass {
         client: client(settings),
         since: args.since.unwrap_or(Micros::MIN),
-        fading: clock::now() - retention + FADING,
+        fading: begun - retention + FADING,
         witness: Witness::read(&args.witness)?,
         bar: bar(),
     };
@@ -160,7 +173,6 @@ pub async fn verify(
     }
     let mut findings = Findings::default();
     rings.read(&pass.client, &mut findings).await?;
-    let sealed: BTreeSet<String> = read::sealed_nodes(&pass.client).await?.into_iter().collect();
     for stream in [Stream::Access, Stream::Auth] {
         let mut nodes: BTreeSet<String> = read::nodes(&pass.client, stream).await?.into_iter().collect();
         nodes.extend(pass.witness.nodes(stream).map(str::to_owned));
@@ -170,11 +182,28 @@ pub async fn verify(
             pass.stream(stream, &node, &mut rings, &mut report, &mut findings).await?;
         }
     }
-    report.never_sealed = rings.known().filter(|node| !sealed.contains(*node)).map(str::to_owned).collect();
+    let own = config.node.as_str();
+    report.never_sealed = never_sealed(&rings, own, &report.sealed_until);
+    if let Some(age) = args.max_age {
+        // Seals are followed until after this began: only an older end is the end.
+        let since = begun.saturating_sub(age);
+        until::old_ends(rings.known().filter(|node| *node != own), &report.sealed_until, since, &mut findings);
+    }
     pass.bar.finish_and_clear();
     pass.name_records(&mut findings).await?;
     (report.intact, report.count, report.findings) = (findings.count == 0, findings.count, findings.listed);
     Ok(report)
+}
+
+/// The tables in which a known node has no seal. The auditor itself has rows in one alone.
+fn never_sealed(rings: &Rings, own: &str, sealed: &[SealedUntil]) -> Vec<NeverSealed> {
+    let tables = |node| {
+        let (access, auth) = (Stream::Access.as_str(), Stream::Auth.as_str());
+        [access, auth].map(|stream| (node, stream)).into_iter().filter(move |of| *of != (own, access))
+    };
+    let unsealed = |(node, stream): &(&str, &str)| !sealed.iter().any(|end| end.node == *node && end.stream == *stream);
+    let never = rings.known().flat_map(tables).filter(unsealed);
+    never.map(|(node, stream)| NeverSealed { node: node.to_owned(), stream }).collect()
 }
 
 fn bar() -> ProgressBar {

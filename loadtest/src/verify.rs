@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use traffic::{Shared, Worker};
+use traffic::{Answered, Shared, Worker};
 use uuid::Uuid;
 
 /// How to verify.
@@ -82,6 +82,8 @@ pub struct Report {
     pub requests: u64,
     /// Of these, what went to the second registry, over HTTP/2 and TLS.
     pub second: u64,
+    /// What of the registries' was answered, by kind: a kind that has fallen out of the traffic shows.
+    pub answered: Answered,
     /// Requests per second.
     pub requests_per_s: u64,
     /// Exchanges that failed: no answer, or the gateway's own 5xx.
@@ -199,7 +201,7 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
     let (requests, errors) = (shared.ledger.requests(), shared.errors.load(Ordering::Relaxed));
     let second = shared.second.load(Ordering::Relaxed);
     let shared = Arc::into_inner(shared).context("a worker still holds the ledger")?;
-    let state = shared.ledger.into_state();
+    let (state, answered) = (shared.ledger.into_state(), shared.answered.into_inner());
     for oddity in &state.oddities {
         console::note(&format!("odd: {oddity}"));
     }
@@ -225,6 +227,7 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
         restart_ms_max: millis(killer.slowest_restart),
         requests,
         second,
+        answered,
         requests_per_s: requests * 1000 / millis(sent_for).max(1),
         errors,
         odd,
@@ -278,6 +281,16 @@ fn tell(report: &Report, output: console::Output) -> anyhow::Result<()> {
     console::say(&format!(
         "refused {}, of these unrecorded {}; changes {}, of these unrecorded {}; odd answers {}",
         findings.refused, findings.refused_missing, findings.changes, findings.changes_missing, report.odd
+    ));
+    let counts = |of: &BTreeMap<&str, u64>| {
+        of.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    let answered = &report.answered;
+    console::say(&format!(
+        "answered: {}; coded: {}; broken off by the client: {}",
+        counts(&answered.kinds),
+        counts(&answered.codings),
+        answered.left
     ));
     console::say(&format!("{} rows under seals, {} faults", report.sealed, report.seal_faults));
     let verdict = if report.is_clean() { "no difference" } else { "DIFFERENCES" };

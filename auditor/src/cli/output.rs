@@ -20,22 +20,33 @@ pub(super) enum Output {
 pub(super) struct Table {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// Lines below the rows, as they are.
+    below: Vec<String>,
 }
 
 impl Table {
     pub(super) fn new<T>(head: &[&str], items: &[T], row: impl Fn(&T) -> Vec<String>) -> Self {
-        Self { head: head.iter().map(|&name| name.to_owned()).collect(), rows: items.iter().map(row).collect() }
+        Self {
+            head: head.iter().map(|&name| name.to_owned()).collect(),
+            rows: items.iter().map(row).collect(),
+            below: Vec::new(),
+        }
     }
 
     /// One line without a heading.
     pub(super) fn line(text: &str) -> Self {
-        Self { head: Vec::new(), rows: vec![vec![text.to_owned()]] }
+        Self { head: Vec::new(), rows: vec![vec![text.to_owned()]], below: Vec::new() }
     }
 
     /// Names and values, a line each.
     pub(super) fn pairs(pairs: &[(&str, &str)]) -> Self {
         let rows = pairs.iter().map(|(name, value)| vec![(*name).to_owned(), (*value).to_owned()]).collect();
-        Self { head: Vec::new(), rows }
+        Self { head: Vec::new(), rows, below: Vec::new() }
+    }
+
+    /// With these lines below, which belong to no column.
+    pub(super) fn above(self, lines: Vec<String>) -> Self {
+        Self { below: lines, ..self }
     }
 
     fn render(&self) -> String {
@@ -45,14 +56,18 @@ impl Table {
             .map(|column| all().filter_map(|row| Some(row.get(column)?.chars().count())).max().unwrap_or(0))
             .collect();
         let mut text = String::new();
+        // Whoever named a device or an account does not get to write to the terminal.
+        let shown = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
         for row in all() {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                // Whoever named a device or an account does not get to write to the terminal.
-                let cell: String = cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-                let _never_fails = write!(line, "{cell:<width$}  ");
+                let _never_fails = write!(line, "{:<width$}  ", shown(cell));
             }
             text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        for line in &self.below {
+            text.push_str(&shown(line));
             text.push('\n');
         }
         text
@@ -119,5 +134,7 @@ mod tests {
             vec![(*a).to_owned(), (*b).to_owned()]
         });
         assert_eq!(table.render(), "name      n\nå         1\nlong\u{fffd}[2J  22\n");
+        let below = Table::line("a").above(vec!["much longer\u{7}".to_owned()]);
+        assert_eq!(below.render(), "a\nmuch longer\u{fffd}\n");
     }
 }

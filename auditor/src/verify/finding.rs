@@ -45,6 +45,8 @@ pub enum Kind {
     HandOverMisplaced,
     /// The data key of patients' numbers in these rows is not there: nobody can read them any more.
     DataKeyMissing,
+    /// A node's newest seal is older than was asked for, or it has none: it is silent, or what came later was taken away.
+    SealOld,
 }
 
 impl Kind {
@@ -131,6 +133,14 @@ impl Finding {
                 Kind::HandOverForeign => format!("the hand-over of key {key} comes from a key that is not this node's"),
                 Kind::HandOverForked => format!("the hand-over of key {key} is one of several: none is believed"),
                 _ => format!("the hand-over of key {key} was made after other seals than those before it"),
+            };
+        }
+        if self.kind == Kind::SealOld {
+            return match &self.to {
+                Some(to) => {
+                    format!("the newest seal, over row {}, is of {to}: silent since, or cut off there", self.last)
+                }
+                None => "there is no seal of this node: it has never worked, or all was taken away".to_owned(),
             };
         }
         let numbers = if self.first == self.last {

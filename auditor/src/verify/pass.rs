@@ -5,6 +5,7 @@ use super::data_keys::DataKeys;
 use super::finding::{Finding, Findings, Kind};
 use super::read::{self, Outline};
 use super::rings::Rings;
+use super::until::SealedUntil;
 use super::witness::{Copies, Witness};
 use super::{FADING, Report, VerifyError};
 use clickhouse::Client;
@@ -74,7 +75,8 @@ impl Pass {
         };
         walk.seals(&outlines, rings, report, findings).await?;
         walk.end(rings, report, findings).await?;
-        let Walk { copies, data_keys, .. } = walk;
+        let Walk { copies, data_keys, checker, .. } = walk;
+        report.sealed_until.extend(SealedUntil::new(node, stream, checker.before));
         copies.finish(stream, node, self.start(), findings);
         data_keys.finish(&self.client, node, findings).await
     }

@@ -44,11 +44,6 @@ pub(super) async fn hand_overs(client: &Client) -> Result<Vec<SignedHandOver>, V
     Ok(all)
 }
 
-/// The nodes that have seals.
-pub(super) async fn sealed_nodes(client: &Client) -> Result<Vec<String>, VerifyError> {
-    Ok(client.query("SELECT DISTINCT node FROM access_seal").fetch_all().await?)
-}
-
 /// The outlines of a node's seals from a time on, of these batches, in order.
 pub(super) async fn outlines(
     client: &Client,

@@ -4,6 +4,7 @@ mod data_keys;
 mod keys;
 mod log;
 mod meanwhile;
+mod until;
 mod witness;
 
 use crate::installation::Installation;

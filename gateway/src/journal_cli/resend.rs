@@ -57,12 +57,15 @@ fn progress() -> impl FnMut(u64, u64) {
 }
 
 fn table(resent: &Resent, look_only: bool, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut line = |name: &str, value: &dyn std::fmt::Display| writeln!(out, "{name:<28}{value}");
+    let mut line = |name: &str, value: &dyn std::fmt::Display| writeln!(out, "{name:<30}{value}");
     match resent.noted_from {
         Some(at) => line("batches noted since", &instant::text(at))?,
         None => line("batches noted", &"none: this node has shipped nothing yet, or an earlier version has")?,
     }
     line("batches asked for", &resent.batches)?;
+    if resent.counted > 0 {
+        line("only counted, frames are gone", &resent.counted)?;
+    }
     line("with something absent", &resent.absent)?;
     line(if look_only { "can be sent again" } else { "sent again" }, &resent.sent)?;
     line("  rows of access_log", &resent.access_rows)?;
@@ -76,12 +79,19 @@ fn table(resent: &Resent, look_only: bool, out: &mut dyn Write) -> Result<(), Cl
             "The journal has their frames no more: put back a copy of ClickHouse, or of the journal's directory."
         )?;
     }
+    if resent.counted > 0 {
+        writeln!(
+            out,
+            "Of batches that were only counted, as many rows are there as were sent; `auditor verify` says whether they are the same."
+        )?;
+    }
     if !resent.unmended.is_empty() {
         writeln!(out, "sent, and still not as they were sealed:")?;
         batches(&resent.unmended, out)?;
         writeln!(
             out,
-            "Something is absent again, or rows are there that the gateway has not sent: run `auditor verify`."
+            "Something is absent again, or rows are there that the gateway has not sent (also under the numbers of its own); \
+             nothing was deleted. Run `auditor verify`: it names them."
         )?;
     }
     if !resent.unnoted.is_empty() {

@@ -8,7 +8,7 @@ use contract::seal::{Digits, Root, SealCopy, Stream, statement};
 use super::book::{Mark, Opened, Portion, Progress};
 use super::collect::Rows;
 use super::history::{Past, Signer};
-use super::sink::{Load, Question};
+use super::sink::{Identity, Load, Question};
 
 /// What is sent one after the other, in this order: keys before rows under them, seals after the rows they cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +68,25 @@ impl Batch {
         question(&self.mark, &self.opened, part)
     }
 
+    /// What tells its rows of one table from all others, in their order.
+    pub(super) fn identities(&self, stream: Stream) -> Vec<Identity> {
+        let first = self.mark.of(stream).seq;
+        match stream {
+            Stream::Access => identities(&self.rows.access, first),
+            Stream::Auth => identities(&self.rows.auth, first),
+        }
+    }
+
     /// The mark when all of it has arrived.
     pub(super) fn settled(&self, resume: u64) -> Mark {
         settled(&self.mark, &self.opened, resume)
     }
+}
+
+/// Numbered rows begin with their id.
+fn identities<R: Numbered>(rows: &Packed<R>, first: u64) -> Vec<Identity> {
+    let ids = rows.rows().map(|row| row.first_chunk::<16>().copied().unwrap_or_default());
+    (first..).zip(ids).collect()
 }
 
 /// What to ask about a part of a batch, of which only the book's word may be left.

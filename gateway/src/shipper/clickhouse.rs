@@ -12,7 +12,7 @@ use contract::row::{self, Packed, Record, Table};
 use contract::seal::Stream;
 use contract::{Micros, Text};
 
-use super::sink::{Load, Question, Sink, SinkError, Stored};
+use super::sink::{Identity, Load, Question, Sink, SinkError, Stored};
 
 /// The tables of one database.
 pub(super) struct ClickHouseSink {
@@ -106,6 +106,19 @@ impl ClickHouseSink {
         }
     }
 
+    /// Which rows there are of what [`Self::query`] counts.
+    fn rows(&self, question: Question, most: u64) -> Option<clickhouse::query::Query> {
+        let Question::Rows { stream, batch, first, last, from, to } = question else { return None };
+        let (table, id) = table_of(stream);
+        let text = format!(
+            "SELECT DISTINCT seq, {id} AS id FROM {table} WHERE node = ? AND batch = ? AND seq BETWEEN ? AND ? \
+             AND ts BETWEEN fromUnixTimestamp64Micro(toInt64(?), 'UTC') \
+             AND fromUnixTimestamp64Micro(toInt64(?), 'UTC') ORDER BY seq, id LIMIT ?"
+        );
+        let query = self.client.query(&text).bind(self.node.as_ref()).bind(batch).bind(first).bind(last);
+        Some(query.bind(from).bind(to).bind(most))
+    }
+
     /// What there is of these batches' rows.
     fn extents(&self, stream: Stream, questions: &[Question]) -> clickhouse::query::Query {
         let (table, id) = table_of(stream);
@@ -171,6 +184,22 @@ impl Sink for ClickHouseSink {
             }
         }
     }
+
+    async fn identities(&mut self, question: Question, most: u64) -> Result<Vec<Identity>, SinkError> {
+        let Some(query) = self.rows(question, most) else { return Ok(Vec::new()) };
+        let bytes = in_time(async { query.fetch_bytes("RowBinary")?.collect().await }).await?;
+        identities(&bytes).ok_or(SinkError::Unreachable("the answer makes no sense"))
+    }
+}
+
+/// Rows of a number and an id, as they were sent; nothing if they are something else.
+fn identities(bytes: &[u8]) -> Option<Vec<Identity>> {
+    let (rows, []) = bytes.as_chunks::<IDENTITY_BYTES>() else { return None };
+    let one = |row: &[u8; IDENTITY_BYTES]| {
+        let (number, id) = row.split_first_chunk::<8>()?;
+        Some((u64::from_le_bytes(*number), id.try_into().ok()?))
+    };
+    rows.iter().map(one).collect()
 }
 
 /// What is there of a batch: its number, how many different row numbers and rows, the first and the last row number, the
@@ -233,7 +262,9 @@ const PIECE_BYTES: usize = 256 << 10;
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// For a batch to be stored, once all of it was sent.
 const END_TIMEOUT: Duration = Duration::from_mins(2);
-/// For a batch to be counted.
+/// A number and an id.
+const IDENTITY_BYTES: usize = size_of::<u64>() + size_of::<[u8; 16]>();
+/// For a batch to be counted, or its rows to be named.
 const ASK_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
@@ -257,6 +288,15 @@ mod tests {
         let error = Error::BadResponse("Code: 27. DB::Exception: Cannot parse 19121212-1212".into());
         let text = of_error(&error, ASK_TIMEOUT).to_string();
         assert_eq!(text, "ClickHouse answered with exception 27");
+    }
+
+    #[test]
+    fn identities_are_read_as_they_are_sent_and_nothing_else_is_one() {
+        let row: Vec<u8> = (0..24).collect();
+        let id = std::array::from_fn(|place| u8::try_from(place).unwrap() + 8);
+        assert_eq!(identities(&row.repeat(2)), Some(vec![(0x0706_0504_0302_0100, id); 2]));
+        assert_eq!(identities(&[]), Some(Vec::new()));
+        assert_eq!(identities(b"Code: 252. DB::Exception: Too many parts"), None);
     }
 
     #[test]

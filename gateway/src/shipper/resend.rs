@@ -2,16 +2,21 @@
 //! mistake.
 //!
 //! What was shipped is noted ([`super::history`]), and the journal keeps its frames for a while (`grace_s`). A batch is
-//! asked for; only if something of it is absent it is formed again from the same frames. It must be the same batch, to the
-//! byte, under the seal that was over it: a row that was not in it cannot be sent, nor one that was changed since.
+//! asked for, and formed again from the same frames; only if something of it is absent it is sent. It must be the same batch,
+//! to the byte, under the seal that was over it: a row that was not in it cannot be sent, nor one that was changed since.
+//!
+//! A batch is there if as many rows are there as were in it, and if they are the same ones: a row that somebody has put under
+//! the number of a lost one is counted like that one, but has an id of its own. Ids can only be held against the frames: where
+//! those are gone the rows are counted and no more, and the result says of how many batches ([`Resent::counted`]).
 //!
 //! Nothing on the disk is changed and no lock is taken: a gateway may run on the journal, and ships what is new meanwhile.
 //! Whoever is broken off begins again: what has arrived is found.
 //!
 //! # What it vouches for
 //! Nothing absent and nothing left over ([`Resent::is_whole`]) means: each batch of the range that the book has shipped was
-//! noted, and all of it is in ClickHouse, by the numbers and ids of its rows. Notes may be missing ([`History`]), so they are
-//! held against each other and against the book: [`trail`]. After sending it is asked once more.
+//! noted, and all of it is in ClickHouse, by the numbers and ids of its rows (of those in [`Resent::counted`], by how many
+//! there are). Notes may be missing ([`History`]), so they are held against each other and against the book: [`trail`]. After
+//! sending it is asked once more.
 //!
 //! # Not done here
 //! Rows that are there and are not what was sealed are not replaced: `auditor verify` names them.
@@ -121,7 +126,10 @@ impl From<SinkError> for ResendError {
 pub struct Resent {
     /// Batches that were asked for.
     pub batches: u64,
-    /// Of these, such of which something was absent.
+    /// Of these, such as are there by how many rows they have, while the journal has not the frames any more that would say
+    /// whether they are the same rows. Only `auditor verify` can tell.
+    pub counted: u64,
+    /// Of these, such of which something was absent, or that had another row under the number of one of theirs.
     pub absent: u64,
     /// Of these, such as were sent; with `look_only`, such as can be.
     pub sent: u64,
@@ -203,26 +211,36 @@ pub(super) async fn run(
     }
     for some in all.chunks(ASKED_AT_ONCE) {
         let mut sent = Vec::new();
-        for (past, absent) in some.iter().zip(absent(sink, some).await?) {
+        for (past, mut absent) in some.iter().zip(absent(sink, some).await?) {
             progress(resent.batches, all.len() as u64);
             resent.batches += 1;
+            let Some(batch) = log.form(past)? else {
+                if absent.is_empty() {
+                    resent.counted += 1;
+                } else {
+                    resent.absent += 1;
+                    name(&mut resent.lost, past);
+                }
+                continue;
+            };
+            add_replaced(sink, &batch, &mut absent).await?;
             if absent.is_empty() {
                 continue;
             }
             resent.absent += 1;
-            let Some(batch) = log.form(past)? else {
-                name(&mut resent.lost, past);
-                continue;
-            };
             resent.sent += 1;
+            resent.count(past, &absent);
             if !range.look_only {
                 send(sink, &batch, &absent).await?;
-                sent.push(*past);
+                // Rows are never taken away: what somebody has put there is there still.
+                let mut replaced = Vec::new();
+                add_replaced(sink, &batch, &mut replaced).await?;
+                sent.push((*past, replaced.is_empty()));
             }
-            resent.count(past, &absent);
         }
-        for (past, absent) in sent.iter().zip(absent(sink, &sent).await?) {
-            if !absent.is_empty() {
+        let pasts: Vec<Past> = sent.iter().map(|(past, _)| *past).collect();
+        for ((past, same), absent) in sent.iter().zip(absent(sink, &pasts).await?) {
+            if !same || !absent.is_empty() {
                 name(&mut resent.unmended, past);
             }
         }
@@ -251,6 +269,24 @@ async fn absent(sink: &mut impl Sink, pasts: &[Past]) -> Result<Vec<Vec<Part>>, 
         }
     }
     Ok(absent)
+}
+
+/// Adds the rows of a table where those that are there are not the batch's own, however many they are. Rows go before seals.
+async fn add_replaced(sink: &mut impl Sink, batch: &Batch, absent: &mut Vec<Part>) -> Result<(), SinkError> {
+    for stream in [Stream::Auth, Stream::Access] {
+        let part = Part::Rows(stream);
+        let own = batch.identities(stream);
+        if own.is_empty() || absent.contains(&part) {
+            continue;
+        }
+        let Some(question) = batch.question(part) else { continue };
+        // One more than there should be is enough to tell.
+        let most = (own.len() as u64).saturating_add(1);
+        if sink.identities(question, most).await? != own {
+            absent.insert(0, part);
+        }
+    }
+    Ok(())
 }
 
 /// Which key follows which: few rows, of which the table keeps one each.

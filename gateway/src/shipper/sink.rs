@@ -99,6 +99,9 @@ pub(super) struct Stored {
     pub(super) ids: u64,
 }
 
+/// What tells a row from every other: its number, and its id as it is sent.
+pub(super) type Identity = (u64, [u8; 16]);
+
 /// Why the sink did not do it, or why that is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SinkError {
@@ -127,4 +130,6 @@ pub(super) trait Sink {
     async fn stored(&mut self, question: Question) -> Result<Stored, SinkError>;
     /// Asks for the same part of many batches at once. True: it is complete. False: that one is to be asked for by itself.
     async fn complete(&mut self, questions: &[Question]) -> Result<Vec<bool>, SinkError>;
+    /// Asks which rows of a batch are there: each once, by number and then id, so many at the most. Of a seal, nothing.
+    async fn identities(&mut self, question: Question, most: u64) -> Result<Vec<Identity>, SinkError>;
 }

@@ -122,6 +122,52 @@ impl Action {
     }
 }
 
+/// The kinds of traffic, as a report counts them.
+pub const KINDS: [&str; 15] = [
+    "reads",
+    "html",
+    "searches",
+    "html_lists",
+    "lists",
+    "exports",
+    "events",
+    "bundles",
+    "headers",
+    "writes",
+    "transactions",
+    "uploads",
+    "documents",
+    "sockets",
+    "plain",
+];
+
+impl Action {
+    /// What kind of traffic it is: one of [`KINDS`].
+    pub fn kind(&self) -> &'static str {
+        let path = self.path.as_str();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let get = self.method == Method::GET;
+        match path {
+            _ if self.take == Take::Socket => "sockets",
+            "/search" | "/api/search" => "searches",
+            "/patients" | "/fhir/Patient" if !query.is_empty() => "searches",
+            "/fhir/Encounter" => "bundles",
+            "/fhir" => "transactions",
+            _ if path.ends_with("/export") => "exports",
+            _ if path.ends_with("/events") => "events",
+            _ if path.ends_with("/next") => "headers",
+            _ if path.starts_with("/units/") => "html_lists",
+            _ if path.starts_with("/api/units/") => "lists",
+            _ if path.ends_with("/documents") => "uploads",
+            _ if path.contains("/documents/") => "documents",
+            _ if !get => "writes",
+            _ if path.starts_with("/patients/") => "html",
+            _ if path.starts_with("/api/") || path.starts_with("/fhir/") => "reads",
+            _ => "plain",
+        }
+    }
+}
+
 /// The length of a download that is broken off: more than fits into the buffers between backend and client.
 const LONG_DOWNLOAD_BYTES: u64 = 64 << 20;
 const SYSTEM: &str = "urn:oid:1.2.752.129.2.1.3.1";
@@ -398,6 +444,19 @@ mod tests {
                 draw(&mut rng, Standing::Outsider, &known()).expect,
                 Expect::Patients(_) | Expect::Listed(_) | Expect::Heard(_) | Expect::Unidentified
             ));
+        }
+    }
+
+    #[test]
+    fn every_kind_is_drawn_and_of_what_names_patients_in_its_answer_some_is_broken_off() {
+        let mut rng = Rng::new(9);
+        let drawn: Vec<_> = (0..20_000).map(|_| draw(&mut rng, Standing::Writer, &known())).collect();
+        let kinds: HashSet<_> = drawn.iter().map(Action::kind).collect();
+        assert_eq!(kinds, KINDS.into_iter().collect());
+        for (action, kind) in drawn.iter().map(|action| (action, action.kind())) {
+            let listed = ["html_lists", "lists", "exports", "events", "bundles", "headers"].contains(&kind);
+            assert_eq!(listed, matches!(action.expect, Expect::Listed(_)), "{action:?}");
+            assert!(action.take != Take::First || listed || kind == "documents", "{action:?}");
         }
     }
 

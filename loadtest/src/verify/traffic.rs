@@ -2,7 +2,7 @@
 //! A third of what they do is in the second registry, on a connection of its own.
 
 use super::ledger::{Asker, End, Entry, Expect, Ledger, PatientIndex, Patients};
-use super::plan::{Action, Content, Known, LIST_BYTES_MAX, Payload, Standing, Take, draw};
+use super::plan::{Action, Content, KINDS, Known, LIST_BYTES_MAX, Payload, Standing, Take, draw};
 use crate::backend::{PATIENT_HEADER, REGISTRY_HEADER, document_byte};
 use crate::client::coding::decode;
 use crate::client::login::Session;
@@ -13,7 +13,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
-use std::collections::HashMap;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -55,6 +56,29 @@ pub struct Shared {
     pub second: AtomicU64,
     /// Connections that could not be made.
     pub unconnected: AtomicU64,
+    /// What of the registries' was answered.
+    pub answered: Mutex<Answered>,
+}
+
+/// The registries' answers that should be, those that broke off among them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Answered {
+    /// By the kind of what was asked ([`KINDS`]).
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Those whose body was coded, by coding.
+    pub codings: BTreeMap<&'static str, u64>,
+    /// Those that the client broke off after the first piece.
+    pub left: u64,
+}
+
+/// The codings that are counted.
+const CODINGS: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
+
+impl Default for Answered {
+    fn default() -> Self {
+        let none = |names: &[&'static str]| names.iter().map(|name| (*name, 0)).collect();
+        Self { kinds: none(&KINDS), codings: none(&CODINGS), left: 0 }
+    }
 }
 
 /// How much of the work is in the second registry.
@@ -320,6 +344,8 @@ struct Head {
     id: Option<Uuid>,
     status: u16,
     from_registry: bool,
+    /// The coding of the body, if it is one that is counted.
+    coding: Option<&'static str>,
 }
 
 impl Head {
@@ -328,11 +354,22 @@ impl Head {
             .get("x-request-id")
             .and_then(|value| value.to_str().ok())
             .and_then(|text| Uuid::parse_str(text).ok());
-        Self { id, status, from_registry: headers.contains_key(REGISTRY_HEADER) }
+        let coding = headers.get(header::CONTENT_ENCODING);
+        let coding = coding.and_then(|value| CODINGS.into_iter().find(|name| value.as_bytes() == name.as_bytes()));
+        Self { id, status, from_registry: headers.contains_key(REGISTRY_HEADER), coding }
     }
 }
 
 impl Shared {
+    fn count(&self, head: &Head, action: &Action, end: End) {
+        let mut answered = self.answered.lock();
+        *answered.kinds.entry(action.kind()).or_default() += 1;
+        if let Some(coding) = head.coding {
+            *answered.codings.entry(coding).or_default() += 1;
+        }
+        answered.left += u64::from(end == End::Aborted && action.take == Take::First);
+    }
+
     fn settle(&self, asker: &Arc<Asker>, head: &Head, action: &Action, expect: Expect, whole: bool) {
         let Some(id) = head.id else {
             self.ledger
@@ -368,6 +405,7 @@ impl Shared {
                     head.status
                 ));
             }
+            (_, End::Complete | End::Aborted) => self.count(head, action, end),
             _ => {}
         }
         self.ledger.answered(id, Entry { asker: Arc::clone(asker), expect, end });
@@ -385,4 +423,49 @@ fn template(path: &str) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::Payload;
+    use super::*;
+    use http::{HeaderValue, Method};
+
+    #[test]
+    fn what_the_registry_answered_is_counted_by_kind_and_coding() {
+        let shared = Shared::default();
+        let asker = Arc::new(Asker { user: None, device: Uuid::nil() });
+        let action = |take, expect| Action {
+            method: Method::GET,
+            path: "/api/units/1/export".to_owned(),
+            header: None,
+            payload: Payload::Empty,
+            codings: Some("br"),
+            take,
+            expect,
+            content: Content::Any,
+        };
+        let settle = |registry: bool, take, expect: Expect, whole| {
+            let mut headers = HeaderMap::new();
+            let id = Uuid::new_v4().to_string();
+            headers.insert("x-request-id", HeaderValue::from_str(&id).unwrap());
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+            if registry {
+                headers.insert(REGISTRY_HEADER, HeaderValue::from_static("any"));
+            }
+            let head = Head::of(if registry { 200 } else { 403 }, &headers);
+            shared.settle(&asker, &head, &action(take, expect.clone()), expect, whole);
+        };
+        let listed = || Expect::Listed(Patients::new());
+        settle(true, Take::Whole, listed(), true);
+        settle(true, Take::First, listed(), false);
+        // Refused, and let through though it should not have been.
+        settle(false, Take::Whole, Expect::Refusal, true);
+        settle(true, Take::Whole, Expect::Refusal, true);
+        let answered = shared.answered.into_inner();
+        let counted: Vec<_> = answered.kinds.iter().filter(|(_, count)| **count > 0).collect();
+        assert_eq!(counted, [(&"exports", &2)]);
+        assert_eq!((answered.kinds.len(), answered.codings["br"], answered.codings["gzip"]), (KINDS.len(), 2, 0));
+        assert_eq!(answered.left, 1);
+    }
 }

@@ -142,6 +142,23 @@ async fn what_clickhouse_has_lost_is_sent_again_while_the_gateway_runs() {
         assert_eq!(place.auditor(&["verify"]).await["intact"], true);
         assert_eq!(gateway(&place, &check).await["absent"], 0);
     }
+    // A row goes, and another stands under its number: as many as there were. Sent again, the row is there beside the other, which
+    // nobody deletes but whoever put it there.
+    let swap = [
+        "INSERT INTO access_log SELECT * REPLACE (generateUUIDv4() AS record_id, 'Bob' AS user_name) FROM access_log \
+         WHERE node != 'auditor' AND seq = 1 LIMIT 1",
+        "ALTER TABLE access_log DELETE WHERE node != 'auditor' AND seq = 1 AND user_name != 'Bob'",
+    ];
+    for sql in swap {
+        administrator.query(sql).execute().await.unwrap();
+    }
+    for args in [&check[..], &check[..2]] {
+        let error = said(&place, args).await.unwrap_err();
+        assert!(matches!(error, process::ProcessError::Failed { .. }), "{error}");
+    }
+    administrator.query("ALTER TABLE access_log DELETE WHERE user_name = 'Bob'").execute().await.unwrap();
+    assert_eq!(held(&place).await, was);
+    assert_eq!(gateway(&place, &check).await["absent"], 0);
     // And of another time nothing is asked for.
     let never = gateway(&place, &["journal", "resend", "--until", "2026-01-01"]).await;
     assert_eq!((&never["batches"], never["noted_from"].is_null()), (&0.into(), false), "{never}");

@@ -90,7 +90,10 @@ fn a_gateway_may_ship_and_change_its_key_meanwhile() {
     assert!(intact, "{report}");
     let seen = ["rows", "seals", "waiting"].map(|key| report[key].as_u64());
     assert_eq!(seen, [last * ROWS, last, 0].map(Some));
-    assert_eq!(report["never_sealed"].as_array().map(Vec::len), Some(1), "only the auditor's own: {report}");
+    let never = report["never_sealed"].as_array().unwrap();
+    assert!(never.len() == 2 && never.iter().all(|of| of["stream"] == "auth"), "the auditor's own as well: {report}");
+    let until = &report["sealed_until"];
+    assert_eq!((&until[0]["batch"], &until[0]["number"]), (&last.into(), &(last * ROWS).into()), "{report}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use contract::seal::{Root, SignedHandOver, Stream, verify};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::super::sink::{Load, Question, Sink, SinkError, Stored as There};
+use super::super::sink::{Identity, Load, Question, Sink, SinkError, Stored as There};
 use crate::journal::sim::{Faults, SimStorage};
 
 /// What goes wrong with an insert.
@@ -203,6 +203,11 @@ impl Database {
         self.0.lock().access.retain(|row| row.seq != seq || row.record_id == STRANGER);
     }
 
+    /// Loses what somebody has added.
+    pub(super) fn lose_stranger(&self) {
+        self.0.lock().access.retain(|row| row.record_id != STRANGER);
+    }
+
     /// Somebody adds a row like another one, with an id of its own. Its number is another's or its own.
     pub(super) fn add_stranger(&self, like: u64, seq: u64) {
         let mut tables = self.0.lock();
@@ -254,6 +259,28 @@ impl Tables {
             Stored::Auth(rows) => self.auth.extend(rows),
             Stored::Seal(row) => self.seals.push(*row),
             Stored::HandOvers(rows) => self.hand_overs.extend(rows),
+        }
+    }
+
+    /// The numbers and ids of what is asked for.
+    fn found(&self, question: Question) -> Vec<(u64, Uuid)> {
+        match question {
+            Question::Rows { stream: Stream::Access, batch, first, last, from, to } => self
+                .access
+                .iter()
+                .filter(|row| row.batch == batch && (first..=last).contains(&row.seq) && (from..=to).contains(&row.ts))
+                .map(|row| (row.seq, row.record_id))
+                .collect(),
+            Question::Rows { stream: Stream::Auth, batch, first, last, from, to } => self
+                .auth
+                .iter()
+                .filter(|row| row.batch == batch && (first..=last).contains(&row.seq) && (from..=to).contains(&row.ts))
+                .map(|row| (row.seq, row.event_id))
+                .collect(),
+            Question::Seal { stream, batch, at } => {
+                let seal = |seal: &&SealRow| seal.stream == stream && seal.batch == batch && seal.ts == at;
+                self.seals.iter().filter(seal).map(|seal| (seal.batch, Uuid::nil())).collect()
+            }
         }
     }
 
@@ -402,24 +429,7 @@ impl Sink for Fake {
         if self.sim.below(1000) < odds / 2 {
             return Err(CUT);
         }
-        let found: Vec<(u64, Uuid)> = match question {
-            Question::Rows { stream: Stream::Access, batch, first, last, from, to } => tables
-                .access
-                .iter()
-                .filter(|row| row.batch == batch && (first..=last).contains(&row.seq) && (from..=to).contains(&row.ts))
-                .map(|row| (row.seq, row.record_id))
-                .collect(),
-            Question::Rows { stream: Stream::Auth, batch, first, last, from, to } => tables
-                .auth
-                .iter()
-                .filter(|row| row.batch == batch && (first..=last).contains(&row.seq) && (from..=to).contains(&row.ts))
-                .map(|row| (row.seq, row.event_id))
-                .collect(),
-            Question::Seal { stream, batch, at } => {
-                let seal = |seal: &&SealRow| seal.stream == stream && seal.batch == batch && seal.ts == at;
-                tables.seals.iter().filter(seal).map(|seal| (seal.batch, Uuid::nil())).collect()
-            }
-        };
+        let found: Vec<(u64, Uuid)> = tables.found(question);
         let (numbers, ids): (BTreeSet<u64>, BTreeSet<Uuid>) = found.into_iter().unzip();
         Ok(There { numbers: numbers.len() as u64, ids: ids.len() as u64 })
     }
@@ -432,10 +442,26 @@ impl Sink for Fake {
         }
         Ok(there)
     }
+
+    async fn identities(&mut self, question: Question, most: u64) -> Result<Vec<Identity>, SinkError> {
+        if self.sim.crashed() {
+            return Err(CUT);
+        }
+        let tables = self.database.0.lock();
+        let found = tables.found(question).into_iter().map(|(number, id)| (number, id_bytes(id)));
+        Ok(found.collect::<BTreeSet<_>>().into_iter().take(usize::try_from(most).unwrap()).collect())
+    }
 }
 
 const STRANGER: Uuid = Uuid::from_u128(u128::MAX);
 const CUT: SinkError = SinkError::Unreachable("the simulated connection was cut");
+
+/// As it is sent: two numbers of eight bytes, each from its lowest byte on.
+fn id_bytes(id: Uuid) -> [u8; 16] {
+    let mut bytes = *id.as_bytes();
+    bytes.chunks_mut(8).for_each(<[u8]>::reverse);
+    bytes
+}
 
 fn bytes(row: &impl Record) -> Vec<u8> {
     let mut bytes = Vec::new();

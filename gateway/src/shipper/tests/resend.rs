@@ -187,6 +187,43 @@ fn a_row_that_somebody_has_added_does_not_stand_for_one_that_is_gone() {
     }
 }
 
+#[test]
+fn a_row_under_the_number_of_a_lost_one_is_not_taken_for_it() {
+    // Rows 2 and 3 are a batch.
+    for seq in [2, 3] {
+        let world = World::shipped();
+        let was = world.database.access();
+        let batch = was.iter().find(|row| row.seq == seq).map(|row| row.batch);
+        world.database.add_stranger(seq, seq);
+        world.database.lose_access(seq);
+        assert_eq!(world.database.access().len(), was.len());
+        let looked = world.resend(Range { look_only: true, ..ALL });
+        assert_eq!((looked.absent, looked.sent, looked.counted), (1, 1, 0), "{seq}");
+        let resent = world.resend(ALL);
+        let named: Vec<_> = resent.unmended.iter().map(|lost| lost.access_batch).collect();
+        assert_eq!((resent.absent, named, resent.is_whole()), (1, vec![batch], false), "{seq}");
+        // The row is there again, and so is the other: nothing is deleted.
+        let is = world.database.access();
+        assert!(was.iter().all(|row| is.contains(row)) && is.len() == was.len() + 1, "{seq}");
+        // Once somebody has taken that out, all is well.
+        world.database.lose_stranger();
+        let resent = world.resend(ALL);
+        assert_eq!((resent.absent, resent.is_whole()), (0, true), "{seq}");
+        assert_eq!(world.database.access(), was);
+    }
+}
+
+#[test]
+fn rows_whose_frames_are_gone_are_counted_and_it_is_said() {
+    let world = World::shipped();
+    assert_eq!(world.resend(ALL).counted, 0);
+    for segment in world.segments() {
+        world.sim.storage().remove(&segment).unwrap();
+    }
+    let resent = world.resend(ALL);
+    assert_eq!((resent.batches, resent.counted, resent.absent, resent.is_whole()), (5, 5, 0, true));
+}
+
 impl World {
     /// Thirty batches, over more than ten segments.
     fn long() -> Self {
