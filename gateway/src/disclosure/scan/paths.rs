@@ -3,9 +3,9 @@
 //!
 //! The outermost array on a path is a list: its elements are held and numbered one by one.
 
-use super::hold::Hold;
+use super::hold::{Hold, Overrun};
 use super::json::{Guide, Scalar};
-use super::{Hit, Hits};
+use super::{Fault, Hit, Hits};
 use crate::patient::{Reading, Said, identities, is_identity_system};
 use crate::route::FieldPath;
 use contract::record::Reason;
@@ -20,6 +20,7 @@ pub(super) struct Paths {
     reading: Reading,
     out: Hits,
     hold: Hold,
+    fault: Option<Fault>,
     /// Each document is an element (NDJSON).
     lines: bool,
     documents: u32,
@@ -104,6 +105,7 @@ impl Paths {
             reading,
             out: Hits::default(),
             hold: Hold::default(),
+            fault: None,
             lines,
             documents: 0,
             list: None,
@@ -179,7 +181,7 @@ impl Paths {
     }
 
     fn read(&mut self, node: Node, bytes: &[u8], hits: &mut Vec<Hit>) {
-        let Ok(text) = std::str::from_utf8(bytes) else { return self.out.unread(Reason::PatientForm, hits) };
+        let Ok(text) = std::str::from_utf8(bytes) else { return self.unread(Reason::PatientForm, hits) };
         let position = self.list.as_ref().map_or(0, |list| list.count.saturating_sub(1));
         let mut object = self.objects.last_mut();
         if let Some(object) = &mut object {
@@ -197,8 +199,16 @@ impl Paths {
                     reasons.push(reason);
                 }
             }
-            (Said::Unread { reason, .. } | Said::Logical { reason, .. }, _) => self.out.unread(reason, hits),
+            (Said::Unread { reason, .. } | Said::Logical { reason, .. }, _) => {
+                self.out.unread(reason, hits);
+                self.hold.unread();
+            }
         });
+    }
+
+    fn unread(&mut self, reason: Reason, hits: &mut Vec<Hit>) {
+        self.out.unread(reason, hits);
+        self.hold.unread();
     }
 }
 
@@ -264,7 +274,7 @@ impl Guide for Paths {
             Scalar::Text(bytes) | Scalar::Number(bytes) => self.read(node, bytes, hits),
             Scalar::Truth | Scalar::Unreadable => {
                 self.objects.last_mut().into_iter().for_each(|object| object.read = true);
-                self.out.unread(Reason::PatientForm, hits);
+                self.unread(Reason::PatientForm, hits);
             }
             Scalar::Null => {}
         }
@@ -282,11 +292,11 @@ impl Guide for Paths {
             self.objects.last_mut().into_iter().for_each(|outer| outer.read = true);
         } else if object.owes {
             // It says whom it means in fields of its own.
-            self.out.unread(Reason::PatientForm, hits);
+            self.unread(Reason::PatientForm, hits);
         }
         if object.system != System::Other {
             for reason in object.reasons {
-                self.out.unread(reason, hits);
+                self.unread(reason, hits);
             }
         }
     }
@@ -330,7 +340,17 @@ impl Guide for Paths {
         self.list = None;
     }
 
-    fn tick(&mut self, _: u64, _: &mut Vec<Hit>) {}
+    fn tick(&mut self, read: u64, _: &mut Vec<Hit>) {
+        match self.hold.overrun(read) {
+            Overrun::None => {}
+            Overrun::Unread => self.hold.release(read),
+            Overrun::Nameless => self.fault = Some(Fault::Nameless),
+        }
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
 
     fn settled(&self, read: u64) -> u64 {
         self.hold.settled(read)

@@ -158,9 +158,8 @@ fn an_element_is_held_until_it_names_somebody() {
     assert_eq!(held(",{\"y\":1", 1), 6);
     assert_eq!(held("},", 1), 0, "an element that names nobody");
     assert_eq!(held("{\"y\":\"", 1), 6);
-    assert_eq!(held(&"a".repeat(65_529), 1), 65_535);
-    assert_eq!(held("a", 1), 0, "held for so long only");
-    assert_eq!(held("\",\"p\":\"2012", 1), 5, "but never half an identity");
+    assert_eq!(held(&"a".repeat(131_000), 1), 131_006, "as long as may be");
+    assert_eq!(held("\",\"p\":\"2012", 1), 131_017);
     assert_eq!(held("12121212\"}", 2), 0);
     assert_eq!(held("]}", 2), 0);
 }
@@ -179,4 +178,56 @@ fn a_document_is_held_until_it_names_somebody() {
     assert_eq!(body(children, &["children.p", "p"]).0, 0, "the parent is not known yet");
     let whole = body(&format!("{children},\"p\":\"201212121212\""), &["children.p", "p"]);
     assert_eq!(whole.0, whole.1);
+}
+
+#[test]
+fn what_is_long_and_names_nobody_does_not_leave() {
+    let filler = "a".repeat(150_000);
+    let named = format!(r#"{{"p":"{A}"}}"#);
+    let late = format!(r#"{{"x":"{filler}","p":"{B}"}}"#);
+    let list = || form(&["list[*].p"]);
+    let both = || form(&["list[*].p", "p"]);
+    let lines = || Form::Lines(paths(&["p"]));
+    for (form, before, after) in [
+        (list(), format!(r#"{{"list":[{named},"#), format!("{late}]}}")),
+        (list(), format!(r#"{{"list":[{named},"#), format!(r#"{{"x":"{filler}"}}]}}"#)),
+        (form(&["p"]), String::new(), late.clone()),
+        (form(&["p"]), named.clone(), late.clone()),
+        (form(&["p"]), String::new(), format!(r#"{{"x":"{filler}"}}"#)),
+        (form(&["p"]), String::new(), format!("[1,\"{filler}\"]")),
+        (list(), String::new(), format!(r#"{{"x":"{filler}","list":[]}}"#)),
+        (list(), String::new(), format!(r#"{{"list":[{}{named}]}}"#, r#"{"x":1},"#.repeat(20_000))),
+        (both(), String::new(), format!(r#"{{"list":[{named},{}{{}}],"p":"{B}"}}"#, format!("{named},").repeat(7_000))),
+        (lines(), format!("{named}\n"), late.clone()),
+    ] {
+        let body = [before.as_str(), after.as_str()].concat();
+        let whole = scan(&form, [body.as_bytes()]);
+        assert_eq!(whole.1, Err(Fault::Nameless), "{before}");
+        for step in [1, 1000, 8192] {
+            let (mut scanner, mut hits) = (Scanner::new(form.clone(), READING), Vec::new());
+            for piece in body.as_bytes().chunks(step) {
+                let ended = scanner.push(piece, &mut hits);
+                assert!(scanner.settled() <= before.len() as u64, "nothing of it leaves");
+                if ended.is_err() {
+                    break;
+                }
+            }
+            assert_eq!(hits, whole.0);
+            assert_eq!(scanner.finish(&mut hits), whole.1);
+        }
+    }
+    let passes = |form: Form, body: String, wanted: (Vec<String>, Vec<Reason>)| {
+        let (hits, ended) = scan(&form, [body.as_bytes()]);
+        assert_eq!((told(&hits), ended), (wanted, Ok(())));
+    };
+    passes(form(&["p"]), format!(r#"{{"p":"{A}","x":"{filler}"}}"#), found(&[A]));
+    passes(list(), format!(r#"{{"list":[{named}],"x":"{filler}"}}"#), found(&[A]));
+    passes(lines(), format!("{named}\n").repeat(10_000), found(&[A]));
+    passes(lines(), r#"{"p":7}"#.repeat(30_000), problem(Reason::PatientForm));
+    // Somebody unreadable is as good a name as comes.
+    let unread = format!(r#"{{"p":"LMA-123","x":"{filler}"}}"#);
+    passes(form(&["p"]), unread.clone(), problem(Reason::PatientForm));
+    passes(list(), format!(r#"{{"list":[{named},{unread}]}}"#), (vec![A.to_owned()], vec![Reason::PatientForm]));
+    let (hits, ended) = scan(&list(), [format!(r#"{{"list":[{unread},{late}]}}"#).as_bytes()]);
+    assert_eq!((told(&hits), ended), (problem(Reason::PatientForm), Err(Fault::Nameless)), "each for itself");
 }
