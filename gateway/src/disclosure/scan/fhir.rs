@@ -396,7 +396,7 @@ impl Guide for Fhir {
     }
 
     #[inline]
-    fn leave_object(&mut self, place: Place, hits: &mut Vec<Hit>) {
+    fn leave_object(&mut self, place: Place, _: bool, hits: &mut Vec<Hit>) {
         if self.known_part().is_some()
             && let Some(part) = self.parts.pop()
         {
@@ -423,7 +423,7 @@ impl Guide for Fhir {
     }
 
     #[inline]
-    fn leave_array(&mut self, _: Place) {
+    fn leave_array(&mut self, _: Place, _: bool) {
         if self.entries.is_some_and(|(depth, _)| depth == self.arrays) {
             self.entries = None;
             self.hold.list_ended();
@@ -444,7 +444,7 @@ impl Guide for Fhir {
     }
 
     #[inline]
-    fn element_ended(&mut self) {
+    fn element_ended(&mut self, _: &mut Vec<Hit>) {
         if self.entries.is_some_and(|(depth, _)| depth == self.arrays) {
             self.hold.element_ended();
         }

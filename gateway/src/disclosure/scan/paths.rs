@@ -1,7 +1,8 @@
 //! JSON fields by their paths, read as in requests: keys without regard to case, arrays entered by themselves, repeated
 //! keys all count, and a field that is a FHIR Identifier or Reference is read as one.
 //!
-//! The outermost array on a path is a list: its elements are held and numbered one by one.
+//! The outermost array on a path is a list: its elements are held and numbered one by one. So is each line of NDJSON. One
+//! that has something in it, but in none of the fields, is told as [`Reason::PatientAbsent`]: somebody may stand there.
 
 use super::hold::{Hold, Overrun};
 use super::json::{Guide, Scalar};
@@ -54,6 +55,16 @@ const LENGTHS: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10;
 struct List {
     depth: usize,
     count: u32,
+    element: Element,
+}
+
+/// What is known of the element that is read now.
+#[derive(Debug, Default)]
+struct Element {
+    /// An object in it, or itself, has members; or an array has values.
+    filled: bool,
+    /// A field in it says somebody, be it readable or not.
+    said: bool,
 }
 
 /// A place in the document.
@@ -182,6 +193,7 @@ impl Paths {
 
     fn read(&mut self, node: Node, bytes: &[u8], hits: &mut Vec<Hit>) {
         let Ok(text) = std::str::from_utf8(bytes) else { return self.unread(Reason::PatientForm, hits) };
+        self.said(!text.trim().is_empty());
         let position = self.list.as_ref().map_or(0, |list| list.count.saturating_sub(1));
         let mut object = self.objects.last_mut();
         if let Some(object) = &mut object {
@@ -207,8 +219,35 @@ impl Paths {
     }
 
     fn unread(&mut self, reason: Reason, hits: &mut Vec<Hit>) {
+        self.said(true);
         self.out.unread(reason, hits);
         self.hold.unread();
+    }
+}
+
+impl Paths {
+    /// A field of the element was read, and says somebody or not.
+    #[inline]
+    fn said(&mut self, somebody: bool) {
+        if let Some(list) = &mut self.list {
+            list.element.said |= somebody;
+        }
+    }
+
+    /// An object or array has ended.
+    #[inline]
+    fn filled(&mut self, is_empty: bool) {
+        if let Some(list) = &mut self.list {
+            list.element.filled |= !is_empty;
+        }
+    }
+
+    /// The list's element has ended.
+    #[inline]
+    fn judge(&mut self, hits: &mut Vec<Hit>) {
+        if self.list.as_ref().is_some_and(|list| list.element.filled && !list.element.said) {
+            self.out.unread(Reason::PatientAbsent, hits);
+        }
     }
 }
 
@@ -222,8 +261,9 @@ impl Guide for Paths {
 
     fn document(&mut self, at: u64) -> Node {
         self.hold.document(at);
-        self.list = self.lines.then_some(List { depth: 0, count: self.documents.saturating_add(1) });
-        self.documents = self.documents.saturating_add(1);
+        let count = self.documents.saturating_add(1);
+        self.list = self.lines.then(|| List { depth: 0, count, element: Element::default() });
+        self.documents = count;
         self.arrays = 0;
         Node { branch: Some(0), ..Node::default() }
     }
@@ -286,7 +326,8 @@ impl Guide for Paths {
     }
 
     #[inline]
-    fn leave_object(&mut self, _: Node, hits: &mut Vec<Hit>) {
+    fn leave_object(&mut self, _: Node, is_empty: bool, hits: &mut Vec<Hit>) {
+        self.filled(is_empty);
         let Some(object) = self.objects.pop() else { return };
         if object.read {
             self.objects.last_mut().into_iter().for_each(|outer| outer.read = true);
@@ -304,13 +345,14 @@ impl Guide for Paths {
     fn enter_array(&mut self, node: Node) {
         self.arrays += 1;
         if self.list.is_none() {
-            self.list = Some(List { depth: self.arrays, count: 0 });
+            self.list = Some(List { depth: self.arrays, count: 0, element: Element::default() });
             let all = self.branches.first().map_or(0, |root| root.beneath);
             self.hold.list(self.branch(node).is_some_and(|branch| branch.beneath == all));
         }
     }
 
-    fn leave_array(&mut self, _: Node) {
+    fn leave_array(&mut self, _: Node, is_empty: bool) {
+        self.filled(is_empty);
         if self.list.as_ref().is_some_and(|list| list.depth == self.arrays) {
             self.list = None;
             self.hold.list_ended();
@@ -322,6 +364,7 @@ impl Guide for Paths {
     fn element(&mut self, node: Node, at: u64) -> Node {
         if let Some(list) = self.list.as_mut().filter(|list| list.depth == self.arrays) {
             list.count = list.count.saturating_add(1);
+            list.element = Element::default();
             self.hold.element(at);
         }
         // What stands in an array has no key: it has no sibling that names its series.
@@ -329,13 +372,16 @@ impl Guide for Paths {
     }
 
     #[inline]
-    fn element_ended(&mut self) {
+    fn element_ended(&mut self, hits: &mut Vec<Hit>) {
         if self.list.as_ref().is_some_and(|list| list.depth == self.arrays) {
+            self.judge(hits);
             self.hold.element_ended();
         }
     }
 
-    fn ended(&mut self, _: u64, _: &mut Vec<Hit>) {
+    fn ended(&mut self, _: u64, hits: &mut Vec<Hit>) {
+        // Of lists this one has none by now.
+        self.judge(hits);
         self.hold = Hold::default();
         self.list = None;
     }

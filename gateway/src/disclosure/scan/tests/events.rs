@@ -63,14 +63,14 @@ fn an_event_is_held_until_its_end() {
     assert_eq!(held("data: [{\"p\":\"191212121212\"},\n", 2), 29);
     let line = format!("data: {{\"x\":\"{}\"}},\n", "a".repeat(980));
     for _ in 0..128 {
-        assert!(held(&line, 2) > 0);
+        assert!(held(&line, 3) > 0);
     }
-    held(&line.repeat(3), 2);
-    assert_eq!(held(&line, 2), 0, "too long to be held as a whole");
-    let open = held("data: {\"x\":1,\n", 2);
+    held(&line.repeat(3), 3);
+    assert_eq!(held(&line, 3), 0, "too long to be held as a whole");
+    let open = held("data: {\"x\":1,\n", 3);
     assert!((8..=15).contains(&open), "{open}");
-    assert_eq!(held("data: \"p\":\"191212721219\"", 3), 0);
-    assert_eq!(held("}]\n\n", 3), 0);
+    assert_eq!(held("data: \"p\":\"191212721219\"", 4), 0);
+    assert_eq!(held("}]\n\n", 4), 0);
 }
 
 #[test]

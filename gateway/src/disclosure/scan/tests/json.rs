@@ -79,9 +79,9 @@ fn positions_are_those_of_the_outermost_list() {
         let (hits, ended) = scan(form, [body.as_bytes()]);
         assert_eq!(ended, Ok(()));
         hits.iter()
-            .map(|hit| match hit {
-                Hit::Patient { position, .. } => *position,
-                Hit::Unread { .. } => u32::MAX,
+            .filter_map(|hit| match hit {
+                Hit::Patient { position, .. } => Some(*position),
+                Hit::Unread { .. } => None,
             })
             .collect::<Vec<_>>()
     };
@@ -156,12 +156,12 @@ fn an_element_is_held_until_it_names_somebody() {
     assert_eq!(held("12\",", 1), 0);
     assert_eq!(held("\"y\":1}", 1), 0);
     assert_eq!(held(",{\"y\":1", 1), 6);
-    assert_eq!(held("},", 1), 0, "an element that names nobody");
-    assert_eq!(held("{\"y\":\"", 1), 6);
-    assert_eq!(held(&"a".repeat(131_000), 1), 131_006, "as long as may be");
-    assert_eq!(held("\",\"p\":\"2012", 1), 131_017);
-    assert_eq!(held("12121212\"}", 2), 0);
-    assert_eq!(held("]}", 2), 0);
+    assert_eq!(held("},", 2), 0, "an element that names nobody");
+    assert_eq!(held("{\"y\":\"", 2), 6);
+    assert_eq!(held(&"a".repeat(131_000), 2), 131_006, "as long as may be");
+    assert_eq!(held("\",\"p\":\"2012", 2), 131_017);
+    assert_eq!(held("12121212\"}", 3), 0);
+    assert_eq!(held("]}", 3), 0);
 }
 
 #[test]
@@ -230,4 +230,65 @@ fn what_is_long_and_names_nobody_does_not_leave() {
     passes(list(), format!(r#"{{"list":[{named},{unread}]}}"#), (vec![A.to_owned()], vec![Reason::PatientForm]));
     let (hits, ended) = scan(&list(), [format!(r#"{{"list":[{unread},{late}]}}"#).as_bytes()]);
     assert_eq!((told(&hits), ended), (problem(Reason::PatientForm), Err(Fault::Nameless)), "each for itself");
+}
+
+#[test]
+fn an_element_without_an_identity_is_told() {
+    let fields = ["list[*].id", "list[*].other.id"];
+    let told_in = |form: &Form, body: &str| {
+        let whole = scan(form, [body.as_bytes()]);
+        assert_eq!(scan(form, body.as_bytes().chunks(1)), whole, "{body}");
+        assert_eq!(whole.1, Ok(()), "{body}");
+        told(&whole.0)
+    };
+    let named = format!(r#"{{"name":"x","id":"{A}"}}"#);
+    let absent = (vec![A.to_owned()], vec![Reason::PatientAbsent]);
+    for element in [
+        r#"{"name":"Kalle Karlsson"}"#,
+        r#"{"id":null,"name":"Kalle Karlsson"}"#,
+        r#"{"name":"Kalle Karlsson","id":""}"#,
+        r#"{"id":[],"name":"x"}"#,
+        r#"{"id":[null]}"#,
+        r#"{"other":{"name":"Kalle Karlsson"}}"#,
+        r#"{"other":{"id":null}}"#,
+        r#"[{"name":"Kalle Karlsson"}]"#,
+        r#"["Kalle Karlsson"]"#,
+    ] {
+        let list = |elements: &str| told_in(&form(&fields), &format!(r#"{{"list":[{elements}]}}"#));
+        assert_eq!(list(&format!("{named},{element}")), absent, "{element}");
+        assert_eq!(list(&format!("{element},{named},{element}")), absent, "{element}");
+        assert_eq!(list(element), problem(Reason::PatientAbsent), "{element}");
+    }
+    for element in [
+        "{}",
+        "{ }",
+        "[]",
+        "null",
+        "7",
+        r#""x""#,
+        r#"{"id":"191212121212","other":{"id":null}}"#,
+        r#"{"id":null,"other":{"id":"191212121212"}}"#,
+        r#"{"id":[null,"191212121212"]}"#,
+        r#"{"id":{"reference":"Practitioner/7"}}"#,
+        r#"{"id":{"system":"http://local/mrn","value":"7"}}"#,
+    ] {
+        let body = format!(r#"{{"list":[{named},{element}],"codes":[{{"x":1}}],"more":{{"x":1}}}}"#);
+        assert_eq!(told_in(&form(&fields), &body), found(&[A]), "{element}");
+    }
+    for (element, reason) in [
+        (r#"{"id":"7"}"#, Reason::PatientForm),
+        (r#"{"id":true}"#, Reason::PatientForm),
+        (r#"{"id":{"name":"x"}}"#, Reason::PatientForm),
+        (r#"{"id":"191212121213"}"#, Reason::PatientCheckDigit),
+    ] {
+        let body = format!(r#"{{"list":[{element}]}}"#);
+        assert_eq!(told_in(&form(&fields), &body), problem(reason), "it says more: {element}");
+    }
+    // What is no list is recorded by the request itself.
+    assert_eq!(told_in(&form(&fields), r#"{"list":{"id":null,"name":"x"}}"#), found(&[]));
+    assert_eq!(told_in(&form(&fields), r#"{"list":[],"x":1}"#), found(&[]));
+    let lines = Form::Lines(paths(&["id"]));
+    assert_eq!(told_in(&lines, &format!("{named}\n{{\"id\":null}}\n")), absent);
+    assert_eq!(told_in(&lines, &format!("{named}\n{{\"x\":[]}}")), absent);
+    assert_eq!(told_in(&lines, &format!("{named}\n[{{}},{named}]\n{{}}\n[]\n7")), found(&[A]));
 }
