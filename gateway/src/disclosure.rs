@@ -40,6 +40,10 @@ pub enum Unscannable {
     /// It is not JSON as its type says, too deep, or no resource where FHIR is said.
     #[error("the JSON is broken, too deep, or no FHIR resource")]
     Json,
+    /// An element of it, or all of it, goes on for too long without naming anybody
+    /// ([`scan::HOLD_BYTES_MAX`]). It cannot be held until it does, and must not leave before.
+    #[error("it goes on for too long without naming anybody")]
+    Nameless,
     /// It is binary, in a WebSocket.
     #[error("a binary message")]
     Binary,
@@ -56,7 +60,11 @@ pub enum Unscannable {
 
 impl From<scan::Fault> for Unscannable {
     fn from(fault: scan::Fault) -> Self {
-        if fault == scan::Fault::Binary { Self::Type } else { Self::Json }
+        match fault {
+            scan::Fault::Binary => Self::Type,
+            scan::Fault::Nameless => Self::Nameless,
+            scan::Fault::Syntax | scan::Fault::Deep | scan::Fault::Cut | scan::Fault::Type => Self::Json,
+        }
     }
 }
 
@@ -83,12 +91,13 @@ impl<E: Into<Self>> From<decode::Stop<E>> for Unscannable {
 
 impl Unscannable {
     /// All causes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Type,
         Self::Coding,
         Self::Broken,
         Self::Bomb,
         Self::Json,
+        Self::Nameless,
         Self::Binary,
         Self::Frames,
         Self::TooMany,
@@ -103,6 +112,7 @@ impl Unscannable {
             Self::Broken => "broken",
             Self::Bomb => "bomb",
             Self::Json => "json",
+            Self::Nameless => "nameless",
             Self::Binary => "binary",
             Self::Frames => "frames",
             Self::TooMany => "too_many",

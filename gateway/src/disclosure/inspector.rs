@@ -5,7 +5,7 @@
 //! yet.
 //!
 //! # Bounds
-//! What waits is what the scanner holds back ([`super::scan::HOLD_BYTES_MAX`]), what of a coding's block is not shown, and
+//! What waits is what the scanner holds back ([`super::scan::HOLD_BYTES_MAX`] and 8 KiB), what of a coding's block is not shown, and
 //! one piece. Bytes that add nothing to the view (empty blocks, metadata, frames without text) would wait behind it
 //! without end, so an answer of which more than [`WAITING_BYTES_MAX`] waits, or more than [`WAITING_PIECES_MAX`] pieces,
 //! cannot be looked into. [`Inspector::step`] takes half a millisecond at most, and gives no more hits than stand in
@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 /// Pieces that may leave once the hits are recorded.
 pub type Ready = SmallVec<[Bytes; 1]>;
 
-/// The most bytes of an answer that wait. What honest answers need is half of it.
+/// The most bytes of an answer that wait. What honest answers need is about half of it.
 const WAITING_BYTES_MAX: usize = 512 << 10;
 /// The most pieces that wait. Short pieces of an answer that is not coded are joined.
 const WAITING_PIECES_MAX: usize = 16 << 10;

@@ -21,15 +21,15 @@ impl Message {
     /// Looks at the next bytes.
     pub(super) fn push(&mut self, bytes: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
         let read = self.form.as_mut().map_or(Ok(()), |form| form.push(bytes, hits));
-        self.or_text(read, hits);
-        self.text.push(bytes, hits)
+        let read = self.or_text(read, hits);
+        self.text.push(bytes, hits).and(read)
     }
 
     /// It has ended.
     pub(super) fn finish(&mut self, hits: &mut Vec<Hit>) -> Result<(), Fault> {
         let read = self.form.as_mut().map_or(Ok(()), |form| form.finish(hits));
-        self.or_text(read, hits);
-        self.text.finish(hits)
+        let read = self.or_text(read, hits);
+        self.text.finish(hits).and(read)
     }
 
     /// How many of its bytes may leave once the hits so far are recorded.
@@ -37,10 +37,15 @@ impl Message {
         self.form.as_ref().map_or(u64::MAX, Scanner::settled).min(self.text.settled())
     }
 
-    fn or_text(&mut self, read: Result<(), Fault>, hits: &mut Vec<Hit>) {
+    fn or_text(&mut self, read: Result<(), Fault>, hits: &mut Vec<Hit>) -> Result<(), Fault> {
+        if read == Err(Fault::Nameless) {
+            // It is as its form says. As text it would pass without a name.
+            return read;
+        }
         if read.is_err() {
             self.form = None;
             hits.push(Hit::Unread { reason: Reason::PatientBody });
         }
+        Ok(())
     }
 }

@@ -26,9 +26,12 @@ use guard::Guard;
 use recent::Hits;
 use std::sync::Arc;
 
-/// How much of an element (of a list, or the whole body if it is none) is held back at most, in bytes, while it names
-/// nobody.
-pub const HOLD_BYTES_MAX: u64 = 64 * 1024;
+/// How long an element (of a list, or the whole body if it is none) may be, in bytes, while it names nobody. It is held
+/// back for so long; then it is [`Fault::Nameless`], up to 8 KiB later.
+///
+/// Each answer may have as much in memory, and with a block of its coding (128 KiB in zstd) it must stay below what may wait
+/// at all. A record with its notes before its identity is shorter; one with an image before it is not.
+pub const HOLD_BYTES_MAX: u64 = 128 * 1024;
 
 /// RFC 7464 has a record separator before each document.
 const SEPARATOR: u8 = 0x1e;
@@ -84,6 +87,9 @@ pub enum Fault {
     /// JSON, but no resource of FHIR: it has no type.
     #[error("the body is no FHIR resource")]
     Type,
+    /// An element, or a document without a list, is longer than [`HOLD_BYTES_MAX`] and has named nobody.
+    #[error("a part of the body is too long that names nobody")]
+    Nameless,
 }
 
 /// Looks at a body, piece after piece.
@@ -132,10 +138,15 @@ impl Scanner {
     pub fn push(&mut self, piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
         if let Some(guard) = &mut self.guard {
             guard.result()?;
+            self.inner.fault()?;
             if let Some(before) = guard.foreign(piece) {
-                guard.stop(self.inner.settled());
+                let settled = self.inner.settled();
+                // A fault in what stands before it comes first, as it would if they came apart.
                 self.look(piece.get(..before).unwrap_or_default(), hits)?;
                 self.end(hits)?;
+                if let Some(guard) = &mut self.guard {
+                    guard.stop(settled);
+                }
                 return Err(Fault::Binary);
             }
         }
@@ -172,7 +183,7 @@ impl Scanner {
                 }
                 return ended;
             }
-            Inner::Events(events) => events.push(piece, hits),
+            Inner::Events(events) => return events.push(piece, hits),
         }
         Ok(())
     }
@@ -186,13 +197,21 @@ impl Scanner {
                 walker.guide().finish(hits);
                 return ended;
             }
-            Inner::Events(events) => events.finish(hits),
+            Inner::Events(events) => return events.finish(hits),
         }
         Ok(())
     }
 }
 
 impl Inner {
+    /// The fault of a stream of events: the others are asked again, and say the same.
+    fn fault(&self) -> Result<(), Fault> {
+        match self {
+            Self::Events(events) => events.fault(),
+            _ => Ok(()),
+        }
+    }
+
     fn settled(&self) -> u64 {
         match self {
             Self::Text(text) => text.settled(),

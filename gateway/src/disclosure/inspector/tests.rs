@@ -166,18 +166,58 @@ fn a_message_that_is_not_as_the_route_says_is_read_as_text() {
 #[test]
 fn what_waits_is_bounded_while_nobody_is_named() {
     let how = how(&["list[*].id"]);
-    let mut inspector = Inspector::of_answer(&how, &headers("application/json", None), READING).expect("scannable");
-    let (mut sent, mut left) = (0, 0);
-    let mut push = |bytes: Vec<u8>| {
-        sent += bytes.len();
-        let ready = self::push(&mut inspector, &bytes, &mut Vec::new()).expect("scannable");
-        left += ready.iter().map(Bytes::len).sum::<usize>();
-        sent - left
-    };
-    push(br#"{"list":[{"text":""#.to_vec());
-    let most = (0..1000).map(|_| push(vec![b'x'; 1000])).max();
-    let bound = usize::try_from(super::super::scan::HOLD_BYTES_MAX).expect("a small number") + 2000;
-    assert!(most.is_some_and(|most| most <= bound), "{most:?}");
+    let least = usize::try_from(super::super::scan::HOLD_BYTES_MAX).expect("a small number");
+    let held = least - 1000..=least + (8 << 10) + 2000;
+    let piece = [b'x'; 1000];
+    for (kind, start) in [
+        ("application/json", r#"{"list":[{"text":""#),
+        ("application/x-ndjson", r#"{"text":""#),
+        ("application/fhir+json", r#"{"resourceType":"Observation","text":""#),
+        ("text/event-stream", r#"data: {"list":[{"text":""#),
+    ] {
+        let inspector = Inspector::of_answer(&how, &headers(kind, None), READING).expect("scannable");
+        let (end, most) = flood(inspector, start.as_bytes(), &piece, 1000);
+        assert!(end == Some(Unscannable::Nameless) && held.contains(&most), "{kind} {end:?} {most}");
+    }
+    // A message of 200,000 bytes.
+    let start = b"\x81\x7f\0\0\0\0\0\x03\x0d\x40{\"list\":[";
+    let (end, most) = flood(Inspector::of_socket(&how, READING), start, &[b' '; 1000], 1000);
+    assert!(end == Some(Unscannable::Nameless) && held.contains(&most), "{end:?} {most}");
+    // Text belongs to nobody in particular.
+    let inspector = Inspector::of_answer(&how, &headers("text/html", None), READING).expect("scannable");
+    let (end, most) = flood(inspector, b"<p>", &piece, 1000);
+    assert!(end.is_none() && most < 1000, "{end:?} {most}");
+}
+
+#[test]
+fn what_waits_for_a_name_passes_whole_where_it_may() {
+    let how = how(&["list[*].id"]);
+    let body = format!(r#"{{"list":[{{"id":"{}"}},{{"text":"{}"}}]}}"#, number(3), "x".repeat(200_000));
+    for coding in [None, Some("gzip")] {
+        let mut inspector =
+            Inspector::of_answer(&how, &headers("application/json", coding), READING).expect("scannable");
+        let coded = encode(coding, body.as_bytes());
+        let (mut left, mut hits, mut end) = (Vec::new(), Vec::new(), None);
+        for piece in coded.chunks(97) {
+            if end.is_none() {
+                match push(&mut inspector, piece, &mut hits) {
+                    Ok(ready) => left.extend(ready.concat()),
+                    Err(cause) => {
+                        end = Some(cause);
+                        // As the proxy does once it is recorded.
+                        left.extend(inspector.give_up().concat());
+                        left.extend(piece);
+                    }
+                }
+            } else {
+                left.extend(piece);
+            }
+        }
+        assert_eq!((end, left == coded), (Some(Unscannable::Nameless), true), "{coding:?}");
+        let mut told = Vec::new();
+        note(&hits, &mut told);
+        assert_eq!(told, [number(3)], "who was told before it");
+    }
 }
 
 /// Pushes the same piece again and again. Gives how it ended, and how much waited at most.

@@ -7,7 +7,8 @@
 //! So the text of each event is read beside its form, and what was found is told only then.
 //!
 //! An event is held from its first data line to its end, or until it has [`HOLD_BYTES_MAX`]; then it leaves as the
-//! inner form lets it. What text finds in a longer event that turns out to be broken is told late.
+//! inner form lets it, and one that has named nobody by then is a fault, as it would be without a stream. What text finds
+//! in a longer event that turns out to be broken is told late.
 
 use super::{Fault, Form, HOLD_BYTES_MAX, Hit, Hits, Scanner, text};
 use crate::patient::Reading;
@@ -39,6 +40,7 @@ pub(super) struct Events {
     count: u32,
     event: Option<Event>,
     settled: u64,
+    fault: Option<Fault>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,10 +81,12 @@ impl Events {
             count: 0,
             event: None,
             settled: 0,
+            fault: None,
         }
     }
 
-    pub(super) fn push(&mut self, mut piece: &[u8], hits: &mut Vec<Hit>) {
+    pub(super) fn push(&mut self, mut piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
+        self.fault()?;
         while let Some((first, after)) = piece.split_first() {
             if std::mem::take(&mut self.carriage) && *first == b'\n' {
                 self.start += u64::from(self.start == self.read);
@@ -93,21 +97,33 @@ impl Events {
             let end = memchr::memchr2(b'\n', b'\r', piece).unwrap_or(piece.len());
             let (part, rest) = piece.split_at_checked(end).unwrap_or((piece, &[]));
             self.part(part, hits);
+            self.fault()?;
             piece = rest;
             if let Some((end, rest)) = rest.split_first() {
                 self.read += 1;
                 self.carriage = *end == b'\r';
                 self.end_line(hits);
+                self.fault()?;
                 piece = rest;
             }
         }
         self.settled = self.settled.max(self.held());
+        Ok(())
     }
 
-    pub(super) fn finish(&mut self, hits: &mut Vec<Hit>) {
+    pub(super) fn finish(&mut self, hits: &mut Vec<Hit>) -> Result<(), Fault> {
+        self.fault()?;
         self.end_line(hits);
+        self.fault()?;
         self.end_event(hits);
+        self.fault()?;
         self.settled = self.read;
+        Ok(())
+    }
+
+    /// The fault that there was. Nothing is told after it.
+    pub(super) fn fault(&self) -> Result<(), Fault> {
+        self.fault.map_or(Ok(()), Err)
     }
 
     pub(super) fn settled(&self) -> u64 {
@@ -223,7 +239,11 @@ impl Events {
     /// Tells what the data's form has found. After a fault the text counts.
     fn take_inner(&mut self, found: Vec<Hit>, ended: Result<(), Fault>, hits: &mut Vec<Hit>) {
         self.tell(found, hits);
-        if ended.is_ok() {
+        if ended == Err(Fault::Nameless) {
+            // It is as its form says. As text it would pass without a name.
+            self.fault = Some(Fault::Nameless);
+        }
+        if ended.is_ok() || self.fault.is_some() {
             return;
         }
         let Some(event) = &mut self.event else { return };

@@ -13,7 +13,8 @@
 //! A reference by a logical id is resolved by the Patient of the same body with this `id` or `fullUrl`, before or after
 //! it; one to a contained resource within its own resource. One of which no Patient comes is told at the end as
 //! [`Reason::PatientForm`], once, also where the end comes too early ([`Fhir::finish`]); the entry that it stands in was
-//! not held for longer than its end, because the Patient may be the last of them or never come.
+//! not held for longer than its end, because the Patient may be the last of them or never come. An entry that is longer than
+//! [`HOLD_BYTES_MAX`] and has such a reference is told so before it leaves; one without any is a [`Fault`].
 //!
 //! `resourceType` may follow what it speaks of: identifiers wait for it until the resource ends, or for
 //! [`HOLD_BYTES_MAX`]; then they are taken for a patient's. A document without one is not FHIR, which is a [`Fault`]: it
@@ -24,7 +25,7 @@ mod place;
 mod resource;
 mod said;
 
-use super::hold::Hold;
+use super::hold::{Hold, Overrun};
 use super::json::{Guide, Scalar};
 use super::{Fault, HOLD_BYTES_MAX, Hit, Hits};
 use crate::patient::Reading;
@@ -97,8 +98,13 @@ impl Fhir {
     pub(super) fn finish(&mut self, hits: &mut Vec<Hit>) {
         let within = self.resources.iter().any(|resource| !resource.asked.is_empty());
         if within || self.many || self.asked.iter().any(|asked| !self.known.contains(asked)) {
-            self.out.unread(Reason::PatientForm, hits);
+            self.unread(Reason::PatientForm, hits);
         }
+    }
+
+    fn unread(&mut self, reason: Reason, hits: &mut Vec<Hit>) {
+        self.out.unread(reason, hits);
+        self.hold.unread();
     }
 
     fn position(&self) -> u32 {
@@ -149,7 +155,7 @@ impl Fhir {
             }
         }
         for reason in part.reasons.into_iter().filter(|_| tells_reasons) {
-            self.out.unread(reason, hits);
+            self.unread(reason, hits);
         }
     }
 
@@ -182,7 +188,7 @@ impl Fhir {
         match kind {
             Kind::Patient if before != Kind::Unknown => {
                 // What came before was taken for another's.
-                self.out.unread(Reason::PatientForm, hits);
+                self.unread(Reason::PatientForm, hits);
             }
             Kind::Patient | Kind::Person => self.release(index, true, hits),
             Kind::Practitioner => resource.waiting.clear(),
@@ -214,7 +220,7 @@ impl Fhir {
             self.tell(id, hits);
         }
         for reason in part.reasons {
-            self.out.unread(reason, hits);
+            self.unread(reason, hits);
         }
         if named && matches!(place, Place::ReferenceIdentifier | Place::OtherIdentifier) {
             // The reference that it belongs to need not be resolved.
@@ -237,7 +243,7 @@ impl Fhir {
             self.fault = Some(Fault::Type);
         }
         if resource.kind == Kind::Patient && !resource.named {
-            self.out.unread(Reason::PatientAbsent, hits);
+            self.unread(Reason::PatientAbsent, hits);
         }
         let around = self.objects.len().saturating_sub(1);
         if let Some(entry) = self.open.last_mut().filter(|entry| entry.depth == around && place == Place::Resource)
@@ -339,7 +345,7 @@ impl Guide for Fhir {
                 self.kind(Kind::of(name), hits);
             }
             (Place::StrayType, Scalar::Text(name)) if Kind::of(name) == Kind::Patient => {
-                self.out.unread(Reason::PatientForm, hits);
+                self.unread(Reason::PatientForm, hits);
             }
             (Place::ReferenceType, Scalar::Text(name)) => {
                 let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
@@ -390,7 +396,7 @@ impl Guide for Fhir {
     }
 
     #[inline]
-    fn leave_object(&mut self, place: Place, hits: &mut Vec<Hit>) {
+    fn leave_object(&mut self, place: Place, _: bool, hits: &mut Vec<Hit>) {
         if self.known_part().is_some()
             && let Some(part) = self.parts.pop()
         {
@@ -417,7 +423,7 @@ impl Guide for Fhir {
     }
 
     #[inline]
-    fn leave_array(&mut self, _: Place) {
+    fn leave_array(&mut self, _: Place, _: bool) {
         if self.entries.is_some_and(|(depth, _)| depth == self.arrays) {
             self.entries = None;
             self.hold.list_ended();
@@ -438,7 +444,7 @@ impl Guide for Fhir {
     }
 
     #[inline]
-    fn element_ended(&mut self) {
+    fn element_ended(&mut self, _: &mut Vec<Hit>) {
         if self.entries.is_some_and(|(depth, _)| depth == self.arrays) {
             self.hold.element_ended();
         }
@@ -456,21 +462,31 @@ impl Guide for Fhir {
         if self.untyped.is_some_and(|start| read - start >= HOLD_BYTES_MAX) && !self.typed_within {
             self.fault = Some(Fault::Type);
         }
+        // Who waits for a type or a system is told before what they stand in is said to be nobody's.
+        let over = self.hold.overrun(read) != Overrun::None;
         for index in 0..self.resources.len() {
             let Some(resource) = self.resources.get_mut(index) else { continue };
-            if resource.kind == Kind::Unknown && read - resource.start >= HOLD_BYTES_MAX {
+            if resource.kind == Kind::Unknown && (over || read - resource.start >= HOLD_BYTES_MAX) {
                 resource.late = true;
                 self.release(index, true, hits);
             }
         }
         for index in 0..self.parts.len() {
-            let Some(part) = self.parts.get_mut(index).filter(|part| read - part.start >= HOLD_BYTES_MAX) else {
-                continue;
-            };
+            let late = |part: &&mut Part| over || read - part.start >= HOLD_BYTES_MAX;
+            let Some(part) = self.parts.get_mut(index).filter(late) else { continue };
             part.told |= !part.ids.is_empty();
             for id in std::mem::take(&mut part.ids) {
                 self.tell(id, hits);
             }
+        }
+        match self.hold.overrun(read) {
+            Overrun::None => {}
+            Overrun::Unread => {
+                // Whoever is referred to is not known yet, and it is about them.
+                self.finish(hits);
+                self.hold.release(read);
+            }
+            Overrun::Nameless => self.fault = self.fault.or(Some(Fault::Nameless)),
         }
     }
 

@@ -418,10 +418,11 @@ impl<G: Guide> Walker<G> {
         let Some(frame) = self.stack.pop().filter(|frame| frame.is_object == is_object) else {
             return Err(Fault::Syntax);
         };
+        let is_empty = matches!(self.at, At::Member | At::Element);
         if is_object {
-            self.guide.leave_object(frame.node, hits);
+            self.guide.leave_object(frame.node, is_empty, hits);
         } else {
-            self.guide.leave_array(frame.node);
+            self.guide.leave_array(frame.node, is_empty);
         }
         self.done(offset + 1, hits);
         Ok(())
@@ -436,7 +437,7 @@ impl<G: Guide> Walker<G> {
             }
             Some(frame) => {
                 if !frame.is_object {
-                    self.guide.element_ended();
+                    self.guide.element_ended(hits);
                 }
                 At::After
             }

@@ -1,11 +1,12 @@
 //! JSON fields by their paths, read as in requests: keys without regard to case, arrays entered by themselves, repeated
 //! keys all count, and a field that is a FHIR Identifier or Reference is read as one.
 //!
-//! The outermost array on a path is a list: its elements are held and numbered one by one.
+//! The outermost array on a path is a list: its elements are held and numbered one by one. So is each line of NDJSON. One
+//! that has something in it, but in none of the fields, is told as [`Reason::PatientAbsent`]: somebody may stand there.
 
-use super::hold::Hold;
+use super::hold::{Hold, Overrun};
 use super::json::{Guide, Scalar};
-use super::{Hit, Hits};
+use super::{Fault, Hit, Hits};
 use crate::patient::{Reading, Said, identities, is_identity_system};
 use crate::route::FieldPath;
 use contract::record::Reason;
@@ -20,6 +21,7 @@ pub(super) struct Paths {
     reading: Reading,
     out: Hits,
     hold: Hold,
+    fault: Option<Fault>,
     /// Each document is an element (NDJSON).
     lines: bool,
     documents: u32,
@@ -53,6 +55,16 @@ const LENGTHS: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10;
 struct List {
     depth: usize,
     count: u32,
+    element: Element,
+}
+
+/// What is known of the element that is read now.
+#[derive(Debug, Default)]
+struct Element {
+    /// An object in it, or itself, has members; or an array has values.
+    filled: bool,
+    /// A field in it says somebody, be it readable or not.
+    said: bool,
 }
 
 /// A place in the document.
@@ -104,6 +116,7 @@ impl Paths {
             reading,
             out: Hits::default(),
             hold: Hold::default(),
+            fault: None,
             lines,
             documents: 0,
             list: None,
@@ -179,7 +192,8 @@ impl Paths {
     }
 
     fn read(&mut self, node: Node, bytes: &[u8], hits: &mut Vec<Hit>) {
-        let Ok(text) = std::str::from_utf8(bytes) else { return self.out.unread(Reason::PatientForm, hits) };
+        let Ok(text) = std::str::from_utf8(bytes) else { return self.unread(Reason::PatientForm, hits) };
+        self.said(!text.trim().is_empty());
         let position = self.list.as_ref().map_or(0, |list| list.count.saturating_sub(1));
         let mut object = self.objects.last_mut();
         if let Some(object) = &mut object {
@@ -197,8 +211,43 @@ impl Paths {
                     reasons.push(reason);
                 }
             }
-            (Said::Unread { reason, .. } | Said::Logical { reason, .. }, _) => self.out.unread(reason, hits),
+            (Said::Unread { reason, .. } | Said::Logical { reason, .. }, _) => {
+                self.out.unread(reason, hits);
+                self.hold.unread();
+            }
         });
+    }
+
+    fn unread(&mut self, reason: Reason, hits: &mut Vec<Hit>) {
+        self.said(true);
+        self.out.unread(reason, hits);
+        self.hold.unread();
+    }
+}
+
+impl Paths {
+    /// A field of the element was read, and says somebody or not.
+    #[inline]
+    fn said(&mut self, somebody: bool) {
+        if let Some(list) = &mut self.list {
+            list.element.said |= somebody;
+        }
+    }
+
+    /// An object or array has ended.
+    #[inline]
+    fn filled(&mut self, is_empty: bool) {
+        if let Some(list) = &mut self.list {
+            list.element.filled |= !is_empty;
+        }
+    }
+
+    /// The list's element has ended.
+    #[inline]
+    fn judge(&mut self, hits: &mut Vec<Hit>) {
+        if self.list.as_ref().is_some_and(|list| list.element.filled && !list.element.said) {
+            self.out.unread(Reason::PatientAbsent, hits);
+        }
     }
 }
 
@@ -212,8 +261,9 @@ impl Guide for Paths {
 
     fn document(&mut self, at: u64) -> Node {
         self.hold.document(at);
-        self.list = self.lines.then_some(List { depth: 0, count: self.documents.saturating_add(1) });
-        self.documents = self.documents.saturating_add(1);
+        let count = self.documents.saturating_add(1);
+        self.list = self.lines.then(|| List { depth: 0, count, element: Element::default() });
+        self.documents = count;
         self.arrays = 0;
         Node { branch: Some(0), ..Node::default() }
     }
@@ -264,7 +314,7 @@ impl Guide for Paths {
             Scalar::Text(bytes) | Scalar::Number(bytes) => self.read(node, bytes, hits),
             Scalar::Truth | Scalar::Unreadable => {
                 self.objects.last_mut().into_iter().for_each(|object| object.read = true);
-                self.out.unread(Reason::PatientForm, hits);
+                self.unread(Reason::PatientForm, hits);
             }
             Scalar::Null => {}
         }
@@ -276,17 +326,18 @@ impl Guide for Paths {
     }
 
     #[inline]
-    fn leave_object(&mut self, _: Node, hits: &mut Vec<Hit>) {
+    fn leave_object(&mut self, _: Node, is_empty: bool, hits: &mut Vec<Hit>) {
+        self.filled(is_empty);
         let Some(object) = self.objects.pop() else { return };
         if object.read {
             self.objects.last_mut().into_iter().for_each(|outer| outer.read = true);
         } else if object.owes {
             // It says whom it means in fields of its own.
-            self.out.unread(Reason::PatientForm, hits);
+            self.unread(Reason::PatientForm, hits);
         }
         if object.system != System::Other {
             for reason in object.reasons {
-                self.out.unread(reason, hits);
+                self.unread(reason, hits);
             }
         }
     }
@@ -294,13 +345,14 @@ impl Guide for Paths {
     fn enter_array(&mut self, node: Node) {
         self.arrays += 1;
         if self.list.is_none() {
-            self.list = Some(List { depth: self.arrays, count: 0 });
+            self.list = Some(List { depth: self.arrays, count: 0, element: Element::default() });
             let all = self.branches.first().map_or(0, |root| root.beneath);
             self.hold.list(self.branch(node).is_some_and(|branch| branch.beneath == all));
         }
     }
 
-    fn leave_array(&mut self, _: Node) {
+    fn leave_array(&mut self, _: Node, is_empty: bool) {
+        self.filled(is_empty);
         if self.list.as_ref().is_some_and(|list| list.depth == self.arrays) {
             self.list = None;
             self.hold.list_ended();
@@ -312,6 +364,7 @@ impl Guide for Paths {
     fn element(&mut self, node: Node, at: u64) -> Node {
         if let Some(list) = self.list.as_mut().filter(|list| list.depth == self.arrays) {
             list.count = list.count.saturating_add(1);
+            list.element = Element::default();
             self.hold.element(at);
         }
         // What stands in an array has no key: it has no sibling that names its series.
@@ -319,18 +372,31 @@ impl Guide for Paths {
     }
 
     #[inline]
-    fn element_ended(&mut self) {
+    fn element_ended(&mut self, hits: &mut Vec<Hit>) {
         if self.list.as_ref().is_some_and(|list| list.depth == self.arrays) {
+            self.judge(hits);
             self.hold.element_ended();
         }
     }
 
-    fn ended(&mut self, _: u64, _: &mut Vec<Hit>) {
+    fn ended(&mut self, _: u64, hits: &mut Vec<Hit>) {
+        // Of lists this one has none by now.
+        self.judge(hits);
         self.hold = Hold::default();
         self.list = None;
     }
 
-    fn tick(&mut self, _: u64, _: &mut Vec<Hit>) {}
+    fn tick(&mut self, read: u64, _: &mut Vec<Hit>) {
+        match self.hold.overrun(read) {
+            Overrun::None => {}
+            Overrun::Unread => self.hold.release(read),
+            Overrun::Nameless => self.fault = Some(Fault::Nameless),
+        }
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
 
     fn settled(&self, read: u64) -> u64 {
         self.hold.settled(read)

@@ -11,7 +11,8 @@
 //! # What is not
 //! - A part of a longer run of digits. Digits of an escape before it (`\u0020`, `%20`, `\x22`) do not belong to the run.
 //! - Digits with an ASCII letter directly after them (a hash, `…T12`); letters before are let pass (`id="p1912…"`).
-//! - A decimal's fraction: `0.1912…`. An OID's last part is no fraction: `1.2.752.1912…`.
+//! - A decimal's fraction: `0.1912…`. An OID's last part is no fraction: `1.2.752.1912…`; nor is what has a separator, as
+//!   after a list's number: `1.19121212-1212`.
 //! - A part of a UUID, and the tail of at least twelve other hexadecimal digits.
 //! - A date with dashes and four digits that begin another such date.
 //!

@@ -82,7 +82,7 @@ impl Fhir {
             Scalar::Text(bytes) | Scalar::Number(bytes) => std::str::from_utf8(bytes).ok(),
             _ => None,
         };
-        let Some(text) = text else { return self.out.unread(Reason::PatientForm, hits) };
+        let Some(text) = text else { return self.unread(Reason::PatientForm, hits) };
         if leads_elsewhere(text) {
             return;
         }
@@ -122,7 +122,7 @@ impl Fhir {
             Scalar::Text(bytes) => std::str::from_utf8(bytes).ok(),
             _ => None,
         };
-        let Some(text) = text else { return self.out.unread(Reason::PatientForm, hits) };
+        let Some(text) = text else { return self.unread(Reason::PatientForm, hits) };
         if leads_elsewhere(text) {
             return;
         }
@@ -141,6 +141,8 @@ impl Fhir {
 
     /// Somebody is referred to.
     pub(super) fn refer(&mut self, aim: Aim) {
+        // As good as told: at the end it is, if nobody comes of it.
+        self.hold.unread();
         let logical = match aim {
             Aim::Patient(logical) | Aim::Url(logical) => logical,
             Aim::Fragment(logical) => {

@@ -19,13 +19,14 @@ pub(in super::super) trait Guide {
     fn scalar(&mut self, node: Self::Node, scalar: Scalar<'_>, hits: &mut Vec<Hit>);
     /// An object begins at this offset.
     fn enter_object(&mut self, node: Self::Node, at: u64);
-    fn leave_object(&mut self, node: Self::Node, hits: &mut Vec<Hit>);
+    /// `is_empty`: it has no members.
+    fn leave_object(&mut self, node: Self::Node, is_empty: bool, hits: &mut Vec<Hit>);
     fn enter_array(&mut self, node: Self::Node);
-    fn leave_array(&mut self, node: Self::Node);
+    fn leave_array(&mut self, node: Self::Node, is_empty: bool);
     /// A value begins in the array that was entered last.
     fn element(&mut self, node: Self::Node, at: u64) -> Self::Node;
     /// A value has ended in the array that was entered last.
-    fn element_ended(&mut self);
+    fn element_ended(&mut self, hits: &mut Vec<Hit>);
     /// A document has ended before this offset.
     fn ended(&mut self, at: u64, hits: &mut Vec<Hit>);
     /// So many bytes have been read: called at each multiple of [`TICK`].

@@ -60,15 +60,62 @@ fn an_event_is_held_until_its_end() {
     assert_eq!(held("12121212\"},\n", 2), 29, "the event goes on");
     assert_eq!(held("data: {}]\n", 2), 39);
     assert_eq!(held("\n", 2), 0);
-    assert_eq!(held("data: [\n", 2), 8);
+    assert_eq!(held("data: [{\"p\":\"191212121212\"},\n", 2), 29);
     let line = format!("data: {{\"x\":\"{}\"}},\n", "a".repeat(980));
-    for _ in 0..64 {
-        assert!(held(&line, 2) > 0);
+    for _ in 0..128 {
+        assert!(held(&line, 3) > 0);
     }
-    held(&line.repeat(3), 2);
-    assert_eq!(held(&line, 2), 0, "too long to be held as a whole");
-    let open = held("data: {\"x\":1,\n", 2);
+    held(&line.repeat(3), 3);
+    assert_eq!(held(&line, 3), 0, "too long to be held as a whole");
+    let open = held("data: {\"x\":1,\n", 3);
     assert!((8..=15).contains(&open), "{open}");
-    assert_eq!(held("data: \"p\":\"191212721219\"", 3), 0);
-    assert_eq!(held("}]\n\n", 3), 0);
+    assert_eq!(held("data: \"p\":\"191212721219\"", 4), 0);
+    assert_eq!(held("}]\n\n", 4), 0);
+}
+
+#[test]
+fn an_event_that_is_long_and_names_nobody_does_not_leave() {
+    let filler = "a".repeat(150_000);
+    let told_first = "data: {\"p\":\"191212121212\"}\n\n: 201212121212\n";
+    for (form, late) in [
+        (Form::Json(paths(&["p"])), format!("{{\"x\":\"{filler}\",\"p\":\"191212721219\"}}")),
+        (Form::Lines(paths(&["p"])), format!("{{\"x\":\"{filler}\",\"p\":\"191212721219\"}}")),
+        (
+            Form::Fhir,
+            format!(
+                "{{\"resourceType\":\"Flag\",\"x\":\"{filler}\",\"patient\":{{\"reference\":\"Patient/191212721219\"}}}}"
+            ),
+        ),
+    ] {
+        let is_fhir = form == Form::Fhir;
+        let form = Form::Events(Box::new(form));
+        // A byte that no text has does not hide it.
+        let body = format!("{told_first}data: {late}\n\ndata: {{}}\n\n\u{0}");
+        let whole = scan(&form, [body.as_bytes()]);
+        let reasons = if is_fhir { vec![Reason::PatientBody] } else { vec![] };
+        assert_eq!((told(&whole.0), whole.1), ((vec![A.to_owned(), B.to_owned()], reasons), Err(Fault::Nameless)));
+        for step in [1, 999, 8192] {
+            let mut scanner = Scanner::new(form.clone(), READING);
+            let mut hits = Vec::new();
+            for piece in body.as_bytes().chunks(step) {
+                let ended = scanner.push(piece, &mut hits);
+                assert!(scanner.settled() <= (told_first.len() + "data: ".len()) as u64, "nothing of it leaves");
+                if ended.is_err() {
+                    break;
+                }
+            }
+            assert_eq!(hits, whole.0);
+            assert_eq!(scanner.push(b"\n\n191212121212", &mut hits), whole.1, "a fault stays");
+            assert_eq!(scanner.finish(&mut hits), whole.1);
+            assert_eq!(hits, whole.0);
+        }
+    }
+    let named = format!("data: {{\"p\":\"191212121212\",\"x\":\"{filler}\"}}\n\n");
+    assert_eq!(scan(&Form::Events(Box::new(Form::Json(paths(&["p"])))), [named.as_bytes()]).1, Ok(()));
+    let text = format!("data: {filler}\n\n");
+    assert_eq!(
+        scan(&Form::Events(Box::new(Form::Text)), [text.as_bytes()]).1,
+        Ok(()),
+        "text names nobody in particular"
+    );
 }

@@ -79,9 +79,9 @@ fn positions_are_those_of_the_outermost_list() {
         let (hits, ended) = scan(form, [body.as_bytes()]);
         assert_eq!(ended, Ok(()));
         hits.iter()
-            .map(|hit| match hit {
-                Hit::Patient { position, .. } => *position,
-                Hit::Unread { .. } => u32::MAX,
+            .filter_map(|hit| match hit {
+                Hit::Patient { position, .. } => Some(*position),
+                Hit::Unread { .. } => None,
             })
             .collect::<Vec<_>>()
     };
@@ -156,13 +156,12 @@ fn an_element_is_held_until_it_names_somebody() {
     assert_eq!(held("12\",", 1), 0);
     assert_eq!(held("\"y\":1}", 1), 0);
     assert_eq!(held(",{\"y\":1", 1), 6);
-    assert_eq!(held("},", 1), 0, "an element that names nobody");
-    assert_eq!(held("{\"y\":\"", 1), 6);
-    assert_eq!(held(&"a".repeat(65_529), 1), 65_535);
-    assert_eq!(held("a", 1), 0, "held for so long only");
-    assert_eq!(held("\",\"p\":\"2012", 1), 5, "but never half an identity");
-    assert_eq!(held("12121212\"}", 2), 0);
-    assert_eq!(held("]}", 2), 0);
+    assert_eq!(held("},", 2), 0, "an element that names nobody");
+    assert_eq!(held("{\"y\":\"", 2), 6);
+    assert_eq!(held(&"a".repeat(131_000), 2), 131_006, "as long as may be");
+    assert_eq!(held("\",\"p\":\"2012", 2), 131_017);
+    assert_eq!(held("12121212\"}", 3), 0);
+    assert_eq!(held("]}", 3), 0);
 }
 
 #[test]
@@ -179,4 +178,117 @@ fn a_document_is_held_until_it_names_somebody() {
     assert_eq!(body(children, &["children.p", "p"]).0, 0, "the parent is not known yet");
     let whole = body(&format!("{children},\"p\":\"201212121212\""), &["children.p", "p"]);
     assert_eq!(whole.0, whole.1);
+}
+
+#[test]
+fn what_is_long_and_names_nobody_does_not_leave() {
+    let filler = "a".repeat(150_000);
+    let named = format!(r#"{{"p":"{A}"}}"#);
+    let late = format!(r#"{{"x":"{filler}","p":"{B}"}}"#);
+    let list = || form(&["list[*].p"]);
+    let both = || form(&["list[*].p", "p"]);
+    let lines = || Form::Lines(paths(&["p"]));
+    for (form, before, after) in [
+        (list(), format!(r#"{{"list":[{named},"#), format!("{late}]}}")),
+        (list(), format!(r#"{{"list":[{named},"#), format!(r#"{{"x":"{filler}"}}]}}"#)),
+        (form(&["p"]), String::new(), late.clone()),
+        (form(&["p"]), named.clone(), late.clone()),
+        (form(&["p"]), String::new(), format!(r#"{{"x":"{filler}"}}"#)),
+        (form(&["p"]), String::new(), format!("[1,\"{filler}\"]")),
+        (list(), String::new(), format!(r#"{{"x":"{filler}","list":[]}}"#)),
+        (list(), String::new(), format!(r#"{{"list":[{}{named}]}}"#, r#"{"x":1},"#.repeat(20_000))),
+        (both(), String::new(), format!(r#"{{"list":[{named},{}{{}}],"p":"{B}"}}"#, format!("{named},").repeat(7_000))),
+        (lines(), format!("{named}\n"), late.clone()),
+    ] {
+        let body = [before.as_str(), after.as_str()].concat();
+        let whole = scan(&form, [body.as_bytes()]);
+        assert_eq!(whole.1, Err(Fault::Nameless), "{before}");
+        for step in [1, 1000, 8192] {
+            let (mut scanner, mut hits) = (Scanner::new(form.clone(), READING), Vec::new());
+            for piece in body.as_bytes().chunks(step) {
+                let ended = scanner.push(piece, &mut hits);
+                assert!(scanner.settled() <= before.len() as u64, "nothing of it leaves");
+                if ended.is_err() {
+                    break;
+                }
+            }
+            assert_eq!(hits, whole.0);
+            assert_eq!(scanner.finish(&mut hits), whole.1);
+        }
+    }
+    let passes = |form: Form, body: String, wanted: (Vec<String>, Vec<Reason>)| {
+        let (hits, ended) = scan(&form, [body.as_bytes()]);
+        assert_eq!((told(&hits), ended), (wanted, Ok(())));
+    };
+    passes(form(&["p"]), format!(r#"{{"p":"{A}","x":"{filler}"}}"#), found(&[A]));
+    passes(list(), format!(r#"{{"list":[{named}],"x":"{filler}"}}"#), found(&[A]));
+    passes(lines(), format!("{named}\n").repeat(10_000), found(&[A]));
+    passes(lines(), r#"{"p":7}"#.repeat(30_000), problem(Reason::PatientForm));
+    // Somebody unreadable is as good a name as comes.
+    let unread = format!(r#"{{"p":"LMA-123","x":"{filler}"}}"#);
+    passes(form(&["p"]), unread.clone(), problem(Reason::PatientForm));
+    passes(list(), format!(r#"{{"list":[{named},{unread}]}}"#), (vec![A.to_owned()], vec![Reason::PatientForm]));
+    let (hits, ended) = scan(&list(), [format!(r#"{{"list":[{unread},{late}]}}"#).as_bytes()]);
+    assert_eq!((told(&hits), ended), (problem(Reason::PatientForm), Err(Fault::Nameless)), "each for itself");
+}
+
+#[test]
+fn an_element_without_an_identity_is_told() {
+    let fields = ["list[*].id", "list[*].other.id"];
+    let told_in = |form: &Form, body: &str| {
+        let whole = scan(form, [body.as_bytes()]);
+        assert_eq!(scan(form, body.as_bytes().chunks(1)), whole, "{body}");
+        assert_eq!(whole.1, Ok(()), "{body}");
+        told(&whole.0)
+    };
+    let named = format!(r#"{{"name":"x","id":"{A}"}}"#);
+    let absent = (vec![A.to_owned()], vec![Reason::PatientAbsent]);
+    for element in [
+        r#"{"name":"Kalle Karlsson"}"#,
+        r#"{"id":null,"name":"Kalle Karlsson"}"#,
+        r#"{"name":"Kalle Karlsson","id":""}"#,
+        r#"{"id":[],"name":"x"}"#,
+        r#"{"id":[null]}"#,
+        r#"{"other":{"name":"Kalle Karlsson"}}"#,
+        r#"{"other":{"id":null}}"#,
+        r#"[{"name":"Kalle Karlsson"}]"#,
+        r#"["Kalle Karlsson"]"#,
+    ] {
+        let list = |elements: &str| told_in(&form(&fields), &format!(r#"{{"list":[{elements}]}}"#));
+        assert_eq!(list(&format!("{named},{element}")), absent, "{element}");
+        assert_eq!(list(&format!("{element},{named},{element}")), absent, "{element}");
+        assert_eq!(list(element), problem(Reason::PatientAbsent), "{element}");
+    }
+    for element in [
+        "{}",
+        "{ }",
+        "[]",
+        "null",
+        "7",
+        r#""x""#,
+        r#"{"id":"191212121212","other":{"id":null}}"#,
+        r#"{"id":null,"other":{"id":"191212121212"}}"#,
+        r#"{"id":[null,"191212121212"]}"#,
+        r#"{"id":{"reference":"Practitioner/7"}}"#,
+        r#"{"id":{"system":"http://local/mrn","value":"7"}}"#,
+    ] {
+        let body = format!(r#"{{"list":[{named},{element}],"codes":[{{"x":1}}],"more":{{"x":1}}}}"#);
+        assert_eq!(told_in(&form(&fields), &body), found(&[A]), "{element}");
+    }
+    for (element, reason) in [
+        (r#"{"id":"7"}"#, Reason::PatientForm),
+        (r#"{"id":true}"#, Reason::PatientForm),
+        (r#"{"id":{"name":"x"}}"#, Reason::PatientForm),
+        (r#"{"id":"191212121213"}"#, Reason::PatientCheckDigit),
+    ] {
+        let body = format!(r#"{{"list":[{element}]}}"#);
+        assert_eq!(told_in(&form(&fields), &body), problem(reason), "it says more: {element}");
+    }
+    // What is no list is recorded by the request itself.
+    assert_eq!(told_in(&form(&fields), r#"{"list":{"id":null,"name":"x"}}"#), found(&[]));
+    assert_eq!(told_in(&form(&fields), r#"{"list":[],"x":1}"#), found(&[]));
+    let lines = Form::Lines(paths(&["id"]));
+    assert_eq!(told_in(&lines, &format!("{named}\n{{\"id\":null}}\n")), absent);
+    assert_eq!(told_in(&lines, &format!("{named}\n{{\"x\":[]}}")), absent);
+    assert_eq!(told_in(&lines, &format!("{named}\n[{{}},{named}]\n{{}}\n[]\n7")), found(&[A]));
 }

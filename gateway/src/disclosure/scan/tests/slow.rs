@@ -180,9 +180,9 @@ fn uuid(bytes: &[u8]) -> bool {
 fn read_at(text: &[u8], run: usize, start: usize) -> Option<String> {
     let length = text[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let end = start + length;
-    let mut ways: Vec<(Vec<u8>, usize)> = Vec::new();
+    let mut ways: Vec<(Vec<u8>, usize, bool)> = Vec::new();
     if [10, 12].contains(&length) {
-        ways.push((text[start..end].to_vec(), end));
+        ways.push((text[start..end].to_vec(), end, true));
     }
     let dated = length == 4 && month_and_day(text, end);
     let (date, date_end) = match length {
@@ -204,10 +204,10 @@ fn read_at(text: &[u8], run: usize, start: usize) -> Option<String> {
             && !text.get(whole..whole + 23).is_some_and(|rest| uuid(&[b"01234567-0123".as_slice(), rest].concat()))
         {
             let sign = if plus && date.len() == 6 { b"+" } else { b"-" };
-            ways.push(([date.as_slice(), sign, tail].concat(), whole));
+            ways.push(([date.as_slice(), sign, tail].concat(), whole, at == date_end));
         }
     }
-    for (id, whole) in ways {
+    for (id, whole, joined) in ways {
         if near(text, Some(whole), u8::is_ascii_alphabetic) {
             continue;
         }
@@ -221,7 +221,7 @@ fn read_at(text: &[u8], run: usize, start: usize) -> Option<String> {
         if start >= 12 && hex(&text[start - 12..start]) || whole >= 36 && uuid(&text[whole - 36..whole]) {
             continue;
         }
-        if start == run && near(text, start.checked_sub(1), |byte| *byte == b'.') {
+        if joined && start == run && near(text, start.checked_sub(1), |byte| *byte == b'.') {
             let before = &text[..start - 1];
             let count = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
             if count > 8 || count > 0 && !near(before, before.len().checked_sub(count + 1), |byte| *byte == b'.') {

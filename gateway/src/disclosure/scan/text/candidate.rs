@@ -56,10 +56,10 @@ impl Candidate<'_> {
         let Some(head) = self.text.get(start..self.end) else { return Ok(None) };
         match head.len() {
             12 | 10 if self.letter(self.end)? => Ok(None),
-            12 => Ok(self.identity(head, b"", start, self.end)),
+            12 => Ok(self.identity(head, b"", start, self.end, true)),
             10 => {
                 let (date, number) = head.split_at(6);
-                Ok(self.identity(date, number, start, self.end))
+                Ok(self.identity(date, number, start, self.end, true))
             }
             8 | 6 => self.split(head, start, self.end),
             4 => self.dated(head, start),
@@ -148,11 +148,12 @@ impl Candidate<'_> {
         for (place, byte) in number.iter_mut().skip(1).zip(tail) {
             *place = byte;
         }
-        Ok(self.identity(head, number.as_slice(), start, end))
+        Ok(self.identity(head, number.as_slice(), start, end, joined))
     }
 
-    /// The identity of these characters, if their date and check digit hold and nothing around speaks against it.
-    fn identity(&self, head: &[u8], tail: &[u8], start: usize, end: usize) -> Option<PatientId> {
+    /// The identity of these characters, if their date and check digit hold and nothing around speaks against it. `joined`:
+    /// nothing stands between date and number, as in a decimal.
+    fn identity(&self, head: &[u8], tail: &[u8], start: usize, end: usize, joined: bool) -> Option<PatientId> {
         let mut text = Zeroizing::new([0_u8; RUN_MAX]);
         for (place, byte) in text.iter_mut().zip(head.iter().chain(tail)) {
             *place = *byte;
@@ -161,7 +162,8 @@ impl Candidate<'_> {
         let id = parse_with(text, self.reading.year, self.reading.series).ok()?;
         let is_number = matches!(id.kind(), IdentityKind::Personnummer | IdentityKind::Samordningsnummer);
         let short = head.len() == RUN_MIN;
-        let foreign = (short && !is_number) || self.is_fraction(start) || self.ends_hash(start) || self.ends_uuid(end);
+        let fraction = joined && self.is_fraction(start);
+        let foreign = (short && !is_number) || fraction || self.ends_hash(start) || self.ends_uuid(end);
         (!foreign).then_some(id)
     }
 
