@@ -231,8 +231,9 @@ impl Proxy {
         }
     }
 
-    /// Notes whom was found, to be written. With a cause for which the answer cannot be looked into, it is refused; or it passes and is
-    /// recorded as that: then what had been kept back is given. Nothing of it may leave before [`Self::recorded`].
+    /// Notes whom was found, to be written. With a cause for which the answer cannot be looked into, it is refused; or it
+    /// passes and is recorded as that: then what had been kept back is given. Nothing of it may leave before
+    /// [`Self::recorded`].
     fn record(
         &self,
         about: About,

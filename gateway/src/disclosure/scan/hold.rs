@@ -6,8 +6,9 @@
 //! told in it, who is as good a name as comes.
 //!
 //! So a backend that pauses before the first patient keeps the client waiting for what stands before the pause (but not for
-//! the answer's head), though it has come. That a list begins does not help: it may be the list of one patient's identifiers, and what stands before
-//! it about that patient (`{"name":…,"identifier":[{"value":…`). Only a FHIR Bundle says that its entries are others.
+//! the answer's head), though it has come. That a list begins does not help: it may be the list of one patient's
+//! identifiers, and what stands before it about that patient (`{"name":…,"identifier":[{"value":…`). Only a FHIR Bundle says
+//! that its entries are others.
 
 use super::HOLD_BYTES_MAX;
 
