@@ -16,6 +16,6 @@ mod table;
 
 pub use binary::{Column, Numbered, Record};
 pub use columns::{AccessRow, AuthRow, KeyRow, SealKeyRow, SealRow};
-pub use fold::{Fold, FrameError, Row, kinds};
+pub use fold::{Carry, Fold, FrameError, Row, kinds};
 pub use packed::Packed;
 pub use table::{COLUMNS_OF, Mismatch, SETTINGS, Table};

@@ -344,6 +344,15 @@ impl Journal {
         self.reader(Position::OLDEST).oldest()
     }
 
+    /// The first frame of the segment before the one that a frame is in, or will be in: what lies before is more than a
+    /// segment back. The oldest frame, if there is no such segment.
+    pub fn segment_before(&self, position: Position) -> Position {
+        let segments = self.core.segments.lock();
+        let begun = segments.iter().take_while(|segment| segment.first <= position.sequence()).count();
+        let before = segments.get(begun.saturating_sub(2));
+        before.map_or(Position::FIRST, |segment| Position::new(segment.first))
+    }
+
     /// Bytes that the segments hold.
     pub fn used_bytes(&self) -> u64 {
         self.core.used_bytes()

@@ -23,7 +23,7 @@ use crate::journal::storage::{Disk, Storage};
 use crate::journal::{self, Frame, FrameKind, Item, OpenError, Position, ReadError, Recovery};
 use crate::keys::KeysError;
 use crate::shipper::resend::{ResendError, Source};
-use crate::shipper::{BookSeen, peek_book};
+use crate::shipper::{BookSeen, CarriedSeen, peek_book, peek_carried};
 
 /// Looks at the journal.
 #[derive(Debug, Clone, clap::Args)]
@@ -117,7 +117,8 @@ pub fn run(
     match &args.action {
         Action::Status => {
             let recovery = journal::inspect(&storage, &places.dir)?;
-            status(&recovery, peek_book(&storage, &places.ledger), args.output, out)
+            let seen = (peek_book(&storage, &places.ledger), peek_carried(&storage, &places.dir));
+            status(&recovery, seen, args.output, out)
         }
         Action::Fsck => fsck(&storage, places, args.output, out),
         Action::Dump { from, limit } => {
@@ -129,12 +130,16 @@ pub fn run(
 }
 
 type Book = Result<Option<BookSeen>, LedgerError>;
+type Carried = Result<Option<CarriedSeen>, LedgerError>;
 
-fn status(recovery: &Recovery, book: Book, output: Output, out: &mut dyn Write) -> Result<Health, CliError> {
-    let (book, book_error) = match book {
-        Ok(book) => (book, None),
-        Err(error) => (None, Some(error.to_string())),
-    };
+fn status(
+    recovery: &Recovery,
+    (book, carried): (Book, Carried),
+    output: Output,
+    out: &mut dyn Write,
+) -> Result<Health, CliError> {
+    let book_error = book.as_ref().err().or(carried.as_ref().err()).map(ToString::to_string);
+    let (book, carried) = (book.unwrap_or_default(), carried.unwrap_or_default());
     let shipped_below = book.as_ref().map_or(recovery.acked, |book| book.shipped_below.max(recovery.acked));
     let backlog = recovery.next.saturating_sub(shipped_below);
     let lost: u64 = recovery.gaps.iter().map(journal::Gap::frames).sum();
@@ -143,7 +148,7 @@ fn status(recovery: &Recovery, book: Book, output: Output, out: &mut dyn Write) 
         let value = json!({
             "segments": recovery.segments, "bytes": recovery.bytes, "next": recovery.next, "acked": recovery.acked,
             "shipped_below": shipped_below, "backlog_frames": backlog, "lost_frames": lost,
-            "torn_bytes": recovery.torn_bytes, "ledger": book, "ledger_error": book_error,
+            "torn_bytes": recovery.torn_bytes, "carried_over": carried, "ledger": book, "ledger_error": book_error,
         });
         writeln!(out, "{value}")?;
     } else {
@@ -155,14 +160,17 @@ fn status(recovery: &Recovery, book: Book, output: Output, out: &mut dyn Write) 
         line("shipped below", &shipped_below)?;
         line("backlog, frames", &backlog)?;
         line("lost frames", &lost)?;
+        if let Some(carried) = &carried {
+            line("exchanges carried over", &format!("{}, begun below frame {}", carried.exchanges, carried.below))?;
+        }
         match (&book, &book_error) {
-            (Some(book), _) => {
+            (_, Some(error)) => line("ledger", error)?,
+            (Some(book), None) => {
                 line("ledger of node", &book.node)?;
                 line("access_log rows, batches", &format!("{}, {}", book.access_rows, book.access_batches))?;
                 line("auth_event rows, batches", &format!("{}, {}", book.auth_rows, book.auth_batches))?;
                 line("rows in the open batch", &book.open_batch_rows.unwrap_or(0))?;
             }
-            (None, Some(error)) => line("ledger", error)?,
             (None, None) => line("ledger", &"none: nothing was ever shipped")?,
         }
         if damaged {
@@ -187,6 +195,7 @@ fn fsck(storage: &Arc<dyn Storage>, places: &Places, output: Output, out: &mut d
         Ok(recovery) => {
             frames = read_all(storage, &places.dir, &recovery, &mut findings)?;
             check_book(&recovery, peek_book(storage, &places.ledger), &mut findings);
+            check_carried(peek_carried(storage, &places.dir), &mut findings);
         }
         Err(error) => findings.push(unusable(&error)),
     }
@@ -303,6 +312,18 @@ fn check_book(recovery: &Recovery, book: Book, findings: &mut Vec<Finding>) {
             "put back the one that was replaced",
         )),
         Ok(_) => {}
+    }
+}
+
+fn check_carried(carried: Carried, findings: &mut Vec<Finding>) {
+    if let Err(error) = carried {
+        findings.push(Finding {
+            damage: true,
+            what: error.to_string(),
+            meaning: "it is not known any more which exchanges were open for long, so the gateway does not start",
+            todo: "put carried.ledger back from a copy of the same journal; without one, keep it elsewhere and leave an empty file \
+                   in its place: then those exchanges get no row of their end",
+        });
     }
 }
 

@@ -19,7 +19,7 @@
 //!    insert that lands later still does no harm: rows are identical and carry their own id, and the tables keep one.
 //!    Deduplication tokens are not used: a retried token can lose data.
 //! 4. The journal is acknowledged only after the book says settled, and never beyond an open exchange: its intent will
-//!    be needed to form the row when its outcome comes.
+//!    be needed to form the row when its outcome comes. One that stays open for long is carried over ([`carried`]).
 //! 5. Data keys go before rows that are sealed under them, seals after the rows they cover, and the hand-over to a seal
 //!    key before the first seal by it.
 //! 6. If there are witnesses, the copies of a batch's seals are in their spool before the book says settled. So is the note
@@ -43,6 +43,7 @@
 
 mod batch;
 mod book;
+mod carried;
 mod clickhouse;
 mod collect;
 mod history;
@@ -74,6 +75,8 @@ use crate::keys::SealKeys;
 use crate::witness::Spool;
 use book::Book;
 pub(crate) use book::{BookSeen, peek_book};
+use carried::Carried;
+pub(crate) use carried::{CarriedSeen, peek_carried};
 use history::History;
 use worker::{Parts, Step, Worker};
 
@@ -160,6 +163,15 @@ pub enum OpenError {
         /// The highest mark that fits.
         high: u64,
     },
+    /// Frames were shipped, but it is not there what is known of exchanges whose first frames are gone.
+    #[error(
+        "{path} is missing: put it back, or nobody knows how exchanges ended that were open for long when the gateway \
+         stopped"
+    )]
+    NotCarried {
+        /// The file.
+        path: PathBuf,
+    },
     /// The runtime for the connection could not be made.
     #[error("the shipper's runtime could not be started")]
     Runtime(#[source] std::io::Error),
@@ -191,15 +203,18 @@ impl Shipper {
         // On a disk that fails just now, the journal's end may be further on than it can prove.
         let end = (journal.state() == State::Healthy).then(|| journal.durable_end());
         let book = Book::open(&storage, &config.ledger_path, &config.node, journal.acked(), end)?;
+        let dir = config.ledger_path.parent().unwrap_or(Path::new("."));
+        let carried = Carried::open(&storage, dir, &config.node, book.mark())?;
         let sink = clickhouse::ClickHouseSink::new(&config.clickhouse, &config.node);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(OpenError::Runtime)?;
         let worker = Worker::new(Parts {
             journal,
             book,
+            carried,
             sink,
             seal_keys,
             witness: config.witness,
-            history: History::new(&storage, config.ledger_path.parent().unwrap_or(Path::new("."))),
+            history: History::new(&storage, dir),
             metrics,
             node: config.node,
             tenant: config.tenant,
@@ -309,11 +324,12 @@ pub mod measure {
     use super::collect::Collector;
     use super::metrics::Metrics;
     use crate::journal::{Journal, Position};
+    use contract::row::Fold;
 
     /// Forms one batch from the journal's first frame on, and returns how many rows it has.
     pub fn form(journal: &Journal, node: &NodeName, tenant: &Text, rows_max: usize, key: &SealKey) -> u64 {
         let Ok(metrics) = Metrics::new(&prometheus::Registry::new()) else { return 0 };
-        let mut collector = Collector::new(journal, node, tenant, Position::FIRST.sequence(), 0);
+        let mut collector = Collector::new(journal.reader(Position::FIRST), Fold::new(node, tenant), 0);
         let Ok(()) = collector.collect(rows_max, &metrics) else { return 0 };
         let end = collector.position();
         let batch = Batch::new(node, &Mark::START, collector.take(), end, 1, super::history::Signer::Key(key));

@@ -1,5 +1,9 @@
 //! From frames to rows.
 
+mod carry;
+
+pub use carry::Carry;
+
 use super::{AccessRow, AuthRow, KeyRow};
 use crate::id::{DataKeyId, NodeName, RecordId, RequestId};
 use crate::pseudonym::PatientRef;
@@ -9,6 +13,7 @@ use crate::record::{
 };
 use crate::wire::{Wire, WireError};
 use crate::{Micros, Text};
+use carry::{Open, Waiting};
 use std::collections::{BTreeMap, HashMap};
 
 /// The kinds of frames: the numbers that the journal writes.
@@ -62,39 +67,50 @@ pub enum Row {
 /// bounded, however long the list that an answer is.
 const WAITING_MAX: usize = 256;
 
-struct Open {
-    intent: Intent,
-    sequence: u64,
-    begun: bool,
-    /// Patients that the answer has disclosed: each with its number in the request, and its data key.
-    disclosed: Vec<(u32, DataKeyId, PatientEntry)>,
-    /// The number of the next one.
-    next: u32,
-}
-
 /// The state between frames: the exchanges that are still open. As large as the requests under way.
 pub struct Fold {
     node: Text,
     tenant: Text,
     open: HashMap<RequestId, Open>,
     oldest: BTreeMap<u64, RequestId>,
+    /// Exchanges that began below this frame are kept elsewhere: their first frames are not needed.
+    carried_below: u64,
+    /// What was carried over, until reading has come to where that was done.
+    aside: Option<Carry>,
 }
 
 impl Fold {
     /// Starts with nothing open.
     pub fn new(node: &NodeName, tenant: &Text) -> Self {
-        Self { node: node.text(), tenant: Text::clone(tenant), open: HashMap::new(), oldest: BTreeMap::new() }
+        Self {
+            node: node.text(),
+            tenant: Text::clone(tenant),
+            open: HashMap::new(),
+            oldest: BTreeMap::new(),
+            carried_below: 0,
+            aside: None,
+        }
     }
 
-    /// The first frame that must be read again after a restart, so that every open exchange is known: the oldest
-    /// open intent's, or `next` if nothing is open.
+    /// The first frame that must be read again after a restart, so that every open exchange is known that was not carried
+    /// over: the oldest open intent's, or `next` if nothing is open.
     pub fn resume_from(&self, next: u64) -> u64 {
-        self.oldest.first_key_value().map_or(next, |(sequence, _)| *sequence)
+        if let Some(carry) = &self.aside {
+            return carry.below.min(next);
+        }
+        self.oldest.first_key_value().map_or(next, |(sequence, _)| (*sequence).max(self.carried_below).min(next))
     }
 
     /// How many exchanges are open.
     pub fn open(&self) -> usize {
-        self.open.len()
+        self.open.len() + self.aside.as_ref().map_or(0, |carry| carry.exchanges.len())
+    }
+
+    /// When the oldest open exchange began.
+    pub fn oldest_open(&self) -> Option<Micros> {
+        let aside = self.aside.iter().flat_map(|carry| &carry.exchanges).map(|open| open.intent.asked.at).min();
+        let (_, request) = self.oldest.first_key_value().unzip();
+        aside.or_else(|| request.and_then(|request| self.open.get(request)).map(|open| open.intent.asked.at))
     }
 
     /// Takes the next frame and appends the rows it gives. Gives the frame's time.
@@ -105,6 +121,9 @@ impl Fold {
         payload: &[u8],
         rows: &mut Vec<Row>,
     ) -> Result<Micros, FrameError> {
+        if self.aside.as_ref().is_some_and(|carry| sequence >= carry.at) {
+            self.take_carried();
+        }
         let payload_error = |source| FrameError::Payload { sequence, source };
         match kind {
             kinds::INTENT => {
@@ -188,7 +207,7 @@ impl Fold {
             if open.disclosed.len() >= WAITING_MAX {
                 self.during(&mut open, disclosure, rows);
             }
-            open.disclosed.push((open.next, disclosure.key, *patient));
+            open.disclosed.push(Waiting { index: open.next, key: disclosure.key, patient: *patient });
             open.next = open.next.saturating_add(1);
         }
         if open.begun {
@@ -202,7 +221,7 @@ impl Fold {
         let Disclosure { request, at, status, bytes, .. } = *seen;
         let duration_us = u64::try_from(at.saturating_sub(open.intent.asked.at)).unwrap_or(0);
         let outcome = Outcome { request, at, status, bytes, duration_us, kind: OutcomeKind::Open };
-        for (index, key, patient) in open.disclosed.drain(..) {
+        for Waiting { index, key, patient } in open.disclosed.drain(..) {
             rows.push(self.row(&open.intent, &outcome, Phase::During, (index, key, &patient)));
         }
     }
@@ -261,7 +280,7 @@ impl Fold {
             rows.push(self.row(&open.intent, outcome, phase, (number(index), open.intent.key, &patient)));
         }
         let phase = if phase == Phase::Begin { Phase::During } else { phase };
-        for (index, key, patient) in &open.disclosed {
+        for Waiting { index, key, patient } in &open.disclosed {
             rows.push(self.row(&open.intent, outcome, phase, (*index, *key, patient)));
         }
     }

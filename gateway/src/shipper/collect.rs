@@ -1,11 +1,10 @@
 //! From the journal to rows: reads frames in order and keeps the rows of those that have not been shipped.
 
-use contract::id::NodeName;
-use contract::row::{AccessRow, AuthRow, Fold, KeyRow, Packed, Row};
-use contract::{Micros, Text};
+use contract::Micros;
+use contract::row::{AccessRow, AuthRow, Carry, Fold, KeyRow, Packed, Row};
 
 use super::metrics::Metrics;
-use crate::journal::{Item, Journal, Position, ReadError, Reader};
+use crate::journal::{Item, ReadError, Reader};
 
 /// Rows in the order of the frames that gave them.
 #[derive(Debug, Default)]
@@ -72,16 +71,11 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// Begins at `resume`; the rows of frames from `skip_below` on are wanted.
-    pub(super) fn new(journal: &Journal, node: &NodeName, tenant: &Text, resume: u64, skip_below: u64) -> Self {
-        Self::over(journal.reader(Position::new(resume)), node, tenant, skip_below)
-    }
-
-    /// The same, over a reader that stands where the first frame that matters is.
-    pub(super) fn over(reader: Reader, node: &NodeName, tenant: &Text, skip_below: u64) -> Self {
+    /// Begins where the reader stands, knowing what `fold` knows; the rows of frames from `skip_below` on are wanted.
+    pub(super) fn new(reader: Reader, fold: Fold, skip_below: u64) -> Self {
         Self {
             reader,
-            fold: Fold::new(node, tenant),
+            fold,
             skip_below,
             gaps: Vec::new(),
             rows: Rows::default(),
@@ -189,6 +183,27 @@ impl Collector {
     /// Where reading would have to begin for rows from `end` on, given that everything below has been read.
     pub(super) fn resume_from(&self, end: u64) -> u64 {
         self.fold.resume_from(end)
+    }
+
+    /// What must be known of exchanges that began below this frame, and are open where reading has come to, so that those
+    /// frames are not needed any more.
+    pub(super) fn carry(&self, below: u64) -> Carry {
+        self.fold.carry(self.position(), below)
+    }
+
+    /// It is known elsewhere from now on.
+    pub(super) fn carried(&mut self, below: u64) {
+        self.fold.carried(below);
+    }
+
+    #[cfg(test)]
+    pub(super) fn carried_below(&self) -> u64 {
+        self.fold.carried_below()
+    }
+
+    /// When the oldest open exchange began.
+    pub(super) fn oldest_open(&self) -> Option<Micros> {
+        self.fold.oldest_open()
     }
 
     /// How many exchanges are open.

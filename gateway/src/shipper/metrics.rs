@@ -11,6 +11,8 @@ pub struct Metrics {
     pub(super) oldest_unshipped_seconds: Gauge,
     /// Durable frames whose rows have not arrived.
     pub(super) backlog_frames: IntGauge,
+    /// Age of the oldest exchange whose outcome is not known yet.
+    pub(super) oldest_exchange_seconds: Gauge,
     /// Exchanges whose outcome is not known yet.
     pub(super) open_exchanges: IntGauge,
     access_rows: IntCounter,
@@ -29,6 +31,8 @@ pub struct Metrics {
     pub(super) gap_frames: IntCounter,
     /// Batches that could not be formed again as they had been sent.
     pub(super) renumbered: IntCounter,
+    /// How often what is known of open exchanges was written down.
+    pub(super) carried: IntCounter,
 }
 
 /// What failed.
@@ -62,6 +66,11 @@ impl Metrics {
             "Age of the oldest row that is known not to be in ClickHouse yet.",
         )?;
         registry.register(Box::new(oldest_unshipped_seconds.clone()))?;
+        let oldest_exchange_seconds = Gauge::new(
+            "audit_oldest_exchange_seconds",
+            "Age of the oldest exchange that the shipper has not seen the end of.",
+        )?;
+        registry.register(Box::new(oldest_exchange_seconds.clone()))?;
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -86,6 +95,7 @@ impl Metrics {
         registry.register(Box::new(ship_seconds.clone()))?;
         Ok(Self {
             oldest_unshipped_seconds,
+            oldest_exchange_seconds,
             backlog_frames: gauge("audit_backlog_frames", "Durable frames whose rows are not in ClickHouse yet.")?,
             open_exchanges: gauge("audit_open_exchanges", "Exchanges that the shipper has not seen the end of.")?,
             access_rows: rows.with_label_values(&[Stream::Access.as_str()]),
@@ -105,6 +115,11 @@ impl Metrics {
             renumbered: counter(
                 "audit_ship_renumbered_total",
                 "Batches that could not be formed again as they had been sent, and went under a new number.",
+            )?,
+            carried: counter(
+                "audit_carried_over_total",
+                "How often what is known of exchanges that stay open was written down, so that the journal can let their first \
+                 frames go.",
             )?,
         })
     }

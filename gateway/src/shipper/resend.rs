@@ -90,6 +90,15 @@ pub enum ResendError {
         #[source]
         source: io::Error,
     },
+    /// What was known of open exchanges could not be read.
+    #[error("what was known of open exchanges (carried-*.copy in {dir}) cannot be read", dir = .dir.display())]
+    Carried {
+        /// The journal's directory.
+        dir: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// How far the shipper has come could not be read.
     #[error("the shipper's book is unusable")]
     Book(#[from] LedgerError),

@@ -4,6 +4,7 @@
 pub(crate) mod database;
 pub(crate) mod frames;
 mod history;
+mod long;
 mod model;
 mod resend;
 pub(crate) mod rig;
@@ -17,6 +18,7 @@ use contract::id::NodeName;
 use contract::record::{AuthEventKind, OutcomeKind};
 
 use super::book::{Book, Mark, peek_book};
+use super::carried::Carried;
 use super::history::History;
 use super::metrics::Metrics;
 use super::sink::SinkError;
@@ -97,6 +99,7 @@ fn worker(
     let book = Book::open(&sim.storage(), Path::new(BOOK), &node(), parts.journal.acked(), next)?;
     Ok(Worker::new(Parts {
         journal: parts.journal.clone(),
+        carried: Carried::open(&sim.storage(), Path::new(DIR), &node(), book.mark())?,
         book,
         sink: Fake::new(database, sim),
         seal_keys,

@@ -7,12 +7,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use contract::id::NodeName;
-use contract::row::{Packed, SealKeyRow};
+use contract::row::{Carry, Packed, SealKeyRow};
 use contract::seal::{Edge, Stream};
 use contract::{Micros, Text};
 
 use super::batch::{self, Batch, Part};
 use super::book::{Book, Mark, Opened};
+use super::carried::Carried;
 use super::collect::Collector;
 use super::history::{History, Signer};
 use super::metrics::{FailureKind, Metrics};
@@ -26,6 +27,7 @@ use crate::witness::{Spool, SpoolError};
 pub(super) struct Parts<S> {
     pub(super) journal: Journal,
     pub(super) book: Book,
+    pub(super) carried: Carried,
     pub(super) sink: S,
     pub(super) seal_keys: SealKeys,
     pub(super) witness: Option<Spool>,
@@ -58,6 +60,8 @@ pub(super) enum Failure {
     Ack(#[from] AckError),
     #[error("the shipper's book could not be written")]
     Book(#[from] LedgerError),
+    #[error("what is known of open exchanges could not be written")]
+    Carry(#[source] LedgerError),
     #[error("the seal key could not be handed over")]
     Keys(#[from] KeysError),
     #[error("copies of seals could not be kept for the witness")]
@@ -73,7 +77,7 @@ impl Failure {
             Self::Sink(SinkError::Schema(_)) => FailureKind::Schema,
             Self::Sink(SinkError::Unreachable(_) | SinkError::Timeout(_)) => FailureKind::Unreachable,
             Self::Read(_) | Self::Ack(_) | Self::NotYetDurable { .. } => FailureKind::Journal,
-            Self::Book(_) => FailureKind::Book,
+            Self::Book(_) | Self::Carry(_) => FailureKind::Book,
             Self::Keys(_) => FailureKind::Keys,
             Self::Witness(_) => FailureKind::Witness,
         }
@@ -98,6 +102,8 @@ struct Flight {
     /// What has not arrived, as far as is known.
     left: VecDeque<Leg>,
     resume: u64,
+    /// What is to be carried over when it has arrived.
+    carry: Option<Carry>,
     /// It was open when this run began.
     sent_before: bool,
     begun: Option<Duration>,
@@ -110,9 +116,10 @@ struct Leg {
 }
 
 impl<S: Sink> Worker<S> {
-    pub(super) fn new(parts: Parts<S>) -> Self {
+    pub(super) fn new(mut parts: Parts<S>) -> Self {
         let mark = parts.book.mark();
-        let collector = Collector::new(&parts.journal, &parts.node, &parts.tenant, mark.resume, mark.end);
+        let (from, fold) = parts.carried.begin(mark, &parts.tenant);
+        let collector = Collector::new(parts.journal.reader(Position::new(from)), fold, mark.end);
         Self { parts, collector, flight: None, hand_overs_sent: false }
     }
 
@@ -185,18 +192,39 @@ impl<S: Sink> Worker<S> {
         let mark = *self.parts.book.mark();
         let end = self.collector.position();
         let resume = self.collector.resume_from(end);
+        let carry = self.to_carry(end);
         if self.collector.rows().is_empty() {
-            if resume > mark.resume {
+            if resume > mark.resume || carry.is_some() {
                 // Nothing to send, but frames that are not needed any more.
                 self.parts.book.settle(Mark { resume, end, ..mark })?;
+                self.carry(carry)?;
                 self.acknowledge()?;
             }
             return Ok(false);
         }
         let rows = self.collector.take();
         let batch = Batch::new(&self.parts.node, &mark, rows, end, now, Signer::Key(self.parts.seal_keys.current()));
-        self.flight = Some(Flight::new(batch, resume, false));
+        self.flight = Some(Flight { carry, ..Flight::new(batch, resume, false) });
         Ok(true)
+    }
+
+    /// What must be carried over so that the journal can go on, all frames below `end` having been read: exchanges that began
+    /// more than a segment ago. Younger ones most likely end before their frames are in anybody's way.
+    fn to_carry(&self, end: u64) -> Option<Carry> {
+        let below = self.parts.journal.segment_before(Position::new(end)).sequence();
+        (self.collector.resume_from(end) < below).then(|| self.collector.carry(below))
+    }
+
+    /// Carries exchanges over, everything before having been shipped and settled.
+    fn carry(&mut self, carry: Option<Carry>) -> Result<(), Failure> {
+        let Some(carry) = carry else { return Ok(()) };
+        let below = carry.below;
+        self.parts.carried.store(carry, self.parts.journal.oldest().sequence()).map_err(Failure::Carry)?;
+        self.collector.carried(below);
+        self.parts.metrics.carried.inc();
+        let mark = *self.parts.book.mark();
+        self.parts.book.settle(Mark { resume: mark.resume.max(below), ..mark })?;
+        Ok(())
     }
 
     /// Forms the batch that was open when the last run ended, out of the same frames.
@@ -306,6 +334,7 @@ impl<S: Sink> Worker<S> {
         self.parts.metrics.ship_seconds.observe(self.parts.book.clock().saturating_sub(begun).as_secs_f64());
         if let Some(flight) = self.flight.take() {
             self.collector.recycle(flight.batch.rows);
+            self.carry(flight.carry)?;
         }
         self.acknowledge()
     }
@@ -326,17 +355,32 @@ impl<S: Sink> Worker<S> {
         self.parts.book.mark().end
     }
 
+    /// Of exchanges that began below this frame it is known elsewhere what they are.
+    #[cfg(test)]
+    pub(super) fn carried_below(&self) -> u64 {
+        self.collector.carried_below()
+    }
+
+    /// Whether the journal keeps more frames than it must: more than those of the last two segments that were shipped.
+    #[cfg(test)]
+    pub(super) fn keeps_back(&self) -> bool {
+        let (journal, last) = (&self.parts.journal, self.settled_end().saturating_sub(1));
+        journal.acked() < journal.segment_before(Position::new(last))
+    }
+
     /// Sets the gauges.
     pub(super) fn measure(&self, now: Micros) {
         let metrics = &self.parts.metrics;
         let backlog = self.parts.journal.durable_end().sequence().saturating_sub(self.shipped_below());
         metrics.backlog_frames.set(i64::try_from(backlog).unwrap_or(i64::MAX));
         metrics.open_exchanges.set(i64::try_from(self.collector.open()).unwrap_or(i64::MAX));
+        let age_of = |at: Option<Micros>| at.map_or(0, |at| now.saturating_sub(at).max(0));
+        #[expect(clippy::cast_precision_loss, reason = "ages, in gauges")]
+        let seconds = |at| age_of(at) as f64 / 1e6;
+        metrics.oldest_exchange_seconds.set(seconds(self.collector.oldest_open()));
         let oldest =
             self.flight.as_ref().map_or_else(|| self.collector.rows().oldest(), |flight| flight.batch.rows.oldest());
-        let age_us = oldest.map_or(0, |oldest| now.saturating_sub(oldest).max(0));
-        #[expect(clippy::cast_precision_loss, reason = "an age, in a gauge")]
-        metrics.oldest_unshipped_seconds.set(age_us as f64 / 1e6);
+        metrics.oldest_unshipped_seconds.set(seconds(oldest));
     }
 
     /// Below this frame everything is shipped: rows that are there, and frames read that gave none.
@@ -381,6 +425,6 @@ async fn meanwhile<T>(work: impl Future<Output = T>, mut other: impl FnMut() -> 
 impl Flight {
     fn new(batch: Batch, resume: u64, sent_before: bool) -> Self {
         let left = batch.parts().into_iter().map(|part| Leg { part, ask_first: sent_before }).collect();
-        Self { batch, opened: sent_before, left, resume, sent_before, begun: None }
+        Self { batch, opened: sent_before, left, resume, carry: None, sent_before, begun: None }
     }
 }

@@ -439,6 +439,7 @@ impl Life {
     }
 
     async fn ship(self: Rc<Self>, mut rig: Rig) {
+        let mut carried = 0;
         loop {
             let next = rig.step(self.now()).await;
             self.world.trace(|| format!("shipper: {next:?}, acknowledged below {}", self.journal.acked()));
@@ -447,6 +448,11 @@ impl Life {
             let owed = self.refused.get() - self.world.refused_before;
             let most = EXCHANGES + i64::try_from(owed).unwrap();
             assert!(rig.open_exchanges() <= most, "the fold keeps {} exchanges", rig.open_exchanges());
+            if next == Next::WaitForNew {
+                assert!(!rig.keeps_back(), "an open exchange keeps the journal from letting go of what is shipped");
+            }
+            self.world.cover("carried over", rig.carried() - carried);
+            carried = rig.carried();
             match next {
                 Next::Step => {}
                 Next::Pause(time) => self.sleep(time).await,

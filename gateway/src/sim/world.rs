@@ -78,7 +78,7 @@ impl World {
         let tight = sim.below(4) == 0;
         let config = journal::Config {
             segment_bytes: 16 << 10,
-            pending_bytes_max: [6 << 10, 64 << 10, 1 << 20, 1 << 20][sim.below(4) as usize],
+            pending_bytes_max: [4 << 10, 5 << 10, 64 << 10, 1 << 20][sim.below(4) as usize],
             budget_bytes: if tight { 128 << 10 } else { 4 << 20 },
             high_water_bytes: if tight { 64 << 10 } else { 2 << 20 },
             grace_s: sim.below(2) * 10,

@@ -6,6 +6,7 @@ use crate::shared::{LIMIT, Place, from_registry, get, patient, request_id, set};
 use crate::whole::until;
 use http::StatusCode;
 use loadtest::client::login::Session;
+use loadtest::client::socket::{Socket, Upgrade};
 use loadtest::client::{ClientError, Connection, Device, Protocol, read_all};
 use loadtest::stack::Component;
 use loadtest::stack::people::ANNA;
@@ -138,6 +139,39 @@ async fn over_its_budget_nothing_is_disclosed_and_all_is_well_when_clickhouse_re
     let mut connection = reader.connect(&place).await;
     assert_eq!(reader.read(&mut connection).await, End::Disclosed);
     reader.all_are_there(&place).await;
+}
+
+/// A socket that stays open, and requests enough to fill the journal many times over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_that_stays_open_does_not_fill_the_journal() {
+    let mut place = Place::start_with(|_, settings| tiny(settings)).await;
+    let mut reader = Reader::new(&place).await;
+    let (name, value) = reader.session.header();
+    let opened = Socket::open(&place.stack.target(), &reader.device, "/ws", Some((name, &value))).await.unwrap();
+    let Upgrade::Open(mut socket, response) = opened else { panic!("the upgrade is refused") };
+    let socket_id = request_id(&response);
+    let mut connection = reader.connect(&place).await;
+    while reader.disclosed.len() < 1_000 {
+        // Refused is whoever comes before the rows of others are shipped; but not for ever.
+        until("the journal has room", LIMIT, async || match reader.read(&mut connection).await {
+            End::Disclosed => Ok(()),
+            End::Refused => Err("it is full".to_owned()),
+        })
+        .await;
+    }
+    assert!(place.metric("audit_carried_over_total", "").await >= 1.0);
+    socket.say("still there").await.unwrap();
+    assert_eq!(socket.hear(LIMIT).await.unwrap().as_deref(), Some("still there"));
+    place.stack.restart(Component::Gateway).await.unwrap();
+    until_ready(&place).await;
+    reader.all_are_there(&place).await;
+    let of_socket = format!("SELECT outcome FROM access_log FINAL WHERE request_id = '{socket_id}' ORDER BY phase");
+    let both = ["open", "unknown"].map(|outcome| serde_json::json!({ "outcome": outcome }));
+    until("the rows of the socket", LIMIT, async || {
+        let rows = place.rows(&of_socket).await;
+        if rows == both { Ok(()) } else { Err(format!("{rows:?}")) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -229,6 +229,83 @@ fn a_start_closes_what_was_open_in_the_order_of_its_frames() {
     assert_eq!(fold.resume_from(9), 9);
 }
 
+/// Exchanges of every kind, some of which end long after others began.
+fn long_ones() -> Vec<(u8, Vec<u8>)> {
+    let mut frames = vec![(kinds::MARKER, Marker::Started { at: 1 }.to_bytes())];
+    let ids: Vec<_> = (1..=6_u128).map(|number| RequestId::new(Uuid::from_u128(number << 64))).collect();
+    let end = |id, kind| (kinds::OUTCOME, outcome(id, kind).to_bytes());
+    for (number, id) in (1..).zip(&ids) {
+        let mut intent = intent(number, usize::from(number % 2 == 0), None);
+        if number % 2 == 1 {
+            intent.patients.push(PatientEntry::unidentified(Source::Response, Reason::PatientInResponse));
+        }
+        frames.push((kinds::INTENT, intent.to_bytes()));
+        frames.push((kinds::DISCLOSURE, disclosure(*id, 0..2).to_bytes()));
+        if number % 3 == 0 {
+            frames.push(end(*id, OutcomeKind::Open));
+        }
+        frames.push((kinds::INTENT, self::intent(number + 100, 1, Some(OutcomeKind::Refused)).to_bytes()));
+    }
+    frames.extend(ids.iter().map(|id| (kinds::DISCLOSURE, disclosure(*id, 2..3).to_bytes())));
+    frames.extend(ids.iter().rev().take(4).map(|id| end(*id, OutcomeKind::Aborted)));
+    frames.push((kinds::MARKER, Marker::Started { at: 9_000 }.to_bytes()));
+    frames
+}
+
+#[test]
+fn what_is_carried_over_stands_for_the_frames_before() {
+    let frames = long_ones();
+    let read = |fold: &mut Fold, from: usize, to: usize| {
+        let mut rows = Vec::new();
+        for (at, (kind, payload)) in frames.iter().enumerate().take(to).skip(from) {
+            fold.apply(at as u64, *kind, payload, &mut rows).expect("applies");
+        }
+        rows
+    };
+    let node = NodeName::parse("gw1").expect("a name");
+    let (mut carried, mut restarts) = (0, 0);
+    for at in 0..=frames.len() {
+        let mut first = fold();
+        read(&mut first, 0, at);
+        for below in 0..=at {
+            let carry = first.carry(at as u64, below as u64);
+            carried += carry.exchanges.len();
+            let carry = Carry::from_bytes(&carry.to_bytes()).expect("reads");
+            let mut second = Fold::with(&node, &"SE2321000016-T".into(), carry.clone());
+            assert_eq!(second.resume_from(at as u64), below as u64);
+            // What is wanted begins at `at`; what is read again before gives nothing new.
+            read(&mut second, below, at);
+            let open = |fold: &Fold| (fold.open(), fold.oldest_open());
+            assert_eq!(open(&first), open(&second), "{below}, {at}");
+            // Carried over once more, before or after the state was taken up.
+            let third = Fold::with(&node, &"SE2321000016-T".into(), second.carry(at as u64, below as u64));
+            restarts += 1;
+            let mut wanted = fold();
+            read(&mut wanted, 0, at);
+            let wanted = read(&mut wanted, at, frames.len());
+            for mut fold in [second, third] {
+                read(&mut fold, below, at);
+                assert_eq!(read(&mut fold, at, frames.len()), wanted, "{below}, {at}");
+                assert!(at == frames.len() || fold.resume_from(999) == 999, "{below}, {at}");
+            }
+        }
+    }
+    assert!(carried > 500 && restarts > 500, "{carried}, {restarts}");
+}
+
+#[test]
+fn the_first_frames_of_what_is_carried_over_are_not_needed() {
+    let (mut fold, mut rows) = (fold(), Vec::new());
+    fold.apply(5, kinds::INTENT, &intent(1, 1, None).to_bytes(), &mut rows).expect("applies");
+    fold.apply(9, kinds::INTENT, &intent(2, 1, None).to_bytes(), &mut rows).expect("applies");
+    assert_eq!(fold.resume_from(10), 5);
+    fold.carried(8);
+    assert_eq!(fold.resume_from(10), 8);
+    let end = outcome(intent(1, 1, None).asked.request, OutcomeKind::Complete);
+    fold.apply(10, kinds::OUTCOME, &end.to_bytes(), &mut rows).expect("applies");
+    assert_eq!(fold.resume_from(11), 9, "the other began behind it");
+}
+
 #[test]
 fn a_damaged_frame_is_an_error_that_names_it() {
     let (mut fold, mut rows) = (fold(), Vec::new());

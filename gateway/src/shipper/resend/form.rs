@@ -9,6 +9,7 @@ use super::{ResendError, Source};
 use crate::journal::storage::Storage;
 use crate::journal::{self, FrameKind, Item, Position, Reader};
 use crate::shipper::batch::Batch;
+use crate::shipper::carried;
 use crate::shipper::collect::Collector;
 use crate::shipper::history::{Past, Signer};
 use crate::shipper::metrics::Metrics;
@@ -81,8 +82,10 @@ impl<'a> Log<'a> {
             // It has read what this batch needs, and may have to read on to where it begins.
             Some(collector) if (mark.resume..=mark.end).contains(&collector.position()) => collector,
             _ => {
-                let reader = self.reader.another(Position::new(mark.resume));
-                Collector::over(reader, &self.source.node, &self.source.tenant, mark.end)
+                let Source { dir, node, tenant, .. } = self.source;
+                let (from, fold) = carried::begin_again(&**self.storage, dir, mark, (node, tenant))
+                    .map_err(|source| ResendError::Carried { dir: dir.clone(), source })?;
+                Collector::new(self.reader.another(Position::new(from)), fold, mark.end)
             }
         };
         collector.skip_below(mark.end);

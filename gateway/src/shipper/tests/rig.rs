@@ -8,6 +8,7 @@ use contract::Micros;
 
 use super::super::backoff;
 use super::super::book::Book;
+use super::super::carried::Carried;
 use super::super::history::History;
 use super::super::metrics::Metrics;
 use super::super::worker::{Parts, Step, Worker};
@@ -49,6 +50,7 @@ impl Rig {
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
         let worker = Worker::new(Parts {
             journal: parts.journal.clone(),
+            carried: Carried::open(storage, Path::new(DIR), &node(), book.mark())?,
             book,
             sink: Fake::new(database, sim),
             seal_keys: SealKeys::open(storage, Path::new(STATE), &node())?,
@@ -75,6 +77,16 @@ impl Rig {
     /// Waits until there is something to ship; false if nothing will come.
     pub(crate) async fn wait_for_new(&self) -> bool {
         self.worker.wait_for_new().await
+    }
+
+    /// Whether the journal keeps more frames than it must.
+    pub(crate) fn keeps_back(&self) -> bool {
+        self.worker.keeps_back()
+    }
+
+    /// How often open exchanges were carried over.
+    pub(crate) fn carried(&self) -> u64 {
+        self.metrics.carried.get()
     }
 
     /// How many exchanges wait for their outcome.

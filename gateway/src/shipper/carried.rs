@@ -1,0 +1,226 @@
+//! What is known of exchanges that stay open for long, so that the frames they began with can go.
+//!
+//! The row of an exchange is made when it ends, out of what it began with: its intent. One that stays open (a WebSocket, a
+//! large download) would keep the journal from its beginning on, shipped or not, until no request could be recorded any more.
+//! So whoever began more than a segment ago is written, as far as it was read, to a small file, and reading begins behind it:
+//! ```text
+//! frames   … | intent of A | … | below | … | at = the book's end | …
+//! file       A, as it was at `at`; a new start reads on from `below`
+//! ```
+//!
+//! # Invariants
+//! 1. What is in the file was so when all below `at` had been read, and all rows of frames below `at` are in ClickHouse. So
+//!    with it, reading from `below` on gives each row that is still to be shipped, to the byte.
+//! 2. The book says "begin at `below`" only after the file is on stable storage.
+//! 3. Of each state there is a copy for as long as the journal keeps frames that need it ([`super::resend`]). Nothing waits for
+//!    the copy.
+//!
+//! # Limits
+//! [`BYTES_MAX`]: some 100 000 exchanges. If they are more, the journal is kept from their beginning on, as if there were no
+//! file, and the log says so.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use contract::Text;
+use contract::id::NodeName;
+use contract::row::{Carry, Fold};
+use contract::wire::Wire;
+use contract::wire_struct;
+
+use super::OpenError;
+use super::book::Mark;
+use crate::journal::ledger::{Ledger, LedgerError};
+use crate::journal::storage::Storage;
+
+wire_struct! {
+    /// The record in the file.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Record {
+        /// The form of what follows.
+        pub version: u8,
+        /// Whose it is.
+        pub node: String,
+        /// The exchanges.
+        pub carry: Carry,
+    }
+}
+
+/// The file of one node.
+pub(super) struct Carried {
+    ledger: Ledger,
+    storage: Arc<dyn Storage>,
+    dir: PathBuf,
+    node: NodeName,
+    /// What it said when it was opened, until somebody begins with it.
+    carry: Option<Carry>,
+    /// The last copy failed, which was said.
+    failing: bool,
+}
+
+impl Carried {
+    /// Opens the file in a journal's folder, or begins it if nothing was shipped yet.
+    pub(super) fn open(
+        storage: &Arc<dyn Storage>,
+        dir: &Path,
+        node: &NodeName,
+        mark: &Mark,
+    ) -> Result<Self, OpenError> {
+        let path = dir.join(NAME);
+        match storage.open_read(&path).and_then(|file| file.size()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && mark.end > Mark::START.end => {
+                return Err(OpenError::NotCarried { path });
+            }
+            // So says who has lost it.
+            Ok(0) => {
+                tracing::error!(
+                    "carried.ledger was emptied: exchanges that were open for long when the gateway stopped get no row of their end"
+                );
+                storage.remove(&path).map_err(|source| LedgerError::Io { path: path.clone(), source })?;
+            }
+            _ => {}
+        }
+        let (ledger, bytes) = Ledger::open(storage, &path, BYTES_MIN)?;
+        let mut carry = None;
+        if !bytes.is_empty() {
+            let record = Record::from_bytes(&bytes).ok().filter(|record| record.version == VERSION);
+            let Some(record) = record else { return Err(OpenError::Form { path }) };
+            if record.node != node.as_str() {
+                return Err(OpenError::OtherNode { path, found: record.node });
+            }
+            carry = Some(record.carry);
+        }
+        // A journal that has lost its very end gives the sequences from there on again: to frames behind this state.
+        if let Some(carry) = &mut carry {
+            carry.at = carry.at.min(mark.end);
+            carry.below = carry.below.min(carry.at);
+        }
+        let (storage, dir) = (Arc::clone(storage), dir.to_owned());
+        Ok(Self { ledger, storage, dir, node: node.clone(), carry, failing: false })
+    }
+
+    /// Where to begin to read, and with what, for the rows of frames from the mark's end on.
+    pub(super) fn begin(&mut self, mark: &Mark, tenant: &Text) -> (u64, Fold) {
+        begin(self.carry.take(), mark, &self.node, tenant)
+    }
+
+    /// Keeps these, of which the book says that everything below `carry.at` is shipped. `oldest` is the oldest frame that the
+    /// journal still has.
+    pub(super) fn store(&mut self, carry: Carry, oldest: u64) -> Result<(), LedgerError> {
+        let record = Record { version: VERSION, node: self.node.as_str().to_owned(), carry }.to_bytes();
+        if let Err(error) = self.ledger.store(&record) {
+            if !matches!(error, LedgerError::TooLarge { .. }) || record.len() > BYTES_MAX {
+                return Err(error);
+            }
+            let room = record.len().next_power_of_two();
+            self.ledger = Ledger::open(&self.storage, &self.dir.join(NAME), room)?.0;
+            self.ledger.store(&record)?;
+        }
+        match self.copy(&record, oldest) {
+            Ok(()) => self.failing = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(
+                        %error,
+                        "what is known of open exchanges cannot be copied: not every batch can be sent again should ClickHouse lose it"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a copy, and removes those whose frames the journal has not any more.
+    fn copy(&self, record: &[u8], oldest: u64) -> io::Result<()> {
+        let Ok(Record { carry, .. }) = Record::from_bytes(record) else { return Ok(()) };
+        let all = copies(&*self.storage, &self.dir)?;
+        for pair in all.windows(2) {
+            if let [(_, name), (next, _)] = pair
+                && *next <= oldest
+            {
+                self.storage.remove(&self.dir.join(name))?;
+            }
+        }
+        let file = self.storage.create(&self.dir.join(format!("{COPY}{:020}{COPY_END}", carry.at)))?;
+        let mut bytes = record.to_vec();
+        bytes.extend(crc32c::crc32c(record).to_le_bytes());
+        file.write_at(0, &bytes)?;
+        file.sync_data()
+    }
+}
+
+/// Where to begin to read, and with what.
+fn begin(carry: Option<Carry>, mark: &Mark, node: &NodeName, tenant: &Text) -> (u64, Fold) {
+    // Behind it nothing is open that began before.
+    match carry.filter(|carry| mark.resume <= carry.below) {
+        Some(carry) => (carry.below, Fold::with(node, tenant, carry)),
+        None => (mark.resume, Fold::new(node, tenant)),
+    }
+}
+
+/// The same for a batch that was shipped, by the copies that are there.
+pub(super) fn begin_again(
+    storage: &dyn Storage,
+    dir: &Path,
+    mark: &Mark,
+    (node, tenant): (&NodeName, &Text),
+) -> io::Result<(u64, Fold)> {
+    let last = copies(storage, dir)?.into_iter().rev().find(|(at, _)| *at <= mark.end);
+    let carry = match last {
+        Some((_, name)) => read_copy(storage, &dir.join(name), node)?,
+        None => None,
+    };
+    Ok(begin(carry, mark, node, tenant))
+}
+
+/// What the file says, without changing anything: for tools that only look. `None`: nothing was ever carried over.
+pub(crate) fn peek_carried(storage: &Arc<dyn Storage>, dir: &Path) -> Result<Option<CarriedSeen>, LedgerError> {
+    let bytes = Ledger::peek(storage, &dir.join(NAME))?;
+    let carry = bytes.and_then(|bytes| Record::from_bytes(&bytes).ok()).map(|record| record.carry);
+    Ok(carry.map(|carry| CarriedSeen { exchanges: carry.exchanges.len(), at: carry.at, below: carry.below }))
+}
+
+/// What the file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct CarriedSeen {
+    /// So many exchanges were carried over.
+    pub(crate) exchanges: usize,
+    /// They were open at this frame.
+    pub(crate) at: u64,
+    /// And began before this one.
+    pub(crate) below: u64,
+}
+
+/// The copies, in order: the frame, and the file's name.
+fn copies(storage: &dyn Storage, dir: &Path) -> io::Result<Vec<(u64, String)>> {
+    let at = |name: &str| name.strip_prefix(COPY)?.strip_suffix(COPY_END)?.parse::<u64>().ok();
+    let mut all: Vec<_> = storage.list(dir)?.into_iter().filter_map(|name| Some((at(&name)?, name))).collect();
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// A copy that is damaged, or another node's, is none: then the batch cannot be formed as it was, which is found out.
+fn read_copy(storage: &dyn Storage, path: &Path, node: &NodeName) -> io::Result<Option<Carry>> {
+    let file = match storage.open_read(path) {
+        // It goes when its frames go.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let size = usize::try_from(file.size()?).unwrap_or(usize::MAX).min(BYTES_MAX + 4);
+    let mut bytes = vec![0; size];
+    let read = file.read_at(0, &mut bytes)?;
+    let Some((said, crc)) = bytes.get(..read).and_then(<[u8]>::split_last_chunk::<4>) else { return Ok(None) };
+    let whole = crc32c::crc32c(said).to_le_bytes() == *crc;
+    let record = Record::from_bytes(said).ok().filter(|record| whole && record.version == VERSION);
+    Ok(record.filter(|record| record.node == node.as_str()).map(|record| record.carry))
+}
+
+const NAME: &str = "carried.ledger";
+const COPY: &str = "carried-";
+const COPY_END: &str = ".copy";
+const VERSION: u8 = 1;
+/// The file has room for so much from the beginning, so that a full disk does not keep it from being written.
+const BYTES_MIN: usize = 64 << 10;
+/// The most that is carried over.
+const BYTES_MAX: usize = 256 << 20;

@@ -1,0 +1,136 @@
+//! An exchange that stays open does not keep the journal.
+
+use contract::record::OutcomeKind::{self, Complete, Open, Unknown};
+
+use super::super::carried::peek_carried;
+use super::resend::ALL;
+use super::*;
+
+/// Frames enough for some segments.
+const MANY: usize = 400;
+
+/// Many others come, and are shipped as they come.
+fn go_on(world: &mut World, parts: &mut journal::Parts, worker: &mut Worker<Fake>, frames: usize) {
+    for number in 0..frames {
+        world.append(parts, &[REFUSED]);
+        if number % 20 == 19 {
+            while step(worker, 5).unwrap() != Step::Idle {}
+            parts.keeper.step(Duration::from_secs(9)).unwrap();
+        }
+    }
+}
+
+fn started() -> (World, journal::Parts) {
+    let mut world = World::new();
+    let parts = world.begin(&[Kind::Started, Kind::Key, Kind::Intent(2), Kind::Outcome(OutcomeKind::Open), REFUSED]);
+    (world, parts)
+}
+
+/// The rows of whoever asked for more than one, which only the long exchange did.
+fn rows_of_the_long_one(world: &World) -> Vec<OutcomeKind> {
+    world
+        .database
+        .access()
+        .iter()
+        .filter(|row| world.frames.sequence_of(row.request_id) == 3)
+        .map(|row| row.outcome)
+        .collect()
+}
+
+#[test]
+fn what_is_shipped_is_let_go_behind_an_exchange_that_stays_open() {
+    let (mut world, mut parts) = started();
+    let mut worker = world.worker(&parts);
+    go_on(&mut world, &mut parts, &mut worker, MANY);
+    assert!(world.segments().len() <= 3, "{:?}", world.segments());
+    assert!(parts.journal.oldest() > Position::new(4), "its own frames are gone");
+    let seen = peek_carried(&world.sim.storage(), Path::new(DIR)).unwrap().unwrap();
+    assert_eq!(seen.exchanges, 1);
+    world.append(&mut parts, &[Kind::Outcome(OutcomeKind::Complete)]);
+    while step(&mut worker, 6).unwrap() != Step::Idle {}
+    assert_eq!(rows_of_the_long_one(&world), [Open, Open, Complete, Complete]);
+    world.append(&mut parts, &[REFUSED]);
+    while step(&mut worker, 7).unwrap() != Step::Idle {}
+    assert_eq!(parts.journal.acked(), parts.journal.durable_end(), "nothing is open");
+    world.database.check_seals();
+}
+
+#[test]
+fn a_start_ends_what_was_carried_over() {
+    for killed_twice in [false, true] {
+        let (mut world, mut parts) = started();
+        let mut worker = world.worker(&parts);
+        go_on(&mut world, &mut parts, &mut worker, MANY);
+        drop(worker);
+        world.kill(parts);
+        if killed_twice {
+            // The next start ships a part and dies with a batch half way.
+            let parts = world.begin(&[Kind::Started]);
+            let mut worker = world.worker(&parts);
+            world.database.fail_next(Fault::Lose, 1);
+            step(&mut worker, 7).unwrap_err();
+            drop(worker);
+            world.kill(parts);
+        }
+        let parts = world.begin(&[Kind::Started]);
+        let mut worker = world.worker(&parts);
+        while step(&mut worker, 8).unwrap() != Step::Idle {}
+        assert_eq!(rows_of_the_long_one(&world), [Open, Open, Unknown, Unknown], "{killed_twice}");
+        assert_eq!(parts.journal.acked(), parts.journal.durable_end());
+        world.database.check_seals();
+        world.database.check_doubles();
+    }
+}
+
+#[test]
+fn batches_with_rows_of_a_long_exchange_are_sent_again_as_they_were() {
+    let (mut world, mut parts) = started();
+    let mut worker = world.worker(&parts);
+    go_on(&mut world, &mut parts, &mut worker, MANY);
+    world.append(&mut parts, &[REFUSED, Kind::Outcome(OutcomeKind::Complete), REFUSED]);
+    while step(&mut worker, 6).unwrap() != Step::Idle {}
+    let kept = |row: &contract::row::AccessRow| row.seq > 0 && row.outcome == OutcomeKind::Complete;
+    let was: Vec<_> = world.database.access().into_iter().filter(kept).collect();
+    assert_eq!(was.len(), 2);
+    drop(worker);
+    world.kill(parts);
+    // What ended it is kept, what began it is not.
+    assert!(world.open().journal.oldest() > Position::new(4));
+    world.database.lose_batches(|_| true);
+    world.resend(ALL);
+    let is: Vec<_> = world.database.access().into_iter().filter(kept).collect();
+    assert_eq!(is, was);
+}
+
+#[test]
+fn a_file_that_is_missing_is_asked_for_and_an_empty_one_begins_anew() {
+    let (mut world, mut parts) = started();
+    let mut worker = world.worker(&parts);
+    go_on(&mut world, &mut parts, &mut worker, MANY);
+    drop(worker);
+    world.kill(parts);
+    let file = Path::new(DIR).join("carried.ledger");
+    world.sim.storage().remove(&file).unwrap();
+    let parts = world.begin(&[Kind::Started]);
+    let open = || super::worker(&parts, &world.sim, &world.database, TENANT, 100);
+    let Err(Trouble::Open(OpenError::NotCarried { path })) = open() else { panic!("it opens") };
+    assert_eq!(path, file);
+    world.sim.storage().create(&file).unwrap();
+    let mut worker = open().ok().unwrap();
+    while step(&mut worker, 8).unwrap() != Step::Idle {}
+    assert_eq!(rows_of_the_long_one(&world), [OutcomeKind::Open; 2], "nobody knows of it any more");
+    assert_eq!(parts.journal.acked(), parts.journal.durable_end());
+}
+
+#[test]
+fn a_damaged_file_is_found_out() {
+    let (mut world, mut parts) = started();
+    let mut worker = world.worker(&parts);
+    go_on(&mut world, &mut parts, &mut worker, MANY);
+    drop(worker);
+    world.kill(parts);
+    world.sim.corrupt(&Path::new(DIR).join("carried.ledger"), |bytes| bytes.fill(7));
+    let parts = world.begin(&[Kind::Started]);
+    let opened = super::worker(&parts, &world.sim, &world.database, TENANT, 100);
+    assert!(matches!(opened.err(), Some(Trouble::Open(OpenError::Ledger(_)))));
+}
