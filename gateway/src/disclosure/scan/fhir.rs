@@ -419,6 +419,7 @@ impl Guide for Fhir {
             if let [Resource { kind: Kind::Bundle, .. }] = self.resources.as_slice() {
                 self.hold.release_document();
             }
+            self.hold.list(true);
         }
     }
 

@@ -1,7 +1,7 @@
 //! How much of a JSON document is held back while it names nobody.
 //!
 //! A document is held from its start until somebody is told. In a list each element is held for itself: from its start
-//! until somebody in it is told. What is longer than [`HOLD_BYTES_MAX`] and still names nobody does not leave: whoever is
+//! until somebody in it is told; so it is in a list in that list (`wards[*].patients[*].id`). What is longer than [`HOLD_BYTES_MAX`] and still names nobody does not leave: whoever is
 //! named behind it may be whom all of it is about, and the client may be gone by then. It leaves if somebody unreadable was
 //! told in it, who is as good a name as comes.
 //!
@@ -11,13 +11,17 @@
 //! that its entries are others.
 
 use super::HOLD_BYTES_MAX;
+use smallvec::SmallVec;
 
+/// The document, and the element of each list that is open in it, from the outside in.
 #[derive(Debug, Default)]
-pub(super) struct Hold {
-    document: Option<Held>,
-    element: Option<Held>,
-    /// Whoever is told in the list is told for the document as well.
-    list_counts: bool,
+pub(super) struct Hold(SmallVec<[Level; 4]>);
+
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    held: Option<Held>,
+    /// Whoever is told in it is told for what is around it as well.
+    counts: bool,
 }
 
 /// What is held.
@@ -48,56 +52,64 @@ impl Held {
 impl Hold {
     /// A document begins.
     pub(super) fn document(&mut self, at: u64) {
-        *self = Self { document: Some(Held::new(at)), element: None, list_counts: true };
+        self.0.clear();
+        self.0.push(Level { held: Some(Held::new(at)), counts: true });
     }
 
-    /// The list begins. `counts`: outside of it nobody is looked for.
+    /// A list begins. `counts`: in what is around it, nobody is looked for outside of it.
     pub(super) fn list(&mut self, counts: bool) {
-        self.list_counts = counts;
+        self.0.push(Level { held: None, counts });
     }
 
-    /// An element of the list begins.
+    /// An element of the innermost list begins.
     pub(super) fn element(&mut self, at: u64) {
-        self.element = Some(Held::new(at));
+        self.hold(Some(Held::new(at)));
     }
 
     /// The element has ended.
     pub(super) fn element_ended(&mut self) {
-        self.element = None;
+        self.hold(None);
     }
 
-    /// The list has ended.
+    fn hold(&mut self, held: Option<Held>) {
+        if let Some(level) = self.0.last_mut() {
+            level.held = held;
+        }
+    }
+
+    /// The innermost list has ended.
     pub(super) fn list_ended(&mut self) {
-        self.element = None;
-        self.list_counts = true;
+        self.0.pop();
+    }
+
+    /// What is open, as far out as whoever is told now is told for.
+    fn concerned(&mut self) -> impl Iterator<Item = &mut Level> {
+        let outermost = self.0.iter().rposition(|level| !level.counts).unwrap_or(0);
+        self.0.iter_mut().skip(outermost)
     }
 
     /// Somebody was told in what is open.
     pub(super) fn told(&mut self) {
-        self.element = None;
-        if self.list_counts {
-            self.document = None;
-        }
+        self.concerned().for_each(|level| level.held = None);
     }
 
     /// Somebody unreadable was told in what is open. A readable one may follow: it is held on, as long as may be.
     pub(super) fn unread(&mut self) {
-        let document = self.document.as_mut().filter(|_| self.list_counts);
-        for held in self.element.as_mut().into_iter().chain(document) {
-            held.unread = true;
-        }
+        self.concerned().filter_map(|level| level.held.as_mut()).for_each(|held| held.unread = true);
     }
 
     /// The document may leave, but for its elements.
     pub(super) fn release_document(&mut self) {
-        self.document = None;
+        if let Some(document) = self.0.first_mut() {
+            document.held = None;
+        }
     }
 
     /// What becomes of what is held, now that so many bytes were read.
     pub(super) fn overrun(&self, read: u64) -> Overrun {
         let long = |held: &Held| read.saturating_sub(held.start) >= HOLD_BYTES_MAX;
         let mut overrun = Overrun::None;
-        for held in [self.document, self.element].into_iter().flatten().filter(long) {
+        for held in self.0.iter().filter_map(|level| level.held.as_ref()).filter(|held| long(held)) {
             if !held.unread {
                 return Overrun::Nameless;
             }
@@ -109,12 +121,12 @@ impl Hold {
     /// What is too long may leave.
     pub(super) fn release(&mut self, read: u64) {
         let short = |held: &Held| read.saturating_sub(held.start) < HOLD_BYTES_MAX;
-        self.document = self.document.filter(short);
-        self.element = self.element.filter(short);
+        self.0.iter_mut().for_each(|level| level.held = level.held.filter(short));
     }
 
     /// What is held of so many bytes: the first of them.
     pub(super) fn settled(&self, read: u64) -> u64 {
-        [self.document, self.element].into_iter().flatten().map(|held| held.start).min().unwrap_or(read)
+        // What is around it began before it.
+        self.0.iter().find_map(|level| level.held).map_or(read, |held| held.start)
     }
 }

@@ -1,8 +1,9 @@
 //! JSON fields by their paths, read as in requests: keys without regard to case, arrays entered by themselves, repeated
 //! keys all count, and a field that is a FHIR Identifier or Reference is read as one.
 //!
-//! The outermost array on a path is a list: its elements are held and numbered one by one. So is each line of NDJSON. One
-//! that has something in it, but in none of the fields, is told as [`Reason::PatientAbsent`]: somebody may stand there.
+//! An array on a path is a list: its elements are held one by one, and those of the outermost are numbered. So is each line
+//! of NDJSON. One that has something in it, but in none of the fields, is told as [`Reason::PatientAbsent`]: somebody may
+//! stand there.
 
 use super::hold::{Hold, Overrun};
 use super::json::{Guide, Scalar};
@@ -25,9 +26,8 @@ pub(super) struct Paths {
     /// Each document is an element (NDJSON).
     lines: bool,
     documents: u32,
-    list: Option<List>,
-    /// How many arrays are entered.
-    arrays: usize,
+    /// The lists that are open, from the outside in.
+    lists: SmallVec<[List; 4]>,
     objects: SmallVec<[Object; 8]>,
 }
 
@@ -50,11 +50,14 @@ struct Branch {
 /// The bits of the lengths of `value`, `system`, `reference` and `identifier`.
 const LENGTHS: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10;
 
-/// The outermost array.
+/// An array on a path, or the lines.
 #[derive(Debug)]
 struct List {
-    depth: usize,
+    /// How many paths end in it.
+    paths: usize,
     count: u32,
+    /// Each element of it is somebody.
+    of_somebody: bool,
     element: Element,
 }
 
@@ -74,6 +77,8 @@ pub(super) struct Node {
     /// In an Identifier or Reference that a path leads to.
     within: bool,
     role: Role,
+    /// How many paths end here or beneath, or have ended around it.
+    paths: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,8 +124,7 @@ impl Paths {
             fault: None,
             lines,
             documents: 0,
-            list: None,
-            arrays: 0,
+            lists: SmallVec::new(),
             objects: SmallVec::new(),
         };
         for (index, path) in Arc::clone(&guide.fields).iter().enumerate() {
@@ -194,7 +198,7 @@ impl Paths {
     fn read(&mut self, node: Node, bytes: &[u8], hits: &mut Vec<Hit>) {
         let Ok(text) = std::str::from_utf8(bytes) else { return self.unread(Reason::PatientForm, hits) };
         self.said(!text.trim().is_empty());
-        let position = self.list.as_ref().map_or(0, |list| list.count.saturating_sub(1));
+        let position = self.lists.first().map_or(0, |list| list.count.saturating_sub(1));
         let mut object = self.objects.last_mut();
         if let Some(object) = &mut object {
             object.read = true;
@@ -229,7 +233,7 @@ impl Paths {
     /// A field of the element was read, and says somebody or not.
     #[inline]
     fn said(&mut self, somebody: bool) {
-        if let Some(list) = &mut self.list {
+        if let Some(list) = self.lists.last_mut() {
             list.element.said |= somebody;
         }
     }
@@ -237,16 +241,23 @@ impl Paths {
     /// An object or array has ended.
     #[inline]
     fn filled(&mut self, is_empty: bool) {
-        if let Some(list) = &mut self.list {
+        if let Some(list) = self.lists.last_mut() {
             list.element.filled |= !is_empty;
         }
     }
 
-    /// The list's element has ended.
+    /// The innermost list's element has ended.
     #[inline]
     fn judge(&mut self, hits: &mut Vec<Hit>) {
-        if self.list.as_ref().is_some_and(|list| list.element.filled && !list.element.said) {
+        let Some(list) = self.lists.last_mut() else { return };
+        let mut element = std::mem::take(&mut list.element);
+        if list.of_somebody && element.filled && !element.said {
             self.out.unread(Reason::PatientAbsent, hits);
+            element.said = true;
+        }
+        if let [.., around, _] = self.lists.as_mut_slice() {
+            around.element.filled |= element.filled;
+            around.element.said |= element.said;
         }
     }
 }
@@ -262,10 +273,13 @@ impl Guide for Paths {
     fn document(&mut self, at: u64) -> Node {
         self.hold.document(at);
         let count = self.documents.saturating_add(1);
-        self.list = self.lines.then(|| List { depth: 0, count, element: Element::default() });
         self.documents = count;
-        self.arrays = 0;
-        Node { branch: Some(0), ..Node::default() }
+        let paths = self.branches.first().map_or(0, |root| root.beneath);
+        self.lists.clear();
+        if self.lines {
+            self.lists.push(List { paths, count, of_somebody: true, element: Element::default() });
+        }
+        Node { branch: Some(0), paths, ..Node::default() }
     }
 
     #[inline]
@@ -283,7 +297,8 @@ impl Guide for Paths {
             () if is(b"system") => Role::System,
             () => Role::Plain,
         };
-        (branch.is_some() || within || role == Role::System).then_some(Node { branch, within, role })
+        let paths = branch.and_then(|branch| self.branches.get(branch)).map_or(node.paths, |branch| branch.beneath);
+        (branch.is_some() || within || role == Role::System).then_some(Node { branch, within, role, paths })
     }
 
     #[inline]
@@ -343,28 +358,27 @@ impl Guide for Paths {
     }
 
     fn enter_array(&mut self, node: Node) {
-        self.arrays += 1;
-        if self.list.is_none() {
-            self.list = Some(List { depth: self.arrays, count: 0, element: Element::default() });
-            let all = self.branches.first().map_or(0, |root| root.beneath);
-            self.hold.list(self.branch(node).is_some_and(|branch| branch.beneath == all));
-        }
+        let around = self.lists.last().map(|list| list.paths);
+        let around = around.or_else(|| self.branches.first().map(|root| root.beneath));
+        // What is in a field is of one, however many identities it has.
+        let of_somebody = self.lists.is_empty() || !self.ends(node);
+        self.hold.list(around == Some(node.paths));
+        self.lists.push(List { paths: node.paths, count: 0, of_somebody, element: Element::default() });
     }
 
     fn leave_array(&mut self, _: Node, is_empty: bool) {
-        self.filled(is_empty);
-        if self.list.as_ref().is_some_and(|list| list.depth == self.arrays) {
-            self.list = None;
-            self.hold.list_ended();
+        if let (Some(list), Some(around)) = (self.lists.pop(), self.lists.last_mut()) {
+            // Whoever is in what is around it stands in this list: nobody.
+            around.element.said |= is_empty && list.of_somebody && list.paths == around.paths;
         }
-        self.arrays = self.arrays.saturating_sub(1);
+        self.hold.list_ended();
+        self.filled(is_empty);
     }
 
     #[inline]
     fn element(&mut self, node: Node, at: u64) -> Node {
-        if let Some(list) = self.list.as_mut().filter(|list| list.depth == self.arrays) {
+        if let Some(list) = self.lists.last_mut() {
             list.count = list.count.saturating_add(1);
-            list.element = Element::default();
             self.hold.element(at);
         }
         // What stands in an array has no key: it has no sibling that names its series.
@@ -373,17 +387,15 @@ impl Guide for Paths {
 
     #[inline]
     fn element_ended(&mut self, hits: &mut Vec<Hit>) {
-        if self.list.as_ref().is_some_and(|list| list.depth == self.arrays) {
-            self.judge(hits);
-            self.hold.element_ended();
-        }
+        self.judge(hits);
+        self.hold.element_ended();
     }
 
     fn ended(&mut self, _: u64, hits: &mut Vec<Hit>) {
-        // Of lists this one has none by now.
+        // Of lists only the lines are open by now.
         self.judge(hits);
         self.hold = Hold::default();
-        self.list = None;
+        self.lists.clear();
     }
 
     fn tick(&mut self, read: u64, _: &mut Vec<Hit>) {

@@ -165,6 +165,28 @@ fn an_element_is_held_until_it_names_somebody() {
 }
 
 #[test]
+fn an_element_of_a_list_within_a_list_is_held_for_itself() {
+    let settled = |names: &[&str], text: &str| {
+        let mut scanner = Scanner::new(form(names), READING);
+        scanner.push(text.as_bytes(), &mut Vec::new()).expect("JSON");
+        text.get(usize::try_from(scanner.settled()).expect("short")..).expect("characters").to_owned()
+    };
+    let first = format!(r#"{{"wards":[{{"name":"x","patients":[{{"y":1,"p":"{A}"}}"#);
+    let nested = ["wards[*].patients[*].p"];
+    assert_eq!(settled(&nested, &first), "");
+    assert_eq!(settled(&nested, &format!("{first},{{\"y\":[2]")), r#"{"y":[2]"#, "the second names nobody yet");
+    assert_eq!(settled(&nested, &format!("{first}]}},{{\"name\":\"z\",\"patients\":[")), r#"{"name":"z","patients":["#);
+    // In the list within it stand others than whom the outer element is about.
+    let relatives = format!(r#"{{"list":[{{"y":1,"relatives":[{{"p":"{A}"}}]"#);
+    assert_eq!(settled(&["list[*].relatives[*].p", "list[*].p"], &relatives), relatives);
+    assert_eq!(settled(&["list[*].relatives[*].p"], &relatives), "");
+    // What is read as an identity itself is of whom its field is about.
+    let identifiers = format!(r#"{{"list":[{{"y":1,"patient":{{"identifier":[{{"value":"{A}"}}]"#);
+    assert_eq!(settled(&["list[*].patient"], &identifiers), "");
+    assert_eq!(settled(&["patient"], &format!(r#"{{"patient":{{"identifier":[{{"value":"{A}"}}]"#)), "");
+}
+
+#[test]
 fn a_document_is_held_until_it_names_somebody() {
     let body = |text: &str, names: &[&str]| {
         let mut scanner = Scanner::new(form(names), READING);
@@ -197,6 +219,7 @@ fn what_is_long_and_names_nobody_does_not_leave() {
         (form(&["p"]), String::new(), format!("[1,\"{filler}\"]")),
         (list(), String::new(), format!(r#"{{"x":"{filler}","list":[]}}"#)),
         (list(), String::new(), format!(r#"{{"list":[{}{named}]}}"#, r#"{"x":1},"#.repeat(20_000))),
+        (form(&["list[*].of[*].p"]), format!(r#"{{"list":[{{"of":[{named},"#), format!("{late}]}}]}}")),
         (both(), String::new(), format!(r#"{{"list":[{named},{}{{}}],"p":"{B}"}}"#, format!("{named},").repeat(7_000))),
         (lines(), format!("{named}\n"), late.clone()),
     ] {
@@ -230,6 +253,29 @@ fn what_is_long_and_names_nobody_does_not_leave() {
     passes(list(), format!(r#"{{"list":[{named},{unread}]}}"#), (vec![A.to_owned()], vec![Reason::PatientForm]));
     let (hits, ended) = scan(&list(), [format!(r#"{{"list":[{unread},{late}]}}"#).as_bytes()]);
     assert_eq!((told(&hits), ended), (problem(Reason::PatientForm), Err(Fault::Nameless)), "each for itself");
+}
+
+#[test]
+fn an_element_of_a_list_within_a_list_without_an_identity_is_told() {
+    let told_in = |form: &Form, body: &str| {
+        let whole = scan(form, [body.as_bytes()]);
+        assert_eq!(scan(form, body.as_bytes().chunks(1)), whole, "{body}");
+        assert_eq!(whole.1, Ok(()), "{body}");
+        told(&whole.0)
+    };
+    let nested = form(&["wards[*].patients[*].p"]);
+    let of = |patients: &str| told_in(&nested, &format!(r#"{{"wards":[{{"name":"x","patients":[{patients}]}}]}}"#));
+    let named = format!(r#"{{"p":"{A}"}}"#);
+    let absent = (vec![A.to_owned()], vec![Reason::PatientAbsent]);
+    assert_eq!(of(&named), found(&[A]));
+    assert_eq!(of(&format!(r#"{named},{{"name":"Kalle Karlsson"}}"#)), absent);
+    assert_eq!(of(r#"{"name":"Kalle Karlsson"}"#), problem(Reason::PatientAbsent), "once");
+    assert_eq!(of(""), found(&[]), "nobody is there");
+    assert_eq!(told_in(&nested, r#"{"wards":[{},{"name":"x","patients":null}]}"#), problem(Reason::PatientAbsent));
+    // The outer one is somebody as well.
+    let relatives = form(&["list[*].p", "list[*].relatives[*].p"]);
+    let alone = r#"{"list":[{"name":"Kalle Karlsson","relatives":[]}]}"#;
+    assert_eq!(told_in(&relatives, alone), problem(Reason::PatientAbsent));
 }
 
 #[test]
