@@ -57,6 +57,12 @@ impl Pending {
     }
 }
 
+/// Disclosures that were written and that nobody waits for yet: to be handed in with the one that is waited for
+/// ([`Recorder::disclose`]). Nothing of them may leave before that is durable.
+#[must_use = "what was written ahead is waited for with the disclosure that follows"]
+#[derive(Debug)]
+pub struct Ahead(());
+
 impl Durable {
     /// Where in the journal the intent stands.
     pub fn position(&self) -> crate::journal::Position {
@@ -125,19 +131,19 @@ impl Recorder {
         Ok(Pending(appended.inspect_err(|_| self.metrics.failures.inc())?))
     }
 
-    /// Writes patients who were found in an answer, before that part of it leaves.
-    pub fn disclose(&self, disclosure: &Disclosure) -> Result<Pending, RecordError> {
+    /// Writes patients who were found in an answer, before that part of it leaves. What was written ahead is durable with it.
+    pub fn disclose(&self, disclosure: &Disclosure, _: Option<Ahead>) -> Result<Pending, RecordError> {
         self.count(disclosure);
         let appended = self.journal.append(FrameKind::Disclosure, |out| disclosure.encode(out));
         Ok(Pending(appended.inspect_err(|_| self.metrics.failures.inc())?))
     }
 
-    /// Writes patients disclosed, durable with whatever is written next: to be followed by one that is waited for.
-    pub fn disclose_lazily(&self, disclosure: &Disclosure) -> Result<(), RecordError> {
+    /// Writes patients disclosed ahead of others, so that all wait for one sync.
+    pub fn disclose_ahead(&self, disclosure: &Disclosure, _: Option<Ahead>) -> Result<Ahead, RecordError> {
         self.count(disclosure);
         let appended = self.journal.append_lazy(FrameKind::Disclosure, |out| disclosure.encode(out));
         appended.inspect_err(|_| self.metrics.failures.inc())?;
-        Ok(())
+        Ok(Ahead(()))
     }
 
     fn count(&self, disclosure: &Disclosure) {

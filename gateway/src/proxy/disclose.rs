@@ -8,7 +8,7 @@ use crate::disclosure::scan::{Hit, Scanner};
 use crate::disclosure::{Inspector, Ready, Seen, Unscannable};
 use crate::discover::Glance;
 use crate::patient::{self, Reading, Said};
-use crate::recorder::Recorder;
+use crate::recorder::{Ahead, Recorder};
 use bytes::Bytes;
 use contract::id::{DataKeyId, RequestId};
 use contract::identity::Series;
@@ -62,6 +62,8 @@ struct Found {
     /// One for all of them: there may be another in a moment.
     key: Arc<DataKey>,
     entries: Vec<PatientEntry>,
+    /// Others, written already.
+    ahead: Option<Ahead>,
     /// The answer names more than it may.
     too_many: bool,
 }
@@ -126,18 +128,21 @@ impl Proxy {
     pub(super) async fn recorded(&self, context: &mut Context) -> Result<(), Broken> {
         let about = About::of(context);
         let Some(look) = &mut context.look else { return Ok(()) };
-        let all = std::mem::take(&mut look.unwritten);
+        let mut all = std::mem::take(&mut look.unwritten);
+        let mut ahead = all.iter_mut().fold(None, |ahead, found| found.ahead.take().or(ahead));
         let mut frames: Vec<(DataKeyId, &[PatientEntry])> = Vec::new();
         for found in &all {
             frames.extend(found.entries.chunks(DISCLOSED_MAX).map(|some| (found.key.id(), some)));
         }
-        let Some(((key, entries), before)) = frames.split_last() else { return Ok(()) };
+        let Some(((key, entries), before)) = frames.split_last() else {
+            return if ahead.is_some() { Err(not_recorded()) } else { Ok(()) };
+        };
         // What is written before the last is durable with it, and must not begin a sync that the last then waits for, too.
         for (key, entries) in before {
-            let written = self.parts.recorder.disclose_lazily(&look.disclosure(about, *key, entries));
-            written.map_err(|_| not_recorded())?;
+            let written = self.parts.recorder.disclose_ahead(&look.disclosure(about, *key, entries), ahead);
+            ahead = Some(written.map_err(|_| not_recorded())?);
         }
-        let written = self.parts.recorder.disclose(&look.disclosure(about, *key, entries));
+        let written = self.parts.recorder.disclose(&look.disclosure(about, *key, entries), ahead);
         written.map_err(|_| not_recorded())?.durable().await.map(drop).map_err(|_| not_recorded())
     }
 
@@ -264,7 +269,7 @@ impl Proxy {
     }
 
     fn nobody(&self) -> Found {
-        Found { key: Arc::clone(&self.parts.sealer.key()), entries: Vec::new(), too_many: false }
+        Found { key: Arc::clone(&self.parts.sealer.key()), entries: Vec::new(), ahead: None, too_many: false }
     }
 
     /// Takes the hits of a step: who is new is sealed, and is to be recorded.
@@ -302,8 +307,9 @@ impl Proxy {
                 // One stays, to be waited for with all before it.
                 let rest = found.entries.split_off(found.entries.len() - 1);
                 for some in found.entries.chunks(DISCLOSED_MAX) {
-                    let written = self.parts.recorder.disclose_lazily(&look.disclosure(about, found.key.id(), some));
-                    written.map_err(|_| not_recorded())?;
+                    let disclosure = look.disclosure(about, found.key.id(), some);
+                    let written = self.parts.recorder.disclose_ahead(&disclosure, found.ahead.take());
+                    found.ahead = Some(written.map_err(|_| not_recorded())?);
                 }
                 found.entries = rest;
             }
@@ -342,7 +348,7 @@ impl Look {
         }
         if !entries.is_empty() {
             let about = About { request, bytes, disclosing: true };
-            let _either = recorder.disclose(&self.disclosure(about, self.key, &entries));
+            let _either = recorder.disclose(&self.disclosure(about, self.key, &entries), None);
         }
     }
 }

@@ -316,8 +316,9 @@ async fn disclose(life: &Rc<Life>, piece: &[usize], seen: &mut Seen, progress: &
     let request = progress.request;
     let (patients, key) = entries(life, &new, Source::Response);
     life.world.cover("spilled", u64::from(patients.len() > 256));
-    let mut last = None;
-    for some in patients.chunks(DISCLOSED_MAX) {
+    let (mut last, mut ahead) = (None, None);
+    let mut chunks = patients.chunks(DISCLOSED_MAX).peekable();
+    while let Some(some) = chunks.next() {
         let disclosure = Disclosure {
             request,
             at: life.now(),
@@ -326,9 +327,15 @@ async fn disclose(life: &Rc<Life>, piece: &[usize], seen: &mut Seen, progress: &
             key,
             patients: SmallVec::from_slice(some),
         };
-        let pending = life.recorder.disclose(&disclosure).map_err(|_| Broken)?;
+        let pending = if chunks.peek().is_some() {
+            ahead = Some(life.recorder.disclose_ahead(&disclosure, ahead).map_err(|_| Broken)?);
+            None
+        } else {
+            Some(life.recorder.disclose(&disclosure, ahead.take()).map_err(|_| Broken)?)
+        };
         let item = life.world.truth.borrow_mut().more(request, key, some);
-        last = Some((pending, life.took(item)));
+        let place = life.took(item);
+        last = pending.map(|pending| (pending, place));
     }
     life.world.trace(|| format!("{} discloses {} patients", short(request), new.len()));
     if let Some((pending, mark)) = last {

@@ -71,6 +71,13 @@ const UNSCANNABLE: [&str; 11] = [
     "deep-json",
 ];
 
+const SECRET: &str = "sekretess ";
+
+fn long() -> String {
+    let (first, second, notes) = (number(1), number(2), SECRET.repeat(30_000));
+    format!(r#"{{"list":[{{"id":"{first}"}},{{"notes":"{notes}","id":"{second}"}}]}}"#)
+}
+
 fn script(visit: &mut Visit, heard: &Heard) -> Then {
     let what = heard.what();
     if let Some(bytes) = unscannable(what) {
@@ -134,6 +141,8 @@ fn script(visit: &mut Visit, heard: &Heard) -> Then {
             assert!(visit.until_signalled());
             visit.say(rest);
         }
+        // One who is named, and one of whom much is said before the name comes.
+        "long" => visit.say(answer("application/json", long())),
         // Likewise, but what comes then cannot be looked into.
         "late-none" => {
             visit.say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n");
@@ -393,6 +402,44 @@ async fn half_an_identity_does_not_leave_and_a_cut_answer_names_whom_it_told() {
         assert!(String::from_utf8_lossy(&told).contains(&self::number(11)));
         assert_eq!(patients(&rows(&bench, &id, 1).await), [Some(11)]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_says_much_before_it_says_of_whom_does_not_leave_unrecorded() {
+    let (_backend, bench) = start().await;
+    for protocol in BOTH {
+        let mut connection = bench.open("localhost", protocol).await;
+        // Its head may have left before, or not, or be on its way.
+        let (mut got, mut cut) = (Vec::new(), false);
+        match connection.send(bench.request("GET", &way("marked", "long")), LIMIT).await {
+            Err(_) => cut = true,
+            Ok(response) => {
+                cut |= response.status() == 502;
+                let mut body = response.into_body();
+                while let (false, Some(frame)) = (cut, body.frame().await) {
+                    match frame {
+                        Ok(frame) => got.extend(frame.into_data().unwrap_or_default()),
+                        Err(_) => cut = true,
+                    }
+                }
+            }
+        }
+        assert!(cut);
+        assert!(!String::from_utf8(got).unwrap().contains(SECRET));
+
+        let passed = bench.ask("localhost", protocol, bench.request("GET", &way("passing", "long"))).await;
+        assert_eq!((passed.status, passed.whole, passed.body == long().as_bytes()), (200, true, true));
+        let told = rows(&bench, passed.id(), 2).await;
+        assert!(
+            patients(&told).contains(&Some(1)) && told.iter().any(|row| row["reason"] == json!("unscanned")),
+            "{told:?}"
+        );
+    }
+    bench.place.drained().await;
+    let refused = "SELECT countIf(reason = 'unscannable') AS refused FROM access_log FINAL";
+    assert_eq!(bench.place.rows(refused).await, [json!({"refused": 2})]);
+    let refused = bench.place.metric("disclosure_unscanned_total", r#"cause="nameless",fate="refused""#).await;
+    assert!((refused - 2.0).abs() < 0.1, "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
