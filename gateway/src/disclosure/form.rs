@@ -3,10 +3,10 @@
 use super::Unscannable;
 use super::scan::Form;
 use crate::route::InResponse;
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 
-/// The form of an answer with these headers.
-pub(super) fn of(how: &InResponse, headers: &HeaderMap) -> Result<Form, Unscannable> {
+/// The form of an answer with this status and these headers.
+pub(super) fn of(how: &InResponse, status: StatusCode, headers: &HeaderMap) -> Result<Form, Unscannable> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let Some(first) = types.next() else {
         // Short answers of simple servers have none, and clients guess from the bytes. So does the scanner: what is no text
@@ -27,6 +27,9 @@ pub(super) fn of(how: &InResponse, headers: &HeaderMap) -> Result<Form, Unscanna
     Ok(match (kind, subtype) {
         // It says itself where patients stand, whatever the route expects.
         (_, "fhir+json" | "json+fhir" | "fhir+ndjson") => Form::Fhir,
+        // Errors of what stands before a FHIR server, or of a server that answers for it, are no FHIR.
+        (_, "problem+json") => Form::Text,
+        (_, "json") if status.is_client_error() || status.is_server_error() => of_error(how),
         (_, "ndjson" | "x-ndjson" | "jsonl" | "x-jsonlines" | "jsonlines" | "json-seq") => lines(how),
         ("text", "event-stream") => Form::Events(Box::new(of_message(how))),
         (_, "json") => json(how),
@@ -42,7 +45,7 @@ pub(super) fn of(how: &InResponse, headers: &HeaderMap) -> Result<Form, Unscanna
 /// Whether an answer with these headers is text, or may be: without a type, the bytes tell.
 pub fn is_text(headers: &HeaderMap) -> bool {
     let any = InResponse { json: [].into(), fhir: false, headers: Vec::new(), passes_unscanned: false };
-    of(&any, headers).is_ok()
+    of(&any, StatusCode::OK, headers).is_ok()
 }
 
 /// Whether an answer with these headers says that it is JSON, and whether that it is FHIR's.
@@ -64,6 +67,11 @@ fn json(how: &InResponse) -> Form {
         () if how.fhir => Form::Fhir,
         () => Form::Text,
     }
+}
+
+/// JSON that says what went wrong has its fields by the route, or is any text.
+fn of_error(how: &InResponse) -> Form {
+    if how.json.is_empty() { Form::Text } else { json(how) }
 }
 
 fn lines(how: &InResponse) -> Form {
@@ -107,8 +115,12 @@ mod tests {
     }
 
     fn told(content_type: &str, how: &InResponse) -> String {
+        told_of(StatusCode::OK, content_type, how)
+    }
+
+    fn told_of(status: StatusCode, content_type: &str, how: &InResponse) -> String {
         let headers = [(header::CONTENT_TYPE, HeaderValue::from_str(content_type).expect("a value"))];
-        match of(how, &headers.into_iter().collect()) {
+        match of(how, status, &headers.into_iter().collect()) {
             Ok(Form::Text) => "text".into(),
             Ok(Form::Json(paths)) => format!("json {}", paths.len()),
             Ok(Form::Lines(_)) => "lines".into(),
@@ -127,6 +139,7 @@ mod tests {
             ("application/hal+json", "text", "json 1", "fhir"),
             ("application/fhir+json", "fhir", "fhir", "fhir"),
             ("application/fhir+ndjson", "fhir", "fhir", "fhir"),
+            ("application/problem+json", "text", "text", "text"),
             ("application/x-ndjson", "text", "lines", "fhir"),
             ("application/json-seq", "text", "lines", "fhir"),
             ("text/event-stream", "events", "events", "events"),
@@ -153,7 +166,21 @@ mod tests {
             let all = [told(content_type, &plain), told(content_type, &paths), told(content_type, &fhir)];
             assert_eq!(all, [by_default, with_paths, with_fhir], "{content_type}");
         }
-        assert!(matches!(of(&plain, &HeaderMap::new()), Ok(Form::Text)));
+        assert!(matches!(of(&plain, StatusCode::OK, &HeaderMap::new()), Ok(Form::Text)));
         assert!(is_text(&HeaderMap::new()), "its bytes tell");
+    }
+
+    #[test]
+    fn an_error_of_a_fhir_route_may_be_any_json() {
+        let (paths, fhir) = (how(&["a.b"], false), how(&[], true));
+        for (status, content_type, with_paths, with_fhir) in [
+            (StatusCode::NOT_FOUND, "application/json", "json 1", "text"),
+            (StatusCode::BAD_GATEWAY, "application/json", "json 1", "text"),
+            (StatusCode::NOT_FOUND, "application/fhir+json", "fhir", "fhir"),
+            (StatusCode::FOUND, "application/json", "json 1", "fhir"),
+        ] {
+            let all = [&paths, &fhir].map(|how| told_of(status, content_type, how));
+            assert_eq!(all, [with_paths, with_fhir], "{status} {content_type}");
+        }
     }
 }

@@ -19,7 +19,7 @@ use super::{Unscannable, form};
 use crate::patient::Reading;
 use crate::route::InResponse;
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
@@ -88,8 +88,13 @@ struct Waiting {
 
 impl Inspector {
     /// Of an answer with this head.
-    pub fn of_answer(how: &InResponse, headers: &HeaderMap, reading: Reading) -> Result<Self, Unscannable> {
-        let form = form::of(how, headers)?;
+    pub fn of_answer(
+        how: &InResponse,
+        status: StatusCode,
+        headers: &HeaderMap,
+        reading: Reading,
+    ) -> Result<Self, Unscannable> {
+        let form = form::of(how, status, headers)?;
         let step_bytes = if matches!(form, Form::Events(_)) { SHORT_STEP_BYTES } else { STEP_BYTES };
         let scanner = Scanner::new(form, reading);
         let codings = decode::codings(headers).map_err(|_| Unscannable::Coding)?;

@@ -100,7 +100,7 @@ impl Proxy {
         } else if status == StatusCode::SWITCHING_PROTOCOLS {
             look.inspector = Some(Inspector::of_socket(how, reading));
         } else if has_body {
-            match Inspector::of_answer(how, headers, reading) {
+            match Inspector::of_answer(how, status, headers, reading) {
                 Ok(inspector) => look.inspector = Some(inspector),
                 Err(unscannable) => cause = Some(unscannable),
             }

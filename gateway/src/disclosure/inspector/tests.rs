@@ -129,7 +129,7 @@ proptest! {
         wanted.dedup();
         let how = how(if by_path { &["list[*].id"] } else { &[] });
         for coding in [None, Some("gzip"), Some("zstd")] {
-            let inspector = Inspector::of_answer(&how, &headers("application/json", coding), READING).expect("scannable");
+            let inspector = Inspector::of_answer(&how, StatusCode::OK, &headers("application/json", coding), READING).expect("scannable");
             let mut told = through(inspector, &encode(coding, body.as_bytes()), &cuts, coding.is_none()).expect("scannable");
             told.sort();
             prop_assert_eq!(&told, &wanted);
@@ -149,7 +149,7 @@ proptest! {
         let kinds = ["application/json", "text/html", "text/event-stream", "application/fhir+json"];
         for coding in [None, Some("gzip"), Some("zstd"), Some("br"), Some("deflate")] {
             let headers = headers(kinds[kind], coding);
-            let inspector = Inspector::of_answer(&how(&["a.b"]), &headers, READING).expect("scannable");
+            let inspector = Inspector::of_answer(&how(&["a.b"]), StatusCode::OK, &headers, READING).expect("scannable");
             let _either = through(inspector, &bytes, &cuts, false);
         }
         let _either = through(Inspector::of_socket(&how(&["a.b"]), READING), &bytes, &cuts, false);
@@ -175,7 +175,7 @@ fn what_waits_is_bounded_while_nobody_is_named() {
         ("application/fhir+json", r#"{"resourceType":"Observation","text":""#),
         ("text/event-stream", r#"data: {"list":[{"text":""#),
     ] {
-        let inspector = Inspector::of_answer(&how, &headers(kind, None), READING).expect("scannable");
+        let inspector = Inspector::of_answer(&how, StatusCode::OK, &headers(kind, None), READING).expect("scannable");
         let (end, most) = flood(inspector, start.as_bytes(), &piece, 1000);
         assert!(end == Some(Unscannable::Nameless) && held.contains(&most), "{kind} {end:?} {most}");
     }
@@ -184,7 +184,8 @@ fn what_waits_is_bounded_while_nobody_is_named() {
     let (end, most) = flood(Inspector::of_socket(&how, READING), start, &[b' '; 1000], 1000);
     assert!(end == Some(Unscannable::Nameless) && held.contains(&most), "{end:?} {most}");
     // Text belongs to nobody in particular.
-    let inspector = Inspector::of_answer(&how, &headers("text/html", None), READING).expect("scannable");
+    let inspector =
+        Inspector::of_answer(&how, StatusCode::OK, &headers("text/html", None), READING).expect("scannable");
     let (end, most) = flood(inspector, b"<p>", &piece, 1000);
     assert!(end.is_none() && most < 1000, "{end:?} {most}");
 }
@@ -194,8 +195,8 @@ fn what_waits_for_a_name_passes_whole_where_it_may() {
     let how = how(&["list[*].id"]);
     let body = format!(r#"{{"list":[{{"id":"{}"}},{{"text":"{}"}}]}}"#, number(3), "x".repeat(200_000));
     for coding in [None, Some("gzip")] {
-        let mut inspector =
-            Inspector::of_answer(&how, &headers("application/json", coding), READING).expect("scannable");
+        let mut inspector = Inspector::of_answer(&how, StatusCode::OK, &headers("application/json", coding), READING)
+            .expect("scannable");
         let coded = encode(coding, body.as_bytes());
         let (mut left, mut hits, mut end) = (Vec::new(), Vec::new(), None);
         for piece in coded.chunks(97) {
@@ -239,7 +240,8 @@ fn what_adds_nothing_to_the_view_does_not_wait_without_end() {
     let bound = WAITING_BYTES_MAX + (64 << 10);
     // A stored block, and then empty ones.
     let start = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff\0\x08\0\xf7\xff".as_slice(), text].concat();
-    let inspector = Inspector::of_answer(&how(&[]), &headers("text/plain", Some("gzip")), READING).expect("scannable");
+    let inspector = Inspector::of_answer(&how(&[]), StatusCode::OK, &headers("text/plain", Some("gzip")), READING)
+        .expect("scannable");
     let (end, most) = flood(inspector, &start, &b"\0\0\0\xff\xff".repeat(13_000), 100);
     assert!(end == Some(Unscannable::Bomb) && most <= bound, "{end:?} {most}");
     // A message that goes on with empty frames, also in pieces of a frame each.
@@ -281,8 +283,8 @@ fn pings_pass_what_waits_between_frames() {
 fn long_answers_in_zstd_go_on_as_they_come() {
     let rows = (0_u64..100_000).map(|i| format!("row {:x}\n", i.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
     let body = encode(Some("zstd"), rows.collect::<String>().as_bytes());
-    let mut inspector =
-        Inspector::of_answer(&how(&[]), &headers("text/plain", Some("zstd")), READING).expect("scannable");
+    let mut inspector = Inspector::of_answer(&how(&[]), StatusCode::OK, &headers("text/plain", Some("zstd")), READING)
+        .expect("scannable");
     let mut waits = 0;
     for piece in body.chunks(16 << 10) {
         waits = waits + piece.len() - length(&push(&mut inspector, piece, &mut Vec::new()).expect("scannable"));
@@ -294,7 +296,8 @@ fn long_answers_in_zstd_go_on_as_they_come() {
 #[test]
 fn short_pieces_are_joined_while_they_wait() {
     let mut inspector =
-        Inspector::of_answer(&how(&["id"]), &headers("application/json", None), READING).expect("scannable");
+        Inspector::of_answer(&how(&["id"]), StatusCode::OK, &headers("application/json", None), READING)
+            .expect("scannable");
     let body = format!(r#"{{"text":"{}","id":"{}"}}"#, "x".repeat(50_000), number(3));
     let mut left = Vec::new();
     for byte in body.as_bytes().chunks(1) {
@@ -310,8 +313,8 @@ fn a_step_is_small_whatever_the_piece() {
     let numbers: String = (0..100_000).map(|i| number(i % 400) + "\n").collect();
     for coding in [None, Some("gzip"), Some("zstd")] {
         let body = encode(coding, numbers.as_bytes());
-        let mut inspector =
-            Inspector::of_answer(&how(&[]), &headers("text/plain", coding), READING).expect("scannable");
+        let mut inspector = Inspector::of_answer(&how(&[]), StatusCode::OK, &headers("text/plain", coding), READING)
+            .expect("scannable");
         let (mut left, mut steps, mut told, mut more) = (&*body, 0, 0, true);
         while more {
             let mut hits = Vec::new();
