@@ -35,12 +35,23 @@ pub(super) struct Key<'b> {
 /// The key at an index, after a comma if `comma`. `None`: it is cut off, has escapes, or is none.
 #[inline]
 pub(super) fn key(rest: &[u8], at: usize, comma: bool) -> Option<Key<'_>> {
-    let quote = if comma { after(rest, after(rest, at, b',')?, b'"')? } else { after(rest, at, b'"')? };
+    let quote = match rest.get(at..)? {
+        // As programs write it.
+        [b',', b'"', ..] if comma => at + 2,
+        [b'"', ..] if !comma => at + 1,
+        _ if comma => after(rest, after(rest, at, b',')?, b'"')?,
+        _ => after(rest, at, b'"')?,
+    };
     let text = rest.get(quote..)?;
-    let len = find_quote(text)?;
-    let colon = after(rest, quote + len, b'"').and_then(|end| after(rest, end, b':'))?;
-    let value = colon + spaces(rest.get(colon..)?);
-    Some(Key { text: text.get(..len)?, value })
+    let (text, end) = text.split_at_checked(find_quote(text)?)?;
+    let value = match end {
+        [b'"', b':', next, ..] if *next > b' ' => quote + text.len() + 2,
+        _ => {
+            let colon = after(rest, after(rest, quote + text.len(), b'"')?, b':')?;
+            colon + spaces(rest.get(colon..)?)
+        }
+    };
+    Some(Key { text, value })
 }
 
 /// The index after white space and this byte.
@@ -85,15 +96,37 @@ pub(super) fn ended_literal(rest: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The index after a word that begins here; `None` if it may go on, or is none.
+#[inline]
 pub(super) fn ended_word(rest: &[u8], at: usize) -> Option<usize> {
-    let end = ended_literal(rest, at)?;
-    matches!(rest.get(at..end), Some(b"true" | b"false" | b"null")).then_some(end)
+    let word = rest.get(at..)?;
+    let len = match word {
+        [b't', b'r', b'u', b'e', ..] | [b'n', b'u', b'l', b'l', ..] => 4,
+        [b'f', b'a', b'l', b's', b'e', ..] => 5,
+        _ => return None,
+    };
+    word.get(len).filter(|next| !is_literal(**next)).map(|_| at + len)
 }
 
 /// How many bytes of a number or word stand here.
+#[inline]
 pub(super) fn literal(rest: &[u8]) -> usize {
-    let part = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'E' | b'+' | b'-' | b'.');
-    rest.iter().position(|byte| !part(byte)).unwrap_or(rest.len())
+    rest.iter().position(|byte| !is_literal(*byte)).unwrap_or(rest.len())
+}
+
+/// Which bytes numbers and words have.
+const LITERAL: [bool; 256] = {
+    let mut all = [false; 256];
+    let (mut rest, mut byte): (&mut [bool], u8) = (&mut all, 0);
+    while let [first, others @ ..] = rest {
+        *first = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'E' | b'+' | b'-' | b'.');
+        (rest, byte) = (others, byte.wrapping_add(1));
+    }
+    all
+};
+
+#[inline]
+fn is_literal(byte: u8) -> bool {
+    LITERAL.get(usize::from(byte)).is_some_and(|is| *is)
 }
 
 /// How many bytes of white space stand here.
