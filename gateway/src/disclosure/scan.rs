@@ -9,6 +9,7 @@
 //! It reads bytes that are UTF-8, Latin-1 or another encoding with ASCII's digits, not compressed; bytes of a text that
 //! show another are [`Fault::Binary`]. It does not hold back, record or count anybody: that is the caller's.
 
+mod block;
 mod events;
 mod fhir;
 mod guard;

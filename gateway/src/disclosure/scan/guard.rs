@@ -8,12 +8,11 @@
 //! vertical tab (Word's line break within a paragraph), and the record separator (RFC 7464, SignalR, Word's hyphen).
 
 use super::Fault;
+use super::block::{BLOCK, Is, first_of, mask};
 
 /// What begins so is no such text, and may have no control character: UTF-16 with a mark, PDF, XML in EBCDIC, zstd.
 const OTHERS: [&[u8]; 5] = [b"\xff\xfe", b"\xfe\xff", b"%PDF", b"\x4c\x6f\xa7\x94", b"\x28\xb5\x2f\xfd"];
 const HEAD: usize = 4;
-/// How many bytes are looked at in one go.
-const BLOCK: usize = 128;
 
 /// Looks at the bytes of a body, piece after piece.
 #[derive(Debug, Default)]
@@ -39,12 +38,12 @@ impl Guard {
                 }
             }
         }
-        // Most have no control character at all, which costs next to nothing to see.
-        let is_text = |block: &[u8]| {
-            block.iter().fold(u8::MAX, |least, byte| least.min(*byte)) >= 0x20
-                || block.iter().fold(0, |any, byte| any | foreign(*byte)) == 0
-        };
-        if piece.chunks(BLOCK).all(is_text) { None } else { piece.iter().position(|byte| foreign(*byte) != 0) }
+        let (blocks, tail) = piece.as_chunks::<BLOCK>();
+        let found =
+            |block: &[u8; BLOCK]| Some(mask(block, Is::Binary).trailing_zeros() as usize).filter(|at| *at < BLOCK);
+        let of_block = |(index, block)| found(block).map(|at| index * BLOCK + at);
+        let in_blocks = blocks.iter().enumerate().find_map(of_block);
+        in_blocks.or_else(|| found(&first_of(tail)).map(|at| blocks.len() * BLOCK + at))
     }
 
     /// The rest is not looked at. `settled`: how much was settled before.
@@ -59,10 +58,4 @@ impl Guard {
     pub(super) fn result(&self) -> Result<(), Fault> {
         if self.broken.is_some() { Err(Fault::Binary) } else { Ok(()) }
     }
-}
-
-/// One for a byte that no text has, else zero. Without a branch, so that many bytes are looked at at once.
-fn foreign(byte: u8) -> u8 {
-    let (control, space) = (byte < 0x20, (0x09..=0x0d).contains(&byte));
-    u8::from(control) & u8::from(!space) & u8::from(byte != 0x1b) & u8::from(byte != 0x1e)
 }

@@ -33,15 +33,17 @@
 //! a record too many; the other way round it would be one too few.
 //!
 //! # Speed
-//! A candidate has six digits in a row at least, or begins with a year, a hyphen and a month's digit. So the sweep looks at
-//! every sixth byte, and around it if that is a digit or a hyphen.
+//! A candidate has six digits in a row at least, or begins with a date that has hyphens. So the sweep looks only where
+//! either stands ([`sights`]).
 
 mod candidate;
 mod separator;
+mod sights;
 
 use super::{Hit, Hits};
 use crate::patient::Reading;
 use candidate::{Candidate, Verdict};
+use sights::{Sight, Sights};
 use std::ops::Range;
 use zeroize::Zeroizing;
 
@@ -53,9 +55,11 @@ const RUN_MAX: usize = 16;
 const BEFORE: usize = 32;
 /// How far after its start a candidate is decided: the run, month and day, separators, four characters, the rest of a UUID.
 const SPAN: usize = RUN_MAX + 6 + candidate::GAP_MAX + separator::BYTES_MAX + 4 + 25;
-/// The digits of a date's year, and of its month.
+/// The digits of a date's year.
 const YEAR: usize = 4;
-const MONTH: usize = 2;
+/// `-01-01` behind a date's year, and the digits of the day.
+const MONTH_AND_DAY: usize = 6;
+const DAY: usize = 2;
 /// Kept between pieces: what stands before the first open candidate, and its bytes.
 const KEPT: usize = BEFORE + SPAN;
 /// Kept bytes, and enough of the next piece to decide all that began in them, and to go on in the piece itself.
@@ -127,24 +131,21 @@ impl Scan {
     /// Decides all candidates of `text` that begin at `from` or later, and returns where the first begins that needs
     /// more bytes; `last`: there are no more.
     fn sweep(&mut self, text: &[u8], mut from: usize, last: bool, hits: &mut Vec<Hit>) -> usize {
-        let mut at = from + RUN_MIN - 1;
-        while let Some(byte) = text.get(at) {
-            let is_hyphen = *byte == b'-';
-            if !(byte.is_ascii_digit() || is_hyphen) {
-                at += RUN_MIN;
-                continue;
-            }
-            let end = if is_hyphen { at } else { run_end(text, at) };
-            let mut run = run(text, from, end);
-            if run.len() <= MONTH
-                && let Some(year) = year(text, from, run.start)
-            {
-                run = year;
-            }
+        let (mut sights, mut first) = (Sights::new(text, from, last), from);
+        while let Some(sight) = sights.next(first) {
+            let (run, end) = match sight {
+                Sight::Digits(at) => {
+                    let end = run_end(text, at.min(text.len()));
+                    (run(text, from, end), end)
+                }
+                // Its year, and up to its month's end.
+                Sight::Date(at) => (run(text, from, at - MONTH_AND_DAY + 1), (at - DAY).min(text.len())),
+            };
             if end == text.len() && !last {
                 return if run.len() > RUN_MAX { end } else { run.start };
             }
-            (from, at) = (end, end + RUN_MIN);
+            // What ends the run begins none.
+            (from, first) = (end, end + 1);
             let shortest = if text.get(run.end) == Some(&b'-') { YEAR } else { RUN_MIN };
             if (shortest..=RUN_MAX).contains(&run.len()) {
                 match (Candidate { text, start: run.start, end: run.end, last, reading: self.reading }).decide() {
@@ -154,16 +155,7 @@ impl Scan {
                 }
             }
         }
-        if last {
-            return text.len();
-        }
-        // What begins in the last bytes and was passed over: digits, or a year and its hyphen.
-        let run = run(text, from, text.len());
-        match year(text, from, text.len()) {
-            _ if run.len() > RUN_MAX => text.len(),
-            Some(year) if run.is_empty() && year.len() <= RUN_MAX => year.start,
-            _ => run.start,
-        }
+        text.len()
     }
 }
 
@@ -175,12 +167,6 @@ fn run(text: &[u8], from: usize, end: usize) -> Range<usize> {
     let start = end - len;
     let is_over = len > 0 && start == from && from.checked_sub(1).is_some_and(|at| is_digit(text, at));
     if is_over { end.saturating_sub(RUN_MAX + 1)..end } else { start..end }
-}
-
-/// The digits before a hyphen before `at`, if they may be a year's.
-fn year(text: &[u8], from: usize, at: usize) -> Option<Range<usize>> {
-    let hyphen = at.checked_sub(1).filter(|hyphen| *hyphen >= from && text.get(*hyphen) == Some(&b'-'))?;
-    Some(run(text, from, hyphen)).filter(|year| year.len() >= YEAR)
 }
 
 /// Where the run of digits ends that has one at `at`.

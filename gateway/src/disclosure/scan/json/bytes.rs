@@ -1,5 +1,7 @@
 //! Bytes of JSON, several at a time.
 
+use super::super::block::find_quote;
+
 /// How far a string goes on.
 pub(super) struct Ended {
     /// Bytes looked at, with the closing quote.
@@ -11,7 +13,7 @@ pub(super) struct Ended {
 /// Reads on in a string. `escape`: the byte before was a backslash that escapes the first.
 pub(super) fn string(rest: &[u8], escape: &mut bool) -> Ended {
     let mut at = usize::from(std::mem::take(escape));
-    while let Some(found) = rest.get(at..).and_then(quote_or_escape) {
+    while let Some(found) = rest.get(at..).and_then(find_quote) {
         at += found;
         if rest.get(at) == Some(&b'"') {
             return Ended { len: at + 1, closed: true };
@@ -33,12 +35,23 @@ pub(super) struct Key<'b> {
 /// The key at an index, after a comma if `comma`. `None`: it is cut off, has escapes, or is none.
 #[inline]
 pub(super) fn key(rest: &[u8], at: usize, comma: bool) -> Option<Key<'_>> {
-    let quote = if comma { after(rest, after(rest, at, b',')?, b'"')? } else { after(rest, at, b'"')? };
+    let quote = match rest.get(at..)? {
+        // As programs write it.
+        [b',', b'"', ..] if comma => at + 2,
+        [b'"', ..] if !comma => at + 1,
+        _ if comma => after(rest, after(rest, at, b',')?, b'"')?,
+        _ => after(rest, at, b'"')?,
+    };
     let text = rest.get(quote..)?;
-    let len = quote_or_escape(text)?;
-    let colon = after(rest, quote + len, b'"').and_then(|end| after(rest, end, b':'))?;
-    let value = colon + spaces(rest.get(colon..)?);
-    Some(Key { text: text.get(..len)?, value })
+    let (text, end) = text.split_at_checked(find_quote(text)?)?;
+    let value = match end {
+        [b'"', b':', next, ..] if *next > b' ' => quote + text.len() + 2,
+        _ => {
+            let colon = after(rest, after(rest, quote + text.len(), b'"')?, b':')?;
+            colon + spaces(rest.get(colon..)?)
+        }
+    };
+    Some(Key { text, value })
 }
 
 /// The index after white space and this byte.
@@ -59,7 +72,7 @@ fn after(rest: &[u8], at: usize, byte: u8) -> Option<usize> {
 pub(super) fn closing(rest: &[u8], at: usize) -> Option<usize> {
     let mut at = at;
     loop {
-        at += quote_or_escape(rest.get(at..)?)?;
+        at += find_quote(rest.get(at..)?)?;
         if rest.get(at) == Some(&b'"') {
             return Some(at + 1);
         }
@@ -71,7 +84,7 @@ pub(super) fn closing(rest: &[u8], at: usize) -> Option<usize> {
 #[inline]
 pub(super) fn plain_text(rest: &[u8], at: usize) -> Option<&[u8]> {
     let text = rest.get(at..)?;
-    let (text, end) = text.split_at_checked(quote_or_escape(text)?)?;
+    let (text, end) = text.split_at_checked(find_quote(text)?)?;
     (end.first() == Some(&b'"')).then_some(text)
 }
 
@@ -83,44 +96,37 @@ pub(super) fn ended_literal(rest: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The index after a word that begins here; `None` if it may go on, or is none.
-pub(super) fn ended_word(rest: &[u8], at: usize) -> Option<usize> {
-    let end = ended_literal(rest, at)?;
-    matches!(rest.get(at..end), Some(b"true" | b"false" | b"null")).then_some(end)
-}
-
-/// Where the next quote or backslash stands.
 #[inline]
-fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
-    let mut at = 0;
-    // Most strings are short.
-    for _ in 0..6 {
-        let Some((word, next)) = rest.split_first_chunk::<8>() else { break };
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ QUOTES) | zeros(word ^ ESCAPES);
-        if found != 0 {
-            return Some(at + (found.trailing_zeros() / 8) as usize);
-        }
-        rest = next;
-        at += 8;
-    }
-    memchr::memchr2(b'"', b'\\', rest).map(|found| at + found)
-}
-
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
-const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-const ESCAPES: u64 = u64::from_le_bytes([b'\\'; 8]);
-
-/// The high bit of each byte that is zero; exact up to the first of them.
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & HIGHS
+pub(super) fn ended_word(rest: &[u8], at: usize) -> Option<usize> {
+    let word = rest.get(at..)?;
+    let len = match word {
+        [b't', b'r', b'u', b'e', ..] | [b'n', b'u', b'l', b'l', ..] => 4,
+        [b'f', b'a', b'l', b's', b'e', ..] => 5,
+        _ => return None,
+    };
+    word.get(len).filter(|next| !is_literal(**next)).map(|_| at + len)
 }
 
 /// How many bytes of a number or word stand here.
+#[inline]
 pub(super) fn literal(rest: &[u8]) -> usize {
-    let part = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'E' | b'+' | b'-' | b'.');
-    rest.iter().position(|byte| !part(byte)).unwrap_or(rest.len())
+    rest.iter().position(|byte| !is_literal(*byte)).unwrap_or(rest.len())
+}
+
+/// Which bytes numbers and words have.
+const LITERAL: [bool; 256] = {
+    let mut all = [false; 256];
+    let (mut rest, mut byte): (&mut [bool], u8) = (&mut all, 0);
+    while let [first, others @ ..] = rest {
+        *first = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'E' | b'+' | b'-' | b'.');
+        (rest, byte) = (others, byte.wrapping_add(1));
+    }
+    all
+};
+
+#[inline]
+fn is_literal(byte: u8) -> bool {
+    LITERAL.get(usize::from(byte)).is_some_and(|is| *is)
 }
 
 /// How many bytes of white space stand here.

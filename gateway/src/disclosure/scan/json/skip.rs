@@ -4,9 +4,8 @@
 //! within strings. Only brackets outside of strings are then looked at one by one. The kinds of the open brackets are
 //! the bits of one number, because there are at most [`DEPTH_MAX`] of them.
 
+use super::super::block::{BLOCK, Is, first_of, mask};
 use super::{DEPTH_MAX, Fault};
-
-const BLOCK: usize = 64;
 
 /// Where in the skipped value the walk is.
 #[derive(Debug, Default)]
@@ -41,25 +40,20 @@ impl Skip {
         if tail.is_empty() {
             return Ok(None);
         }
-        let mut block = [b' '; BLOCK];
-        for (place, byte) in block.iter_mut().zip(tail) {
-            *place = *byte;
-        }
-        let len = self.block(&block, tail.len())?;
+        let len = self.block(&first_of(tail), tail.len())?;
         Ok(len.map(|len| blocks.len() * BLOCK + len))
     }
 
     /// Looks at a block of which `len` bytes count.
     fn block(&mut self, block: &[u8; BLOCK], len: usize) -> Result<Option<usize>, Fault> {
-        let has_escapes = block.iter().fold(0, |any, byte| any | u8::from(*byte == b'\\')) != 0;
-        let escapes = if has_escapes { mask(block, |byte| byte == b'\\') } else { 0 };
-        let mut quotes = mask(block, |byte| byte == b'"');
+        let escapes = mask(block, Is::Backslash);
+        let mut quotes = mask(block, Is::Quote);
         if escapes != 0 || self.escape {
             quotes &= !self.escaped(escapes, len);
         }
         let within = before_each(quotes) ^ if self.string { u64::MAX } else { 0 };
         self.string = within >> (BLOCK - 1) != 0;
-        let brackets = mask(block, |byte| matches!(byte | 0x20, b'{' | b'}'));
+        let brackets = mask(block, Is::Bracket);
         // A backslash outside of a string is no JSON.
         let mut tokens = (brackets | escapes) & !within;
         while tokens != 0 {
@@ -104,21 +98,6 @@ impl Skip {
         }
         literal
     }
-}
-
-/// A bit for each byte that passes.
-#[inline]
-fn mask(block: &[u8; BLOCK], test: impl Fn(u8) -> bool) -> u64 {
-    // Each byte becomes the bit of its place among eight; the product adds the eight up in its highest byte.
-    let bits: [u8; BLOCK] = std::array::from_fn(|at| {
-        let byte = block.get(at).copied().unwrap_or_default();
-        if test(byte) { 1 << (at % 8) } else { 0 }
-    });
-    let (words, _) = bits.as_chunks::<8>();
-    words.iter().zip((0..64).step_by(8)).fold(0, |mask, (word, place)| {
-        let sum = u64::from_le_bytes(*word).wrapping_mul(u64::from_le_bytes([1; 8])) >> 56;
-        mask | sum << place
-    })
 }
 
 /// For each bit: whether an odd number of bits stands up to it.

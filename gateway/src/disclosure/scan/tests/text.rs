@@ -188,6 +188,31 @@ fn dates_with_dashes_are_found_wherever_the_sweep_looks() {
 }
 
 #[test]
+fn where_a_number_stands_does_not_matter() {
+    let writings = ["191212121212", "1212121212", "19121212-1212", "121212-1212", "1912-12-12 1212", "1912-12-12-1212"];
+    for number in writings {
+        for before in 0..140 {
+            // Short rows and half dates before it, so that rows begin and end at each byte of a block.
+            let text = format!(
+                "{}{number}.",
+                "1234 123-12 2024-1 ".chars().cycle().skip(before % 19).take(before).collect::<String>() + "x"
+            );
+            let text = text.as_bytes();
+            for cut in (before.saturating_sub(1)..text.len()).chain([0]) {
+                let (mut scanner, mut hits) = (Scanner::new(Form::Text, READING), Vec::new());
+                for piece in [&text[..cut], &text[cut..]] {
+                    scanner.push(piece, &mut hits).unwrap();
+                    let start = (text.len() - 1 - number.len()) as u64;
+                    assert!(hits.len() == 1 || scanner.settled() <= start, "{number} after {before}, cut at {cut}");
+                }
+                scanner.finish(&mut hits).unwrap();
+                assert_eq!(hits.len(), 1, "{number} after {before}, cut at {cut}");
+            }
+        }
+    }
+}
+
+#[test]
 fn white_space_is_passed_up_to_a_bound() {
     for (blanks, is_found) in [(63, true), (200, false)] {
         let text = format!("19121212-{}1212", " ".repeat(blanks));

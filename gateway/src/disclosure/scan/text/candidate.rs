@@ -1,7 +1,7 @@
 //! Whether a run of digits begins an identity.
 
 use super::separator::{self, Found};
-use super::{RUN_MAX, RUN_MIN};
+use super::{MONTH_AND_DAY, RUN_MAX, RUN_MIN};
 use crate::patient::Reading;
 use contract::identity::{IdentityKind, PatientId, parse_with};
 use zeroize::Zeroizing;
@@ -30,13 +30,16 @@ pub(super) struct Cut;
 const SEPARATORS_MAX: usize = 3;
 /// How much of separators and white space is passed, in bytes: one more may begin before it.
 pub(super) const GAP_MAX: usize = 64;
-/// `-01-01` behind a date's year.
-const MONTH_AND_DAY: usize = 6;
+/// The longest part of an escape that stands before its last digit: `\u00a`.
+const ESCAPE_MAX: usize = 5;
 /// A run after so many other hexadecimal digits is a hash's.
 const HASH_BYTES: usize = 12;
 
 impl Candidate<'_> {
     pub(super) fn decide(&self) -> Verdict {
+        if !self.fits() {
+            return Verdict::Nobody;
+        }
         let escape = self.escape();
         for start in [self.start + escape, self.start] {
             match self.read(start) {
@@ -49,6 +52,20 @@ impl Candidate<'_> {
             }
         }
         Verdict::Nobody
+    }
+
+    /// Whether the run's length, and what follows it, may be those of an identity. Most runs show here that they are none.
+    #[inline]
+    fn fits(&self) -> bool {
+        let next = self.text.get(self.end).copied();
+        match self.end - self.start {
+            _ if self.follows_mark() => true,
+            12 | 10 => !next.is_some_and(|byte| byte.is_ascii_alphabetic()),
+            8 => next.is_none_or(|byte| separator::begins_with(byte) || byte.is_ascii_uppercase()),
+            6 => next.is_none_or(separator::begins_with),
+            4 => true,
+            _ => false,
+        }
     }
 
     /// Reads what begins at `start`.
@@ -99,6 +116,11 @@ impl Candidate<'_> {
 
     /// Reads a date of eight or six digits that ends at `date_end`, and what follows it.
     fn split(&self, head: &[u8], start: usize, date_end: usize) -> Result<Option<PatientId>, Cut> {
+        // Most dates are followed by nothing of a number. Letters stand directly behind digits only.
+        let goes_on = |byte: u8| separator::begins_with(byte) || date_end == self.end && byte.is_ascii_uppercase();
+        if !self.at(date_end)?.is_some_and(goes_on) {
+            return Ok(None);
+        }
         let mut at = date_end;
         let (mut plus, mut count) = (false, 0);
         while at - date_end < GAP_MAX
@@ -185,8 +207,18 @@ impl Candidate<'_> {
         self.text.get(index.checked_sub(count)?..index)
     }
 
+    /// Whether a byte stands shortly before the run that begins an escape.
+    #[inline]
+    fn follows_mark(&self) -> bool {
+        let near = self.text.get(self.start.saturating_sub(ESCAPE_MAX)..self.start).unwrap_or_default();
+        near.iter().any(|byte| matches!(byte, b'%' | b'\\'))
+    }
+
     /// How many digits of the run belong to an escape that begins before it: `%20`, `\x22`, `\u00a0`.
     fn escape(&self) -> usize {
+        if !self.follows_mark() {
+            return 0;
+        }
         let hex = |skip: usize, mark: &[u8]| {
             self.before(self.start, skip + mark.len())
                 .and_then(|bytes| bytes.strip_prefix(mark))

@@ -20,6 +20,24 @@ pub(super) struct Found {
     pub(super) is_blank: bool,
 }
 
+/// With which bytes a separator may begin.
+const BEGINS: [bool; 256] = {
+    let mut all = [false; 256];
+    let (mut rest, mut byte): (&mut [bool], u8) = (&mut all, 0);
+    while let [first, others @ ..] = rest {
+        *first = matches!(byte, b'\t'..=b'\r' | 0x1e | 0x1f | b'-' | b'+' | b' ' | 0xa0 | 0xad | 0x96 | 0x97)
+            || matches!(byte, b'&' | b'<' | b'\\' | b'%' | 0xc2 | 0xe2 | 0xe3 | 0xef);
+        (rest, byte) = (others, byte.wrapping_add(1));
+    }
+    all
+};
+
+/// Whether a separator may begin with this byte.
+#[inline]
+pub(super) fn begins_with(byte: u8) -> bool {
+    BEGINS.get(usize::from(byte)).is_some_and(|begins| *begins)
+}
+
 /// The separator at an index of the text.
 pub(super) fn find(text: &Candidate<'_>, at: usize) -> Result<Option<Found>, Cut> {
     let Some(first) = text.at(at)? else { return Ok(None) };
