@@ -204,7 +204,7 @@ impl Shipper {
         let end = (journal.state() == State::Healthy).then(|| journal.durable_end());
         let book = Book::open(&storage, &config.ledger_path, &config.node, journal.acked(), end)?;
         let dir = config.ledger_path.parent().unwrap_or(Path::new("."));
-        let carried = Carried::open(&storage, dir, &config.node, book.mark())?;
+        let carried = Carried::open(&storage, dir, (&config.node, book.mark()), CARRIED_ROOM)?;
         let sink = clickhouse::ClickHouseSink::new(&config.clickhouse, &config.node);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(OpenError::Runtime)?;
         let worker = Worker::new(Parts {
@@ -307,6 +307,8 @@ fn backoff(failures: u32, random: u64) -> Duration {
     Duration::from_millis(longest - random % (longest / 2 + 1))
 }
 
+/// For what is known of some thousand open exchanges.
+const CARRIED_ROOM: usize = 4 << 20;
 const BACKOFF_MIN_MS: u64 = 100;
 const BACKOFF_MAX_MS: u64 = 30_000;
 /// How long the shipper goes on after it was told to stop.

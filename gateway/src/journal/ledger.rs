@@ -145,9 +145,15 @@ impl Ledger {
             generation: generation + 1,
             newest: 1,
         };
-        ledger.file.zero_fill(2 * slot_bytes)?;
-        ledger.write(0, generation, record)?;
-        ledger.write(1, generation + 1, record)?;
+        let filled = ledger.file.zero_fill(2 * slot_bytes).and_then(|()| {
+            ledger.write(0, generation, record)?;
+            ledger.write(1, generation + 1, record)
+        });
+        if let Err(error) = filled {
+            // It must not take the last room of a disk that is full.
+            let _next_try_empties_it = storage.remove(&temporary);
+            return Err(error);
+        }
         storage.rename(&temporary, path)?;
         ledger.sync_name()?;
         Ok(ledger)

@@ -128,6 +128,11 @@ impl SimStorage {
         self.disk.lock().now += time;
     }
 
+    /// What all files take.
+    pub fn used_bytes(&self) -> u64 {
+        self.disk.lock().used_bytes()
+    }
+
     /// Files in the directory now.
     pub fn names(&self) -> Vec<PathBuf> {
         self.disk.lock().names.keys().cloned().collect()

@@ -60,12 +60,13 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    /// Opens the file in a journal's folder, or begins it if nothing was shipped yet.
+    /// Opens the file in a journal's folder, or begins it if nothing was shipped yet. It has `room` from the beginning, in
+    /// bytes, so that a full disk does not keep so much from being written; it grows if that is not enough.
     pub(super) fn open(
         storage: &Arc<dyn Storage>,
         dir: &Path,
-        node: &NodeName,
-        mark: &Mark,
+        (node, mark): (&NodeName, &Mark),
+        room: usize,
     ) -> Result<Self, OpenError> {
         let path = dir.join(NAME);
         match storage.open_read(&path).and_then(|file| file.size()) {
@@ -81,7 +82,7 @@ impl Carried {
             }
             _ => {}
         }
-        let (ledger, bytes) = Ledger::open(storage, &path, BYTES_MIN)?;
+        let (ledger, bytes) = Ledger::open(storage, &path, room)?;
         let mut carry = None;
         if !bytes.is_empty() {
             let record = Record::from_bytes(&bytes).ok().filter(|record| record.version == VERSION);
@@ -142,11 +143,14 @@ impl Carried {
                 self.storage.remove(&self.dir.join(name))?;
             }
         }
-        let file = self.storage.create(&self.dir.join(format!("{COPY}{:020}{COPY_END}", carry.at)))?;
+        let path = self.dir.join(format!("{COPY}{:020}{COPY_END}", carry.at));
         let mut bytes = record.to_vec();
         bytes.extend(crc32c::crc32c(record).to_le_bytes());
-        file.write_at(0, &bytes)?;
-        file.sync_data()
+        let file = self.storage.create(&path)?;
+        file.write_at(0, &bytes).and_then(|()| file.sync_data()).inspect_err(|_| {
+            // It must not take the last room of a disk that is full.
+            let _half = self.storage.remove(&path);
+        })
     }
 }
 
@@ -220,7 +224,5 @@ const NAME: &str = "carried.ledger";
 const COPY: &str = "carried-";
 const COPY_END: &str = ".copy";
 const VERSION: u8 = 1;
-/// The file has room for so much from the beginning, so that a full disk does not keep it from being written.
-const BYTES_MIN: usize = 64 << 10;
 /// The most that is carried over.
 const BYTES_MAX: usize = 256 << 20;

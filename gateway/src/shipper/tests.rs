@@ -35,6 +35,8 @@ const DIR: &str = "/journal";
 const TENANT: &str = "SE2321000016-T";
 const BOOK: &str = "/journal/shipper.ledger";
 const STATE: &str = "/state";
+/// Little, so that it has to grow now and then.
+const CARRIED_ROOM: usize = 4 << 10;
 
 fn node() -> NodeName {
     NodeName::parse("gw1").unwrap()
@@ -99,7 +101,7 @@ fn worker(
     let book = Book::open(&sim.storage(), Path::new(BOOK), &node(), parts.journal.acked(), next)?;
     Ok(Worker::new(Parts {
         journal: parts.journal.clone(),
-        carried: Carried::open(&sim.storage(), Path::new(DIR), &node(), book.mark())?,
+        carried: Carried::open(&sim.storage(), Path::new(DIR), (&node(), book.mark()), CARRIED_ROOM)?,
         book,
         sink: Fake::new(database, sim),
         seal_keys,

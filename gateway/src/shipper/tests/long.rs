@@ -5,6 +5,7 @@ use contract::record::OutcomeKind::{self, Complete, Open, Unknown};
 use super::super::carried::peek_carried;
 use super::resend::ALL;
 use super::*;
+use crate::journal::sim::Faults;
 
 /// Frames enough for some segments.
 const MANY: usize = 400;
@@ -100,6 +101,36 @@ fn batches_with_rows_of_a_long_exchange_are_sent_again_as_they_were() {
     world.resend(ALL);
     let is: Vec<_> = world.database.access().into_iter().filter(kept).collect();
     assert_eq!(is, was);
+}
+
+/// More than the file has room for at first; and the disk has none for a larger one, for a while.
+#[test]
+fn many_that_stay_open_are_carried_over_as_soon_as_there_is_room() {
+    let mut world = World::new();
+    let mut parts = world.begin(&[Kind::Started, Kind::Key]);
+    world.append(&mut parts, &[Kind::Intent(1); 60]);
+    let mut worker = world.worker(&parts);
+    world.append(&mut parts, &[REFUSED; 150]);
+    // It has room for the notes of what is shipped.
+    world.sim.set_faults(Faults { capacity_bytes: world.sim.used_bytes() + (16 << 10), ..Faults::NONE });
+    let failed: Vec<_> = (0..9).filter_map(|_| step(&mut worker, 5).err()).collect();
+    assert!(failed.len() > 5 && failed.iter().all(|failure| matches!(failure, Failure::Carry(_))), "{failed:?}");
+    // It holds up nothing but that segments go.
+    assert_eq!((world.database.access().len(), parts.journal.acked()), (150, Position::new(3)));
+    world.sim.set_faults(Faults::NONE);
+    assert_eq!(step(&mut worker, 6).unwrap(), Step::Idle);
+    assert!(parts.journal.acked() > Position::new(62));
+    go_on(&mut world, &mut parts, &mut worker, MANY);
+    assert!(world.segments().len() <= 3, "{:?}", world.segments());
+    assert_eq!(peek_carried(&world.sim.storage(), Path::new(DIR)).unwrap().unwrap().exchanges, 60);
+    drop(worker);
+    world.kill(parts);
+    let parts = world.begin(&[Kind::Started]);
+    let mut worker = world.worker(&parts);
+    while step(&mut worker, 8).unwrap() != Step::Idle {}
+    let ended = world.database.access().iter().filter(|row| row.outcome == Unknown).count();
+    assert_eq!((ended, parts.journal.acked()), (60, parts.journal.durable_end()));
+    world.database.check_doubles();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::super::history::History;
 use super::super::metrics::Metrics;
 use super::super::worker::{Parts, Step, Worker};
 use super::database::{Database, Fake};
-use super::{BOOK, DIR, STATE, TENANT, Trouble, node};
+use super::{BOOK, CARRIED_ROOM, DIR, STATE, TENANT, Trouble, node};
 use crate::journal::sim::SimStorage;
 use crate::journal::storage::Storage;
 use crate::journal::{self, State};
@@ -50,7 +50,7 @@ impl Rig {
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
         let worker = Worker::new(Parts {
             journal: parts.journal.clone(),
-            carried: Carried::open(storage, Path::new(DIR), &node(), book.mark())?,
+            carried: Carried::open(storage, Path::new(DIR), (&node(), book.mark()), CARRIED_ROOM)?,
             book,
             sink: Fake::new(database, sim),
             seal_keys: SealKeys::open(storage, Path::new(STATE), &node())?,
