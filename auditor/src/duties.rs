@@ -4,9 +4,11 @@
 //! say it.
 
 mod appointment;
+mod given;
 mod region;
 
 pub use appointment::{Appointment, AppointmentError};
+pub use given::{Given, Why};
 pub use region::Region;
 
 use contract::id::{HsaId, RegistryName};
@@ -108,7 +110,7 @@ pub const ALLOWED: [(Action, &[Role]); 18] = [
     (Action::Lock, &[Role::Approver, Role::AccountAdmin, Role::HelpDesk]),
     (Action::Unlock, &[Role::AccountAdmin]),
     (Action::Block, &[Role::Approver, Role::AccountAdmin]),
-    (Action::LiftBlock, &[Role::Approver, Role::AccountAdmin]),
+    (Action::LiftBlock, &[Role::AccountAdmin]),
     (Action::Reconfirm, &[Role::Approver]),
     (Action::HandOut, &[Role::AccountAdmin]),
     (Action::Appoint, &[Role::AccountAdmin]),

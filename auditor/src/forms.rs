@@ -3,7 +3,7 @@
 //! ```text
 //! Draft ─submit─▶ Submitted ─approve─▶ Approved ─forward─▶ Forwarded ─execute─▶ Executed
 //!   ▲               │ │ │                │ │                 │
-//!   └───────────────┘ │ └─ refuse        │ └─ nothing for long ─▶ lapsed (each of the three)
+//!   └───────────────┘ │ └─ refuse        │ └─ nothing for long ─▶ lapsed (drafts, too)
 //!     send back  ◀────┼──────────────────┘
 //! ```
 //! A stage is a type: what a form cannot do where it stands does not compile. So is whose turn it is: a form comes onto
@@ -15,17 +15,22 @@
 
 mod content;
 mod desk;
+mod fault;
+mod filed;
 pub mod rights;
 mod signature;
 
-pub use content::{Alteration, Application, Content, Deregistration, Form, Person};
+pub use content::{Alteration, Application, Content, Deregistration, Form, Kind, Person};
 pub use desk::{ApproverDesk, ExecutorDesk, HolderDesk};
+pub use fault::{FormFault, check_words};
+pub use filed::{Did, Made, Move, MoveError, State, Step, Stored, WrongState};
 pub use signature::{Fresh, Signature, Stale};
 
 use crate::duties::Appointment;
 use contract::Micros;
 use contract::directory::Grant;
 use contract::id::AccountId;
+use contract::record::Reason;
 
 /// Somebody who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +61,19 @@ pub enum Denied {
     /// It is not their form to submit.
     #[error("this form is submitted by the person it is about, or for them where that is allowed")]
     NotYours,
+}
+
+impl Denied {
+    /// Its code in the record.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::NotAppointed => Reason::NotAppointed,
+            Self::Own => Reason::Own,
+            Self::Again => Reason::DecidedBefore,
+            Self::OtherSignature => Reason::OtherSignature,
+            Self::NotYours => Reason::NotTheirs,
+        }
+    }
 }
 
 /// A form at a stage.
@@ -116,12 +134,21 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// It was sent back: it is a draft again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// By whom, when.
+    pub by: Signature,
+    /// What is to be mended.
+    pub reason: String,
+}
+
 /// What a form does to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// Make an account with this right.
     Create(Application),
-    /// Give it these rights, and no others.
+    /// Give it these rights in the form's registry, and no others there.
     Set(AccountId, Vec<Grant>),
     /// Close it.
     Close(AccountId),
@@ -154,7 +181,7 @@ impl Request<Draft> {
     }
 
     /// The person submits their own form, by their account. What it takes away it takes away at once: form 3 closes the
-    /// account, form 2 leaves only the rights that were `held` and are wanted.
+    /// account, form 2 leaves only the rights that were `held` and are wanted. `held`: in the form's registry.
     pub fn submit(self, actor: &Actor, signature: Signature, held: &[Grant]) -> Result<Begun, Denied> {
         if !self.form.subject.may_be(&actor.person) {
             return Err(Denied::NotYours);
@@ -192,6 +219,10 @@ impl Request<Draft> {
 
     fn begin(self, actor: &Actor, signature: Signature, held: &[Grant]) -> Result<Begun, Denied> {
         let signature = signed(actor, signature)?;
+        // Whose form it is has been checked by its subject: it must not be about another account.
+        if self.form.content.account().is_some_and(|account| self.form.subject.account != Some(account)) {
+            return Err(Denied::NotYours);
+        }
         let order = match &self.form.content {
             Content::Application(_) => None,
             Content::Alteration(change) => Some(Order::Set(change.account, rights::at_once(held, &change.rights))),

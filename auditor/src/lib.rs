@@ -23,6 +23,7 @@ pub mod ops;
 pub mod outbox;
 pub mod pki;
 pub mod random;
+pub mod sealing;
 pub mod serve;
 pub mod sessions;
 pub mod store;

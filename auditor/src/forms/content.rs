@@ -6,6 +6,7 @@ use contract::directory::Grant;
 use contract::id::{AccountId, HsaId, RegistryName};
 use contract::identity::PatientId;
 use contract::record::Right;
+use contract::wire_enum;
 
 /// Who is meant: the person, not an account, for a first application comes from somebody without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +56,19 @@ pub struct Application {
     pub purpose: String,
 }
 
-/// Form 2, ändring: other rights for an account.
+impl Application {
+    /// The right that is asked for.
+    pub fn grant(&self, registry: RegistryName) -> Grant {
+        Grant { registry, right: self.right, units: Vec::new(), valid_from: self.valid_from, valid_to: self.valid_to }
+    }
+}
+
+/// Form 2, ändring: another right for an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alteration {
     /// Whose.
     pub account: AccountId,
-    /// The rights afterwards; one that is not named ends.
+    /// The right afterwards in the form's registry, one at most; without one it ends. Others are not touched.
     pub rights: Vec<Grant>,
     /// Why.
     pub reason: String,
@@ -84,6 +92,38 @@ pub enum Content {
     Alteration(Alteration),
     /// Form 3.
     Deregistration(Deregistration),
+}
+
+wire_enum! {
+    /// Which of the three forms.
+    pub enum Kind {
+        /// Form 1, ansökan.
+        Application = 1 => "F1",
+        /// Form 2, ändring.
+        Alteration = 2 => "F2",
+        /// Form 3, avregistrering.
+        Deregistration = 3 => "F3",
+    }
+}
+
+impl Content {
+    /// Which form.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Application(_) => Kind::Application,
+            Self::Alteration(_) => Kind::Alteration,
+            Self::Deregistration(_) => Kind::Deregistration,
+        }
+    }
+
+    /// The account that it changes or ends.
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Application(_) => None,
+            Self::Alteration(change) => Some(change.account),
+            Self::Deregistration(end) => Some(end.account),
+        }
+    }
 }
 
 /// A form: what it says, and what each of the three has.

@@ -2,7 +2,8 @@
 //! who has not decided on it before; and a desk has no more than may be done there.
 
 use super::{
-    Actor, Approved, Content, Denied, Draft, Executed, Forwarded, Order, Refused, Request, Signature, Submitted, signed,
+    Actor, Approved, Content, Denied, Draft, Executed, Forwarded, Order, Refused, Request, Returned, Signature,
+    Submitted, signed,
 };
 use crate::duties::{Action, may};
 use contract::id::AccountId;
@@ -83,8 +84,9 @@ impl ApproverDesk<'_> {
     }
 
     /// Sends it back, to be mended and submitted again.
-    pub fn send_back(self) -> Request<Draft> {
-        Request { form: self.request.form, stage: Draft }
+    pub fn send_back(self, signature: Signature, reason: String) -> Result<(Request<Draft>, Returned), Denied> {
+        let by = signed(self.actor, signature)?;
+        Ok((Request { form: self.request.form, stage: Draft }, Returned { by, reason }))
     }
 }
 
@@ -96,8 +98,9 @@ impl HolderDesk<'_> {
     }
 
     /// Sends it back, because something is missing in it.
-    pub fn send_back(self) -> Request<Draft> {
-        Request { form: self.request.form, stage: Draft }
+    pub fn send_back(self, signature: Signature, reason: String) -> Result<(Request<Draft>, Returned), Denied> {
+        let by = signed(self.actor, signature)?;
+        Ok((Request { form: self.request.form, stage: Draft }, Returned { by, reason }))
     }
 }
 
@@ -105,8 +108,12 @@ impl ExecutorDesk<'_> {
     /// Executes it: what it gives, it gives now.
     pub fn execute(self, signature: Signature) -> Result<(Request<Executed>, Order), Denied> {
         let by = signed(self.actor, signature)?;
-        let order = match &self.request.form.content {
-            Content::Application(application) => Order::Create(application.clone()),
+        let form = &self.request.form;
+        let order = match &form.content {
+            Content::Application(application) => match form.subject.account {
+                None => Order::Create(application.clone()),
+                Some(account) => Order::Set(account, vec![application.grant(form.registry.clone())]),
+            },
             Content::Alteration(change) => Order::Set(change.account, change.rights.clone()),
             Content::Deregistration(end) => Order::Close(end.account),
         };

@@ -222,6 +222,16 @@ fn for_others_one_can_only_take_away() {
     assert_eq!(known.expect_err("has one"), Denied::NotYours);
 }
 
+/// Who it is about is told twice in a form: both have to be the same account.
+#[test]
+fn a_form_of_ones_own_does_not_change_another_account() {
+    let Office { anna, approver, .. } = office();
+    for content in [change(&approver, Right::Read), end(&approver)] {
+        let request = Request::new(form(&anna, content));
+        assert_eq!(request.submit(&anna, sign(&anna), &[]).expect_err("another's"), Denied::NotYours);
+    }
+}
+
 #[test]
 fn what_is_sent_back_is_a_draft_again() {
     let Office { anna, approver, holder, .. } = office();
@@ -229,13 +239,16 @@ fn what_is_sent_back_is_a_draft_again() {
         let own = Request::new(form(&anna, change(&anna, Right::ReadWrite)));
         own.submit(&anna, sign(&anna), &[]).expect("submits").0
     };
-    let again = submitted().before_approver(&approver).expect("theirs").send_back();
+    let desk = submitted().before_approver(&approver).expect("theirs");
+    let (again, returned) = desk.send_back(sign(&approver), "Enheten saknas".to_owned()).expect("sends back");
+    assert_eq!((returned.by.account(), returned.reason.as_str()), (approver.account, "Enheten saknas"));
     assert!(again.submit(&anna, sign(&anna), &[]).is_ok());
     let approved = submitted()
         .before_approver(&approver)
         .and_then(|desk| desk.approve(sign(&approver), "Känd".to_owned()))
         .expect("approves");
-    let again = approved.before_holder(&holder).expect("theirs").send_back();
+    let desk = approved.before_holder(&holder).expect("theirs");
+    let (again, _) = desk.send_back(sign(&holder), "Enheten saknas".to_owned()).expect("sends back");
     assert_eq!(again.form(), submitted().form());
     assert!(!has_lapsed(NOW, NOW + 9, 10) && has_lapsed(NOW, NOW + 10, 10));
 }
