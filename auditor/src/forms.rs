@@ -52,6 +52,9 @@ pub enum Denied {
     /// It is about themselves.
     #[error("nobody decides on a form about themselves")]
     Own,
+    /// Their account does not say who they are, so that nobody can tell whether it is about themselves.
+    #[error("your account has no HSA-id: it cannot be told whether this is about yourself")]
+    Unidentified,
     /// They have decided on it already, in another duty.
     #[error("you have decided on this form already: the next step is another person's")]
     Again,
@@ -63,12 +66,24 @@ pub enum Denied {
     NotYours,
 }
 
+impl Actor {
+    /// Whether it is known that a decision is not about themselves.
+    pub fn is_another_than(&self, subject: &Person) -> Result<(), Denied> {
+        if subject.may_be(&self.person) {
+            return Err(Denied::Own);
+        }
+        // Accounts differ also of one person.
+        if self.person.hsa.is_some() { Ok(()) } else { Err(Denied::Unidentified) }
+    }
+}
+
 impl Denied {
     /// Its code in the record.
     pub fn reason(self) -> Reason {
         match self {
             Self::NotAppointed => Reason::NotAppointed,
             Self::Own => Reason::Own,
+            Self::Unidentified => Reason::Unidentified,
             Self::Again => Reason::DecidedBefore,
             Self::OtherSignature => Reason::OtherSignature,
             Self::NotYours => Reason::NotTheirs,

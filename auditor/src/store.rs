@@ -111,6 +111,9 @@ pub enum StoreError {
     /// It is not as it was when it was seen.
     #[error("somebody else has changed the {0} in the meantime: look at it again")]
     Raced(&'static str),
+    /// Another form came later.
+    #[error("a later form about the same account and registry has overtaken this one")]
+    Overtaken,
     /// A cell that this program's key does not open.
     #[error(transparent)]
     Sealed(#[from] SealedError),

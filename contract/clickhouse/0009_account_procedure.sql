@@ -11,7 +11,8 @@ ALTER TABLE ${database}.access_log${on_cluster}
         'cert_revoked' = 64, 'cert_broken' = 65, 'tls_version' = 66, 'bad_credentials' = 80, 'bad_second_factor' = 81,
         'code_replayed' = 82, 'locked' = 83, 'unused' = 100, 'uncollected' = 101, 'unconfirmed' = 102,
         'no_action' = 103, 'incident' = 104, 'by_form' = 105, 'account_closed' = 106, 'expired' = 107,
-        'not_appointed' = 110, 'own' = 111, 'decided_before' = 112, 'other_signature' = 113, 'not_theirs' = 114
+        'not_appointed' = 110, 'own' = 111, 'decided_before' = 112, 'other_signature' = 113, 'not_theirs' = 114,
+        'unidentified' = 115
     );
 
 ALTER TABLE ${database}.auth_event${on_cluster}
@@ -37,7 +38,8 @@ ALTER TABLE ${database}.auth_event${on_cluster}
         'cert_revoked' = 64, 'cert_broken' = 65, 'tls_version' = 66, 'bad_credentials' = 80, 'bad_second_factor' = 81,
         'code_replayed' = 82, 'locked' = 83, 'unused' = 100, 'uncollected' = 101, 'unconfirmed' = 102,
         'no_action' = 103, 'incident' = 104, 'by_form' = 105, 'account_closed' = 106, 'expired' = 107,
-        'not_appointed' = 110, 'own' = 111, 'decided_before' = 112, 'other_signature' = 113, 'not_theirs' = 114
+        'not_appointed' = 110, 'own' = 111, 'decided_before' = 112, 'other_signature' = 113, 'not_theirs' = 114,
+        'unidentified' = 115
     );
 
 -- As in 0007, with the column types of now.

@@ -34,9 +34,7 @@ impl<S> Request<S> {
         if !may(&actor.appointments, action, &self.form.about()) {
             return Err(Denied::NotAppointed);
         }
-        if self.form.subject.may_be(&actor.person) {
-            return Err(Denied::Own);
-        }
+        actor.is_another_than(&self.form.subject)?;
         if before.contains(&Some(actor.account)) {
             return Err(Denied::Again);
         }

@@ -20,7 +20,7 @@ pub enum FormFault {
     #[error("the right would end before it begins")]
     Period,
     /// It does not say whom it is about.
-    #[error("the form does not say whom it is about: an application needs the person's HSA-id")]
+    #[error("the form does not say whom it is about: forms 1 and 2 need the person's HSA-id")]
     Subject,
     /// It is about one account and changes another.
     #[error("the form is about one account and changes another")]
@@ -36,11 +36,12 @@ impl Form {
         if self.content.account().is_some_and(|account| self.subject.account != Some(account)) {
             return Err(FormFault::Account);
         }
+        // What gives something is decided on by others, who are told apart by it.
+        if self.subject.hsa.is_none() && !matches!(self.content, Content::Deregistration(_)) {
+            return Err(FormFault::Subject);
+        }
         match &self.content {
             Content::Application(form) => {
-                if self.subject.hsa.is_none() {
-                    return Err(FormFault::Subject);
-                }
                 line("the name", &form.name)?;
                 line("the title", &form.title)?;
                 line("the unit", &form.unit.0)?;

@@ -129,6 +129,11 @@ fn nobody_does_two_of_the_steps_or_decides_on_their_own() {
     let (lodged, _) = Request::new(form(&anna, end(&anna))).submit_for(&all, sign(&all), &[]).expect("hands in");
     assert_eq!(lodged.before_approver(&all).expect_err("again"), Denied::Again);
 
+    // Who they are is not known: it may be about themselves.
+    let mut nameless = actor(8, &everything);
+    nameless.person.hsa = None;
+    assert_eq!(submitted().before_approver(&nameless).expect_err("unknown"), Denied::Unidentified);
+
     // It is about themselves: by the account, by the HSA-id, by the number alone.
     let known_by = [
         Person { account: Some(all.account), hsa: None, number: None },

@@ -75,9 +75,7 @@ impl Change {
             return Err(Denied::NotAppointed.into());
         }
         let account = self.account(id).await?;
-        if self.person(key, &account).await?.may_be(&actor.person) {
-            return Err(Denied::Own.into());
-        }
+        actor.is_another_than(&self.person(key, &account).await?)?;
         if !matches!(account.state, State::Blocked { .. }) {
             return Err(InvalidMove { from: account.state.parts().0, action: "have a block lifted" }.into());
         }

@@ -188,9 +188,7 @@ impl Change {
             return Err(Denied::NotAppointed.into());
         }
         let account = self.account(id).await?;
-        if self.person(key, &account).await?.may_be(&actor.person) {
-            return Err(Denied::Own.into());
-        }
+        actor.is_another_than(&self.person(key, &account).await?)?;
         if self.regions(id).await?.iter().all(|vouched| vouched.region != region) {
             return Err(StoreError::Absent("region of this account"));
         }

@@ -78,7 +78,7 @@ mod tests {
         let account = Account {
             id: anna,
             user_name: UserName::parse("anna").expect("a name"),
-            hsa: None,
+            hsa: contract::id::HsaId::parse("SE2321000016-P001").ok(),
             name: "Test Testsson".to_owned(),
             title: String::new(),
             state: State::Active { since: start },

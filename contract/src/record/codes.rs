@@ -175,6 +175,8 @@ wire_enum! {
         OtherSignature = 113 => "other_signature",
         /// It is not theirs to submit.
         NotTheirs = 114 => "not_theirs",
+        /// Who they are is not known well enough to tell that it is not about themselves.
+        Unidentified = 115 => "unidentified",
     }
 }
 

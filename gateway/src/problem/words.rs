@@ -196,6 +196,7 @@ const fn both(reason: Reason) -> (Words, Words) {
         | Reason::DecidedBefore
         | Reason::OtherSignature
         | Reason::NotTheirs
+        | Reason::Unidentified
         | Reason::None
         | Reason::PatientInResponse
         | Reason::Unscanned => (words("Något gick fel", "Försök igen."), words("Something went wrong", "Try again.")),

@@ -1,10 +1,11 @@
 //! Who acts, and what a form does to an account.
 
-use super::sealed;
+use super::{Heading, sealed};
 use crate::accounts::{Account, InvalidMove, NewGrant, State, Tries, UserName};
 use crate::forms::{Actor, Application, Content, Denied, Form, Order, Person, Signature};
 use crate::sealing::FieldKey;
 use crate::store::{Change, StoreError, parsed};
+use contract::Micros;
 use contract::directory::Grant;
 use contract::id::{AccountId, RegistryName};
 use contract::record::{AuthEventKind, Reason};
@@ -83,6 +84,23 @@ impl Change {
         let Some(id) = form.subject.account else { return Ok(Vec::new()) };
         let granted = self.granted(id).await?;
         Ok(granted.into_iter().filter(|grant| grant.registry == form.registry).collect())
+    }
+
+    /// Whether another form about the same account and registry was submitted after this one was: what it has taken
+    /// away does not come back by what was asked for before.
+    pub(super) async fn overtaken(&mut self, heading: &Heading, submitted: Micros) -> Result<bool, StoreError> {
+        let Some(account) = heading.account else { return Ok(false) };
+        let later: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM request r JOIN request_step s ON s.request = r.id WHERE r.account = $1 \
+             AND r.registry = $2 AND r.id <> $3 AND s.step = 'submitted' AND s.at > $4",
+        )
+        .bind(account.to_string())
+        .bind(heading.registry.as_str())
+        .bind(heading.id.to_string())
+        .bind(submitted)
+        .fetch_one(&mut *self.tx)
+        .await?;
+        Ok(later > 0)
     }
 
     /// Does to the account what a form says. The account that it was done to.

@@ -2,7 +2,7 @@
 
 use super::{Change, Heading, heading, sealed, steps, told};
 use crate::accounts::UserName;
-use crate::forms::{Denied, Form, Move, Signature, State, Step, Stored, WrongState, has_lapsed};
+use crate::forms::{Denied, Did, Form, Kind, Move, Signature, State, Step, Stored, WrongState, has_lapsed};
 use crate::sealing::FieldKey;
 use crate::store::{By, Store, StoreError};
 use contract::Micros;
@@ -163,6 +163,13 @@ impl Office {
             // What was so when it was written need not be so now.
             change.check_subject(&mut stored.form().clone(), true).await?;
         }
+        let submitted = steps.iter().rev().find(|step| step.did == Did::Submitted).map_or(0, |step| step.at);
+        if wanted == Move::Execute
+            && heading.kind != Kind::Deregistration
+            && change.overtaken(&heading, submitted).await?
+        {
+            return Err(StoreError::Overtaken);
+        }
         let held = change.held(stored.form()).await?;
         let made = stored.make(actor.as_ref().zip(signature), wanted, &held, change.at)?;
         let form = made.stored.form();
@@ -170,7 +177,7 @@ impl Office {
             heading.account = Some(change.carry_out(form, order, user_name).await?);
         }
         if let (Some(approval), Some(account)) = (made.stored.approval(), heading.account)
-            && heading.kind != crate::forms::Kind::Deregistration
+            && heading.kind != Kind::Deregistration
         {
             change.vouch(account, form.region, approval.at(), approval.account()).await?;
         }

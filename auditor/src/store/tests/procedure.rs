@@ -384,6 +384,25 @@ async fn what_takes_away_takes_at_once(bed: Bed) {
     desk.make(&again, second, Move::Execute).await.expect("executes");
 }
 
+/// What was taken away later does not come back by what was asked for before.
+async fn the_last_form_of_a_right_counts(bed: Bed) {
+    let store = bed.open().await;
+    let desk = desk(&store).await;
+    let anna = person(&store, 1, &[]).await;
+    vouched(&store, anna, Region::Skane, Some(Right::Read)).await;
+    let draft = desk.office.begin(NOW, by(anna), change_to(anna, Some(Right::ReadWrite))).await.expect("begins");
+    let wider = desk.make(&draft, anna, Move::Submit).await.expect("submits");
+    let wider = desk.forwarded(&wider).await;
+    let draft = desk.office.begin(NOW + 2, by(desk.approver), change_to(anna, None)).await.expect("begins");
+    let (seen, who) = ((draft.id, draft.version), desk.approver);
+    let signature = Some(sign(who, NOW + 2));
+    desk.office.make(NOW + 2, by(who), seen, Move::SubmitForAnother, signature, None).await.expect("submits");
+    assert!(store.grants(anna).await.expect("reads").is_empty());
+    let late = desk.make(&wider, desk.admin, Move::Execute).await;
+    assert!(matches!(late, Err(StoreError::Overtaken)), "{late:?}");
+    assert!(store.grants(anna).await.expect("reads").is_empty());
+}
+
 async fn forms_are_about_whom_and_what_they_say(bed: Bed) {
     let store = bed.open().await;
     let desk = desk(&store).await;
@@ -505,6 +524,7 @@ on_both![
     who_may_not_is_refused_and_on_record,
     a_move_on_what_has_changed_does_nothing,
     what_takes_away_takes_at_once,
+    the_last_form_of_a_right_counts,
     forms_are_about_whom_and_what_they_say,
     what_nobody_does_anything_with_lapses,
     what_stands_in_a_form_is_sealed,
