@@ -17,6 +17,7 @@ mod content;
 mod desk;
 mod fault;
 mod filed;
+mod hidden;
 pub mod rights;
 mod signature;
 
@@ -112,7 +113,7 @@ pub struct Submitted {
 }
 
 /// It waits for the registry's holder.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Approved {
     /// What came before.
     pub submitted: Submitted,
@@ -141,7 +142,7 @@ pub struct Executed {
 }
 
 /// It ended without being done.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Refused {
     /// By whom, when.
     pub by: Signature,
@@ -150,7 +151,7 @@ pub struct Refused {
 }
 
 /// It was sent back: it is a draft again.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Returned {
     /// By whom, when.
     pub by: Signature,
@@ -180,8 +181,8 @@ impl<S> Request<S> {
         &self.stage
     }
 
-    /// One that was read from where it was kept.
-    pub fn kept(form: Form, stage: S) -> Self {
+    /// One that was read from where it was kept: what led there was done then.
+    fn kept(form: Form, stage: S) -> Self {
         Self { form, stage }
     }
 }

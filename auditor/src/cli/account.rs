@@ -1,5 +1,7 @@
 //! `auditor account`: accounts from the command line.
 
+mod confirm;
+
 use super::output::{Output, Table};
 use super::{CliError, operator, output};
 use crate::accounts::password::PasswordError;
@@ -8,14 +10,14 @@ use crate::accounts::{Account, NewGrant, State, Tries, UserName, password};
 use crate::breached::Breached;
 use crate::clock;
 use crate::config::Config;
-use crate::duties::{Appointment, Region, Why};
+use crate::duties::{Appointment, Why};
 use crate::random;
 use crate::store::{Change, Store, StoreError};
 use clap::{Args, Subcommand};
 use contract::Micros;
 use contract::directory::{self, Commission};
 use contract::id::{AccountId, HsaId, RegistryName};
-use contract::record::{AuthEventKind, AuthMethod, Reason, Right};
+use contract::record::{AuthEventKind, Reason, Right};
 use serde_json::json;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -39,7 +41,7 @@ pub(super) enum AccountCommand {
     /// Take a dormant account into use again, after its regions have approved that: it is confirmed for them, too.
     Reactivate(Which),
     /// Confirm for a region that somebody still needs their account: also for a region that did not vouch for them before.
-    Confirm(Confirm),
+    Confirm(confirm::Confirm),
     /// List accounts.
     List {
         /// At most so many, the newest first.
@@ -56,18 +58,6 @@ pub(super) enum AccountCommand {
 pub(super) struct Which {
     /// The account's id or user name.
     account: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Confirm {
-    /// The account's id or user name.
-    account: String,
-    /// The region, by its code (länskod), as 12.
-    #[arg(long, value_parser = super::request::region)]
-    region: Region,
-    /// The region no longer vouches for the account.
-    #[arg(long)]
-    remove: bool,
 }
 
 #[derive(Debug, Args)]
@@ -208,37 +198,8 @@ pub(super) async fn run(
             let unlock = |state: State, now| state.unlock(now);
             transition(store, output, &which, AuthEventKind::AccountUnlocked, unlock).await
         }
-        AccountCommand::Reactivate(which) => {
-            let mut change = begin(store).await?;
-            let id = find(&mut change, &which.account).await?.id;
-            let account = change.reactivate(id).await?;
-            for vouched in change.regions(id).await? {
-                change.confirm(id, vouched.region, AuthMethod::None).await?;
-            }
-            change.commit().await?;
-            show(output, &account, "", None)
-        }
-        AccountCommand::Confirm(args) => {
-            let mut change = begin(store).await?;
-            let account = find(&mut change, &args.account).await?;
-            if args.remove {
-                change.leave_region(account.id, args.region).await?;
-            } else {
-                change.confirm(account.id, args.region, AuthMethod::None).await?;
-            }
-            change.commit().await?;
-            let regions = store.regions(account.id).await?;
-            let value = regions
-                .iter()
-                .map(|known| json!({ "region": known.region, "confirmed": clock::rfc3339(known.confirmed) }))
-                .collect::<Vec<_>>();
-            output.write(
-                &json!({ "account": account.id, "regions": value }),
-                &Table::new(&["region", "confirmed"], &regions, |known| {
-                    vec![known.region.name().to_owned(), clock::rfc3339(known.confirmed)]
-                }),
-            )
-        }
+        AccountCommand::Reactivate(which) => confirm::reactivate(&which, store, output).await,
+        AccountCommand::Confirm(args) => confirm::confirm(args, store, output).await,
         AccountCommand::List { limit } => list(limit, store, output).await,
         AccountCommand::Password(args) => {
             let mut change = begin(store).await?;

@@ -30,7 +30,7 @@ impl Person {
 }
 
 /// Form 1, ansökan: an account, and a right in a registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Application {
     /// The applicant's name.
     pub name: String,
@@ -64,7 +64,7 @@ impl Application {
 }
 
 /// Form 2, ändring: another right for an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Alteration {
     /// Whose.
     pub account: AccountId,
@@ -75,7 +75,7 @@ pub struct Alteration {
 }
 
 /// Form 3, avregistrering: the account ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Deregistration {
     /// Whose.
     pub account: AccountId,

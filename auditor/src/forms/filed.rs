@@ -73,7 +73,7 @@ impl Did {
 }
 
 /// One thing that was done with a form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Step {
     /// What.
     pub did: Did,
@@ -113,7 +113,7 @@ pub enum Stored {
 }
 
 /// What somebody wants to do with a form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Move {
     /// Submit one's own.
     Submit,

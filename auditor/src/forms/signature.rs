@@ -58,7 +58,7 @@ impl Signature {
     }
 
     /// One that was read from where it was kept.
-    pub fn kept(account: AccountId, at: Micros, method: AuthMethod) -> Self {
+    pub(super) fn kept(account: AccountId, at: Micros, method: AuthMethod) -> Self {
         Self { account, at, method }
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 const NOW: Micros = 1_790_000_000_000_000;
 
-fn account(number: u128) -> AccountId {
+pub(super) fn account(number: u128) -> AccountId {
     AccountId::new(Uuid::from_u128(number))
 }
 
@@ -19,7 +19,7 @@ fn number() -> PatientId {
     parse("191212121212", Year(2026)).expect("valid")
 }
 
-fn registry() -> RegistryName {
+pub(super) fn registry() -> RegistryName {
     RegistryName::parse("fotled").expect("valid")
 }
 
@@ -39,7 +39,7 @@ fn grant(right: Right) -> Grant {
     Grant { registry: registry(), right, units: Vec::new(), valid_from: NOW, valid_to: None }
 }
 
-fn application() -> Application {
+pub(super) fn application() -> Application {
     Application {
         name: "Anna Åkesson".to_owned(),
         title: "sjuksköterska".to_owned(),

@@ -1,9 +1,10 @@
 //! Appointments: who may do what besides using registries.
 
-use super::{Change, Store, StoreError, parsed};
+use super::{By, Change, Office, Store, StoreError, parsed};
 use crate::accounts::InvalidMove;
-use crate::duties::{Appointment, Given, Why};
-use crate::forms::Denied;
+use crate::duties::{About, Action, Appointment, Given, Why, may};
+use crate::forms::{Denied, Signature};
+use crate::sealing::FieldKey;
 use contract::Micros;
 use contract::id::{AccountId, AppointmentId, HsaId};
 use contract::record::{AuthEventKind, Reason};
@@ -45,7 +46,8 @@ impl Store {
 }
 
 impl Change {
-    /// Appoints somebody, until `to` if that is said. Nobody appoints themselves.
+    /// Appoints somebody, until `to` if that is said. Nobody appoints themselves. Who may is asked by
+    /// [`Office::appoint`]; on the command line, whoever may run it.
     pub async fn appoint(
         &mut self,
         id: AccountId,
@@ -165,6 +167,64 @@ impl Change {
         event.detail = format!("{} appointment={} why={why}", self.by.channel, given.appointment).into();
         self.record(event).await?;
         Ok(Given { ended: Some(self.at), ended_by: Some(self.by.account), ..given })
+    }
+}
+
+impl Office {
+    /// An account administrator appoints somebody else.
+    pub async fn appoint(
+        &self,
+        at: Micros,
+        by: By,
+        signature: &Signature,
+        id: AccountId,
+        appointment: &Appointment,
+        period: (Micros, Option<Micros>),
+    ) -> Result<AppointmentId, StoreError> {
+        let mut change = self.store.change(at, by).await?;
+        let done = match change.appointer(&self.key, signature, Some(id)).await {
+            Ok(()) => change.appoint(id, appointment, period, Why::NewDuty).await,
+            Err(error) => Err(error),
+        };
+        self.settle(change, done, Some(id), &format!("appoint appointment={appointment}")).await
+    }
+
+    /// An account administrator ends an appointment; it may be their own.
+    pub async fn end_appointment(
+        &self,
+        at: Micros,
+        by: By,
+        signature: &Signature,
+        id: AppointmentId,
+        why: Why,
+    ) -> Result<Given, StoreError> {
+        let mut change = self.store.change(at, by).await?;
+        let given = change.appointment(id).await?;
+        let done = match change.appointer(&self.key, signature, None).await {
+            Ok(()) => change.end_appointment(id, why).await,
+            Err(error) => Err(error),
+        };
+        self.settle(change, done, Some(given.account), &format!("end appointment={}", given.appointment)).await
+    }
+}
+
+impl Change {
+    /// Whether who signs may appoint, somebody else.
+    async fn appointer(
+        &mut self,
+        key: &FieldKey,
+        signature: &Signature,
+        whom: Option<AccountId>,
+    ) -> Result<(), StoreError> {
+        let actor = self.actor(key, signature).await?;
+        if !may(&actor.appointments, Action::Appoint, &About::default()) {
+            return Err(Denied::NotAppointed.into());
+        }
+        if let Some(id) = whom {
+            let account = self.account(id).await?;
+            actor.is_another_than(&self.person(key, &account).await?)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Appointments through the store.
 
 use super::entries;
-use super::procedure::{by, person, told};
+use super::procedure::{by, office, person, sign, told};
 use super::{Bed, NOW, On, run};
 use crate::accounts::State;
 use crate::duties::{Appointment, Given, Why};
@@ -81,6 +81,42 @@ async fn nobody_appoints_themselves_or_who_is_gone(bed: Bed) {
     assert_eq!(entries(&store).await.len(), 1, "anna alone");
 }
 
+async fn an_administrator_appoints_others(bed: Bed) {
+    let store = bed.open().await;
+    let office = office(&store);
+    let admin = person(&store, 1, &["account_admin"]).await;
+    let approver = person(&store, 2, &["approver:12", "registry_holder:fotled"]).await;
+    let anna = person(&store, 3, &[]).await;
+    told(&store).await;
+    let appoint = |who: AccountId, whom: AccountId| {
+        let office = &office;
+        async move {
+            let signature = sign(who, NOW);
+            office.appoint(NOW, by(who), &signature, whom, &Appointment::HelpDesk, (NOW, None)).await
+        }
+    };
+    assert!(matches!(appoint(approver, anna).await, Err(StoreError::Denied(Denied::NotAppointed))));
+    assert!(matches!(appoint(admin, admin).await, Err(StoreError::Denied(Denied::Own))));
+    let given = appoint(admin, anna).await.expect("appoints");
+    let end = |who: AccountId| {
+        let office = &office;
+        async move { office.end_appointment(NOW, by(who), &sign(who, NOW), given, Why::Mistake).await }
+    };
+    assert!(matches!(end(anna).await, Err(StoreError::Denied(Denied::NotAppointed))));
+    assert_eq!(end(admin).await.expect("ends").ended_by, Some(admin));
+    let events = told(&store).await;
+    assert_eq!(
+        events.iter().map(|event| (event.kind, event.by)).collect::<Vec<_>>(),
+        [
+            (AuthEventKind::MoveDenied, approver),
+            (AuthEventKind::MoveDenied, admin),
+            (AuthEventKind::AppointmentGiven, admin),
+            (AuthEventKind::MoveDenied, anna),
+            (AuthEventKind::AppointmentEnded, admin),
+        ]
+    );
+}
+
 async fn they_begin_and_end_by_time(bed: Bed) {
     let store = bed.open().await;
     let anna = person(&store, 1, &[]).await;
@@ -158,6 +194,7 @@ async fn roles_of_before_become_appointments(bed: Bed) {
 on_both![
     they_are_given_and_ended_on_record,
     nobody_appoints_themselves_or_who_is_gone,
+    an_administrator_appoints_others,
     they_begin_and_end_by_time,
     roles_of_before_become_appointments,
 ];
