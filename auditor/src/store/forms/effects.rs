@@ -2,6 +2,7 @@
 
 use super::{Heading, sealed};
 use crate::accounts::{Account, InvalidMove, NewGrant, State, Tries, UserName};
+use crate::duties::{About, Action, may};
 use crate::forms::{Actor, Application, Content, Denied, Form, Order, Person, Signature};
 use crate::sealing::FieldKey;
 use crate::store::{Change, StoreError, parsed};
@@ -77,6 +78,20 @@ impl Change {
             }
         }
         Ok(form.check()?)
+    }
+
+    /// Whether somebody's appointments reach the account of a form that they hand in for another. Region and registry are what
+    /// the account has, not what the form says: nobody chooses whom they reach.
+    pub(super) async fn reaches(&mut self, form: &Form, actor: &Actor) -> Result<(), StoreError> {
+        let Some(id) = form.subject.account else { return Err(Denied::NotYours.into()) };
+        let known = self.regions(id).await?.iter().any(|vouched| vouched.region == form.region);
+        let there = self.granted(id).await?.iter().any(|grant| grant.registry == form.registry);
+        let about = About {
+            region: known.then_some(form.region),
+            registry: there.then(|| form.registry.clone()),
+            ..About::default()
+        };
+        if may(&actor.appointments, Action::Deregister, &about) { Ok(()) } else { Err(Denied::NotAppointed.into()) }
     }
 
     /// The rights of a form's account in the form's registry.

@@ -163,6 +163,11 @@ impl Office {
             // What was so when it was written need not be so now.
             change.check_subject(&mut stored.form().clone(), true).await?;
         }
+        if let Some(actor) =
+            actor.as_ref().filter(|_| wanted == Move::SubmitForAnother && heading.state == State::Draft)
+        {
+            change.reaches(stored.form(), actor).await?;
+        }
         let submitted = steps.iter().rev().find(|step| step.did == Did::Submitted).map_or(0, |step| step.at);
         if wanted == Move::Execute
             && heading.kind != Kind::Deregistration

@@ -384,6 +384,37 @@ async fn what_takes_away_takes_at_once(bed: Bed) {
     desk.make(&again, second, Move::Execute).await.expect("executes");
 }
 
+/// A form says a region and a registry, but nobody reaches an account by saying one that is not its own.
+async fn for_another_counts_what_the_account_has(bed: Bed) {
+    let store = bed.open().await;
+    let desk = desk(&store).await;
+    let elsewhere = person(&store, 105, &["approver:13", "registry_holder:annat"]).await;
+    let (anna, bertil) = (person(&store, 1, &[]).await, person(&store, 2, &[]).await);
+    vouched(&store, bertil, Region::Skane, Some(Right::Read)).await;
+    let end = |account: AccountId, who: AccountId, region: Region, registry: &'static str| {
+        let desk = &desk;
+        async move {
+            let registry = RegistryName::parse(registry).expect("valid");
+            let form = Form { region, registry, ..end_of(account) };
+            let draft = desk.office.begin(NOW, by(who), form).await?;
+            desk.make(&draft, who, Move::SubmitForAnother).await
+        }
+    };
+    // Nobody vouches for her, and she has no right anywhere.
+    for (who, region, registry) in [
+        (elsewhere, Region::Halland, "annat"),
+        (desk.approver, Region::Skane, "fotled"),
+        (desk.holder, Region::Skane, "fotled"),
+    ] {
+        assert_eq!(denied(end(anna, who, region, registry).await), Denied::NotAppointed);
+    }
+    assert!(matches!(end(bertil, elsewhere, Region::Halland, "fotled").await, Err(StoreError::Incomplete(_))));
+    assert!(matches!(end(bertil, elsewhere, Region::Skane, "annat").await, Err(StoreError::Incomplete(_))));
+    assert_eq!(denied(end(bertil, elsewhere, Region::Skane, "fotled").await), Denied::NotAppointed);
+    end(anna, desk.admin, Region::Skane, "fotled").await.expect("an administrator reaches all");
+    end(bertil, desk.holder, Region::Skane, "fotled").await.expect("by his right");
+}
+
 /// What was taken away later does not come back by what was asked for before.
 async fn the_last_form_of_a_right_counts(bed: Bed) {
     let store = bed.open().await;
@@ -525,6 +556,7 @@ on_both![
     a_move_on_what_has_changed_does_nothing,
     what_takes_away_takes_at_once,
     the_last_form_of_a_right_counts,
+    for_another_counts_what_the_account_has,
     forms_are_about_whom_and_what_they_say,
     what_nobody_does_anything_with_lapses,
     what_stands_in_a_form_is_sealed,

@@ -121,7 +121,9 @@ impl Model {
         match (self.state, doing) {
             (State::Draft, Doing::Submit) => !other,
             (State::Draft, Doing::SubmitForAnother) => {
-                narrows && Self::appointed(who, &["approver:12", "registry_holder:fotled", "account_admin"])
+                // A registry's holder reaches who has a right there.
+                let holder = self.held.is_some() && Self::appointed(who, &["registry_holder:fotled"]);
+                narrows && (holder || Self::appointed(who, &["approver:12", "account_admin"]))
             }
             (State::Submitted, Doing::Approve | Doing::Refuse | Doing::SendBack) => {
                 other && Self::appointed(who, &["approver:12"]) && self.submitter != Some(who)
