@@ -11,7 +11,6 @@ use contract::Micros;
 use contract::directory::{self, AccountStanding};
 use contract::id::{AccountId, HsaId, RegistryName};
 use contract::record::Right;
-use contract::wire_enum;
 use std::fmt;
 
 /// A move that the account's state does not allow.
@@ -222,22 +221,6 @@ impl State {
     }
 }
 
-wire_enum! {
-    /// What an account may do in the auditor's own application.
-    pub enum Role {
-        /// KONTOADMIN: makes accounts and devices.
-        AccountAdmin = 1 => "account_admin",
-        /// GODKÄNNARE: approves applications of a region.
-        Approver = 2 => "approver",
-        /// REGISTERHÅLLARE.
-        RegistryHolder = 3 => "registry_holder",
-        /// Reviews the accesses of a unit.
-        Reviewer = 4 => "reviewer",
-        /// Reads reports and all reviews.
-        Supervisor = 5 => "supervisor",
-    }
-}
-
 /// The name that a user logs in with: 3 to 64 of `a-z`, `0-9`, `.`, `_`, `-`, `@`, in lower case.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UserName(String);
@@ -297,8 +280,6 @@ pub struct Account {
     pub name: String,
     /// The user's title or profession.
     pub title: String,
-    /// Roles in the auditor's own application.
-    pub roles: Vec<Role>,
     /// Where it is in its life.
     pub state: State,
     /// Wrong attempts.
@@ -330,8 +311,8 @@ impl Account {
         }
     }
 
-    /// The account as gateways see it.
-    pub fn entry(&self, grants: Vec<directory::Grant>) -> directory::Account {
+    /// The account as gateways see it. `roles`: what it was appointed to, without how far.
+    pub fn entry(&self, grants: Vec<directory::Grant>, roles: Vec<String>) -> directory::Account {
         directory::Account {
             id: self.id,
             standing: self.state.standing(),
@@ -339,9 +320,20 @@ impl Account {
             name: self.name.clone(),
             title: self.title.clone(),
             grants,
-            roles: self.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+            roles,
         }
     }
+}
+
+/// When regions confirm the accounts of their people anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Review {
+    /// So many calendar months after the last time.
+    pub months: u8,
+    /// They are reminded so many days before.
+    pub notice_days: u16,
+    /// An account that is not confirmed so many days after goes dormant.
+    pub grace_days: u16,
 }
 
 /// A grant to be given: a right in a registry. Giving it again changes it.
@@ -431,7 +423,6 @@ mod tests {
             hsa: None,
             name: String::new(),
             title: String::new(),
-            roles: Vec::new(),
             state,
             tries: Tries::default(),
             last_login,

@@ -3,9 +3,11 @@
 //! Commands that change accounts and devices work on the store; a server that runs notices at once.
 
 mod account;
+mod appointment;
 mod device;
 mod operator;
 mod output;
+mod request;
 mod session;
 
 use crate::config::Config;
@@ -47,6 +49,12 @@ enum Command {
     /// Make and change accounts.
     #[command(subcommand)]
     Account(account::AccountCommand),
+    /// Appoint people to duties, and end appointments.
+    #[command(subcommand)]
+    Appointment(appointment::AppointmentCommand),
+    /// List and show the forms of the account procedure.
+    #[command(subcommand)]
+    Request(request::RequestCommand),
     /// Enrol and revoke devices.
     #[command(subcommand)]
     Device(device::DeviceCommand),
@@ -195,6 +203,24 @@ fn run(cli: Cli) -> Result<(), CliError> {
             runtime()?.block_on(async {
                 let store = Store::open(&config.store).await?;
                 let done = account::run(command, &config, &store, output).await;
+                store.close().await;
+                done
+            })
+        }
+        Command::Appointment(command) => {
+            let config = read_config(&cli.config)?;
+            runtime()?.block_on(async {
+                let store = Store::open(&config.store).await?;
+                let done = appointment::run(command, &store, output).await;
+                store.close().await;
+                done
+            })
+        }
+        Command::Request(command) => {
+            let config = read_config(&cli.config)?;
+            runtime()?.block_on(async {
+                let store = Store::open(&config.store).await?;
+                let done = request::run(command, &config, &store, output).await;
                 store.close().await;
                 done
             })

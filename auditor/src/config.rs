@@ -2,8 +2,10 @@
 //!
 //! Everything is read and checked before any port is bound. A value of these types is valid.
 
+use crate::accounts::Review;
 use crate::accounts::login::LockRule;
 use crate::accounts::totp::TotpKey;
+use crate::sealing::FieldKey;
 use crate::sessions;
 use crate::store::{Place, Server};
 use contract::id::{HsaId, NodeName, RegistryName};
@@ -119,6 +121,8 @@ pub struct InternalTls {
 pub struct Keys {
     /// Seals second factors at rest.
     pub totp: Arc<TotpKey>,
+    /// Seals personal data at rest.
+    pub fields: Arc<FieldKey>,
     /// Signs forms.
     pub form: Zeroizing<[u8; 32]>,
     /// Pseudonyms, the same as the gateways'.
@@ -148,13 +152,17 @@ pub struct Login {
     pub breached_file: Option<PathBuf>,
 }
 
-/// When accounts rest or end by themselves, in calendar months.
+/// When accounts and forms rest or end by themselves.
 #[derive(Debug, Clone, Copy)]
 pub struct Accounts {
-    /// Without a login for so long, an account goes dormant.
+    /// Without a login for so many calendar months, an account goes dormant.
     pub dormant_months: u8,
-    /// Not collected for so long, it lapses.
+    /// Not collected for so many calendar months, it lapses.
     pub lapse_months: u8,
+    /// A form that nobody has done anything with for so many days lapses.
+    pub request_life_days: u16,
+    /// When regions confirm accounts.
+    pub review: Review,
 }
 
 /// Sessions.
@@ -403,6 +411,7 @@ fn read_keys(section: &Section<'_>) -> Option<Keys> {
     let master = master?;
     Some(Keys {
         totp: Arc::new(TotpKey::new(&derive(&master, b"grindvakt second factors v1"))),
+        fields: Arc::new(FieldKey::new(&derive(&master, b"grindvakt personal data v1"))),
         form: derive(&master, b"grindvakt forms v1"),
         pseudonym: PseudonymKey::new(&*pseudonym?),
     })
@@ -476,8 +485,17 @@ fn read_login(section: &Section<'_>) -> Option<Login> {
 fn read_accounts(section: &Section<'_>) -> Option<Accounts> {
     let dormant_months = section.within("dormant_months", 9, 3, 12);
     let lapse_months = section.within("lapse_months", 3, 1, 12);
+    let request_life_days = section.within("request_life_days", 30, 1, 365);
+    let months = section.within("review_months", 12, 1, 24);
+    let notice_days = section.within("review_notice_days", 30, 0, 90);
+    let grace_days = section.within("review_grace_days", 30, 0, 90);
     section.finish();
-    Some(Accounts { dormant_months: dormant_months?, lapse_months: lapse_months? })
+    Some(Accounts {
+        dormant_months: dormant_months?,
+        lapse_months: lapse_months?,
+        request_life_days: request_life_days?,
+        review: Review { months: months?, notice_days: notice_days?, grace_days: grace_days? },
+    })
 }
 
 fn read_session(section: &Section<'_>) -> Option<Session> {

@@ -53,14 +53,7 @@ async fn directory(State(internal): State<Internal>, Query(query): Query<After>)
 async fn session(State(internal): State<Internal>, Json(question): Json<SessionQuestion>) -> Result<Response, Failed> {
     let session = internal.store.live_session(question.key, clock::now()).await?;
     let account = match &session {
-        Some(session) => internal.store.account(session.account).await?,
-        None => None,
-    };
-    let account = match account {
-        Some(account) => {
-            let grants = internal.store.grants(account.id).await?;
-            Some(account.entry(grants))
-        }
+        Some(session) => internal.store.directory_account(session.account, clock::now()).await?,
         None => None,
     };
     Ok(Json(SessionAnswer { session, account }).into_response())

@@ -11,24 +11,33 @@
 //! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors sealed.
 
 mod accounts;
+mod appointments;
+mod blocks;
 mod commissions;
 mod devices;
 mod directory;
+mod forms;
 mod leases;
 mod outbox;
 mod place;
+mod reviews;
 mod sessions;
 #[cfg(test)]
 mod tests;
 
 pub use accounts::Credential;
+pub use blocks::Block;
 pub use directory::Snapshot;
+pub use forms::{Filed, Heading, Office, Wanted};
 pub use leases::Held;
 pub use outbox::{Batch, Chain, Waiting};
 pub use place::{Place, Server, ServerError};
+pub use reviews::Vouched;
 
 use crate::accounts::InvalidMove;
 use crate::devices::AlreadyRevoked;
+use crate::forms::{Denied, FormFault, MoveError, WrongState};
+use crate::sealing::SealedError;
 use contract::Micros;
 use contract::directory::Epoch;
 use contract::id::{AccountId, CertFingerprint, DeviceId};
@@ -90,9 +99,37 @@ pub enum StoreError {
     /// The account's state does not allow it.
     #[error(transparent)]
     Move(#[from] InvalidMove),
+    /// Who wants it may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Not where the form stands.
+    #[error(transparent)]
+    State(#[from] WrongState),
+    /// Something is wrong with what was written.
+    #[error(transparent)]
+    Fault(#[from] FormFault),
+    /// It is not as it was when it was seen.
+    #[error("somebody else has changed the {0} in the meantime: look at it again")]
+    Raced(&'static str),
+    /// Another form came later.
+    #[error("a later form about the same account and registry has overtaken this one")]
+    Overtaken,
+    /// A cell that this program's key does not open.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
     /// The device is revoked already.
     #[error(transparent)]
     Revoked(#[from] AlreadyRevoked),
+}
+
+impl From<MoveError> for StoreError {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::Denied(denied) => denied.into(),
+            MoveError::State(state) => state.into(),
+            MoveError::Fault(fault) => fault.into(),
+        }
+    }
 }
 
 /// Who does something, from where: for the record.
@@ -208,6 +245,12 @@ impl Change {
     /// The change's time.
     pub fn at(&self) -> Micros {
         self.at
+    }
+
+    /// Gives the change up: nothing of it is there. When it was to be, and by whom.
+    async fn undo(self) -> Result<(Micros, By), StoreError> {
+        self.tx.rollback().await?;
+        Ok((self.at, self.by))
     }
 
     /// Makes the change last: on stable storage when this returns.

@@ -1,5 +1,7 @@
-//! Ends what time has ended: sessions past their limits, locks that ran out, accounts that nobody uses or collects; and
-//! forgets old history.
+//! Ends what time has ended: sessions past their limits, locks that ran out, accounts that nobody uses or collects, and
+//! what the account procedure has; and forgets old history.
+
+mod procedure;
 
 use crate::clock::{self, DAY};
 use crate::config::{Accounts, Session};
@@ -97,11 +99,16 @@ pub async fn sweep(store: &Store, times: Times, metrics: &SweepMetrics, now: Mic
             let mut account = change.account(id).await?;
             let Some(state) = account.by_time(now, unused, uncollected) else { continue };
             account.state = state;
-            let kind = if state.is_final() { AuthEventKind::AccountClosed } else { AuthEventKind::AccountChanged };
-            change.stop_account(&account, kind).await?;
+            let (kind, reason) = if state.is_final() {
+                (AuthEventKind::AccountClosed, Reason::Uncollected)
+            } else {
+                (AuthEventKind::AccountChanged, Reason::Unused)
+            };
+            change.stop_account_by(&account, kind, reason).await?;
         }
         change.commit().await?;
     }
+    procedure::sweep(store, times.accounts, now).await?;
     store.forget(now - HISTORY, HISTORY_LINES).await?;
     metrics.live.set(store.sessions_live().await?);
     Ok(())
@@ -110,7 +117,7 @@ pub async fn sweep(store: &Store, times: Times, metrics: &SweepMetrics, now: Mic
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::{Account, State, Tries, UserName};
+    use crate::accounts::{Account, Review, State, Tries, UserName};
     use crate::sessions::Limits;
     use crate::store::Place;
     use contract::id::AccountId;
@@ -128,7 +135,6 @@ mod tests {
             hsa: None,
             name: "Test Testsson".to_owned(),
             title: String::new(),
-            roles: Vec::new(),
             state,
             tries: Tries::default(),
             last_login: None,
@@ -153,7 +159,12 @@ mod tests {
                 report_grace: Duration::ZERO,
                 sweep_every: Duration::from_secs(1),
             },
-            accounts: Accounts { dormant_months: 9, lapse_months: 3 },
+            accounts: Accounts {
+                dormant_months: 9,
+                lapse_months: 3,
+                request_life_days: 30,
+                review: Review { months: 12, notice_days: 30, grace_days: 30 },
+            },
         };
         let metrics = SweepMetrics::register(&Registry::new()).expect("registers");
         for _again in 0..2 {

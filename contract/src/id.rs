@@ -52,4 +52,8 @@ uuid_id! {
     RequestId;
     /// A data key under which patient identities are sealed.
     DataKeyId;
+    /// A form of the account procedure: application, change or deregistration.
+    FormId;
+    /// An appointment to a duty.
+    AppointmentId;
 }

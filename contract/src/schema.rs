@@ -41,6 +41,7 @@ migrations! {
     6 "0006_views_of_their_definer",
     7 "0007_disclosures",
     8 "0008_seal_key",
+    9 "0009_account_procedure",
 }
 
 /// Where the schema goes.

@@ -110,7 +110,6 @@ mod tests {
             hsa: None,
             name: String::new(),
             title: String::new(),
-            roles: Vec::new(),
             state,
             tries: Tries::default(),
             last_login: None,

@@ -1,13 +1,16 @@
 //! `auditor account`: accounts from the command line.
 
+mod confirm;
+
 use super::output::{Output, Table};
 use super::{CliError, operator, output};
 use crate::accounts::password::PasswordError;
 use crate::accounts::totp::TotpSecret;
-use crate::accounts::{Account, NewGrant, Role, State, Tries, UserName, password};
+use crate::accounts::{Account, NewGrant, State, Tries, UserName, password};
 use crate::breached::Breached;
 use crate::clock;
 use crate::config::Config;
+use crate::duties::{Appointment, Why};
 use crate::random;
 use crate::store::{Change, Store, StoreError};
 use clap::{Args, Subcommand};
@@ -35,8 +38,10 @@ pub(super) enum AccountCommand {
     Lock(Which),
     /// Unlock an account: after a call-back to the number on file.
     Unlock(Which),
-    /// Take a dormant account into use again, after its region has approved that.
+    /// Take a dormant account into use again, after its regions have approved that: it is confirmed for them, too.
     Reactivate(Which),
+    /// Confirm for a region that somebody still needs their account: also for a region that did not vouch for them before.
+    Confirm(confirm::Confirm),
     /// List accounts.
     List {
         /// At most so many, the newest first.
@@ -69,9 +74,9 @@ pub(super) struct Create {
     /// The user's title or profession.
     #[arg(long, default_value = "")]
     title: String,
-    /// A role in the auditor's own application; several are allowed.
-    #[arg(long, value_parser = role)]
-    role: Vec<Role>,
+    /// What the user is appointed to, as `auditor appointment add` has it; several are allowed.
+    #[arg(long, value_name = "APPOINTMENT")]
+    appoint: Vec<Appointment>,
     /// A file whose first line is the password.
     #[arg(long, value_name = "FILE", conflicts_with = "generate_password")]
     password_file: Option<PathBuf>,
@@ -157,11 +162,6 @@ pub(super) struct SetPassword {
     password_file: Option<PathBuf>,
 }
 
-fn role(text: &str) -> Result<Role, String> {
-    let names = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
-    Role::parse(text).ok_or_else(|| format!("a role is one of: {}", names()))
-}
-
 fn right(text: &str) -> Result<Right, String> {
     Right::parse(text).ok_or_else(|| "a right is read or read_write".to_owned())
 }
@@ -198,10 +198,8 @@ pub(super) async fn run(
             let unlock = |state: State, now| state.unlock(now);
             transition(store, output, &which, AuthEventKind::AccountUnlocked, unlock).await
         }
-        AccountCommand::Reactivate(which) => {
-            let reactivate = |state: State, now| state.reactivate(now);
-            transition(store, output, &which, AuthEventKind::AccountChanged, reactivate).await
-        }
+        AccountCommand::Reactivate(which) => confirm::reactivate(&which, store, output).await,
+        AccountCommand::Confirm(args) => confirm::confirm(args, store, output).await,
         AccountCommand::List { limit } => list(limit, store, output).await,
         AccountCommand::Password(args) => {
             let mut change = begin(store).await?;
@@ -234,7 +232,6 @@ async fn create(args: Create, config: &Config, store: &Store, output: Output) ->
         hsa: args.hsa,
         name: args.name,
         title: args.title,
-        roles: args.role,
         state: State::Created { at: now },
         tries: Tries::default(),
         last_login: None,
@@ -252,6 +249,9 @@ async fn create(args: Create, config: &Config, store: &Store, output: Output) ->
         }
         other => other.into(),
     })?;
+    for appointment in &args.appoint {
+        change.appoint(account.id, appointment, (now, None), Why::NewDuty).await?;
+    }
     if let Some((password, _)) = &password {
         set_password(&mut change, account.id, password).await?;
     }
@@ -397,12 +397,16 @@ async fn transition(
 async fn list(limit: u32, store: &Store, output: Output) -> Result<(), CliError> {
     let accounts = store.accounts(limit).await?;
     let commissions = store.commissions().await?;
+    let given = store.appointments(None, false, u32::MAX).await?;
+    let appointed = |id: AccountId| -> Vec<String> {
+        given.iter().filter(|given| given.account == id).map(|given| given.appointment.to_string()).collect()
+    };
     let values: Vec<_> = accounts
         .iter()
         .map(|account| {
             json!({
                 "account": account.id, "user": account.user_name.as_str(), "name": account.name,
-                "hsa": account.hsa, "title": account.title, "roles": account.roles,
+                "hsa": account.hsa, "title": account.title, "appointments": appointed(account.id),
                 "state": account.state.parts().0, "since": clock::rfc3339(account.state.parts().1),
                 "last_login": account.last_login.map(clock::rfc3339), "commission": commissions.get(&account.id),
             })

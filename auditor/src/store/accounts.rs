@@ -1,10 +1,10 @@
 //! Accounts, credentials and grants.
 
-use super::{Change, Store, StoreError, from_json, parsed, taken, to_json};
-use crate::accounts::{Account, NewGrant, Role, State, Tries, UserName};
+use super::{Change, Store, StoreError, appointments, from_json, parsed, taken, to_json};
+use crate::accounts::{Account, NewGrant, State, Tries, UserName};
 use crate::sessions::End;
 use contract::Micros;
-use contract::directory::{Entry, Grant};
+use contract::directory::{self, Entry, Grant};
 use contract::id::{AccountId, HsaId, RegistryName};
 use contract::record::{AuthEventKind, Reason, Right};
 use sqlx::any::AnyRow;
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Credential {
 }
 
 const COLUMNS: &str =
-    "id, user_name, hsa, name, title, roles, state, state_at, state_until, failures, locks, last_login, created";
+    "id, user_name, hsa, name, title, state, state_at, state_until, failures, locks, last_login, created";
 
 impl Store {
     /// The open account with this user name.
@@ -90,6 +90,19 @@ impl Store {
         names.iter().map(|name| parsed(name, "registry")).collect()
     }
 
+    /// An account as gateways see it.
+    pub async fn directory_account(
+        &self,
+        id: AccountId,
+        now: Micros,
+    ) -> Result<Option<directory::Account>, StoreError> {
+        let mut connection = self.read().await?;
+        let Some(account) = account(&mut connection, id).await? else { return Ok(None) };
+        let grants = grants(&mut connection, id).await?;
+        let roles = appointments::roles(&mut connection, id, now).await?;
+        Ok(Some(account.entry(grants, roles)))
+    }
+
     /// What an account may do.
     pub async fn grants(&self, id: AccountId) -> Result<Vec<Grant>, StoreError> {
         grants(&mut *self.read().await?, id).await
@@ -116,15 +129,14 @@ impl Change {
     pub async fn create_account(&mut self, account: &Account) -> Result<(), StoreError> {
         let (state, at, until) = account.state.parts();
         sqlx::query(
-            "INSERT INTO account (id, user_name, hsa, name, title, roles, state, state_at, state_until, created) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO account (id, user_name, hsa, name, title, state, state_at, state_until, created) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(account.id.to_string())
         .bind(account.user_name.as_str())
         .bind(account.hsa.as_ref().map(ToString::to_string))
         .bind(account.name.as_str())
         .bind(account.title.as_str())
-        .bind(to_json(&account.roles)?)
         .bind(state)
         .bind(at)
         .bind(until)
@@ -158,7 +170,20 @@ impl Change {
 
     /// Closes an account or takes it out of use: its sessions end with it.
     pub async fn stop_account(&mut self, account: &Account, kind: AuthEventKind) -> Result<(), StoreError> {
-        self.move_account(account, kind, Reason::None).await?;
+        self.stop_account_by(account, kind, Reason::None).await
+    }
+
+    /// As [`Self::stop_account`], for a reason. The appointments of an account that is closed end, too.
+    pub async fn stop_account_by(
+        &mut self,
+        account: &Account,
+        kind: AuthEventKind,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
+        if account.state.is_final() {
+            self.end_appointments_of(account.id).await?;
+        }
+        self.move_account(account, kind, reason).await?;
         self.end_sessions_of_account(account.id, End::Account).await
     }
 
@@ -221,8 +246,34 @@ impl Change {
         Ok(done.rows_affected() == 1)
     }
 
+    /// What an account may do, as this change sees it.
+    pub(super) async fn granted(&mut self, id: AccountId) -> Result<Vec<Grant>, StoreError> {
+        grants(&mut self.tx, id).await
+    }
+
+    /// The open account of the person with this HSA-id, if there is one.
+    pub(super) async fn open_account_of(&mut self, hsa: &HsaId) -> Result<Option<AccountId>, StoreError> {
+        let id: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM account WHERE hsa = $1 AND state NOT IN ('deregistered', 'lapsed') LIMIT 1",
+        )
+        .bind(hsa.as_str())
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        id.map(|id| parsed(&id, "account id")).transpose()
+    }
+
     /// Gives a grant, or changes it.
     pub async fn give_grant(&mut self, id: AccountId, grant: &NewGrant) -> Result<(), StoreError> {
+        self.give_grant_by(id, grant, Reason::None).await
+    }
+
+    /// As [`Self::give_grant`], for a reason.
+    pub(super) async fn give_grant_by(
+        &mut self,
+        id: AccountId,
+        grant: &NewGrant,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
         let account = self.account(id).await?;
         if account.state.is_final() {
             return Err(
@@ -248,12 +299,23 @@ impl Change {
         .await?;
         self.publish_account(&account).await?;
         let mut event = self.event(AuthEventKind::GrantChanged, id);
+        event.reason = reason;
         event.detail = format!("{} {}={}", self.by.channel, grant.registry, grant.right).into();
         self.record(event).await
     }
 
     /// Takes a grant back.
     pub async fn take_grant(&mut self, id: AccountId, registry: &RegistryName) -> Result<(), StoreError> {
+        self.take_grant_by(id, registry, Reason::None).await
+    }
+
+    /// As [`Self::take_grant`], for a reason.
+    pub(super) async fn take_grant_by(
+        &mut self,
+        id: AccountId,
+        registry: &RegistryName,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
         let account = self.account(id).await?;
         let done = sqlx::query("DELETE FROM account_grant WHERE account = $1 AND registry = $2")
             .bind(id.to_string())
@@ -265,13 +327,16 @@ impl Change {
         }
         self.publish_account(&account).await?;
         let mut event = self.event(AuthEventKind::GrantChanged, id);
+        event.reason = reason;
         event.detail = format!("{} {registry}=none", self.by.channel).into();
         self.record(event).await
     }
 
-    async fn publish_account(&mut self, account: &Account) -> Result<(), StoreError> {
+    /// Tells the directory how an account is now.
+    pub(super) async fn publish_account(&mut self, account: &Account) -> Result<(), StoreError> {
         let grants = grants(&mut self.tx, account.id).await?;
-        self.publish(&Entry::Account(account.entry(grants))).await
+        let roles = appointments::roles(&mut self.tx, account.id, self.at).await?;
+        self.publish(&Entry::Account(account.entry(grants, roles))).await
     }
 }
 
@@ -349,7 +414,6 @@ fn read_account(row: &AnyRow) -> Result<Account, StoreError> {
         hsa: row.try_get::<Option<&str>, _>("hsa")?.map(|hsa| parsed(hsa, "HSA-id")).transpose()?,
         name: row.try_get("name")?,
         title: row.try_get("title")?,
-        roles: from_json::<Vec<Role>>(row.try_get("roles")?, "roles")?,
         state: State::from_parts(state, row.try_get("state_at")?, row.try_get("state_until")?)
             .ok_or(StoreError::Damaged("account state"))?,
         tries: Tries { failures: count("failures")?, locks: count("locks")? },

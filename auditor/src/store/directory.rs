@@ -1,6 +1,6 @@
 //! The directory's history: each change under an epoch of its own, and all of it as a snapshot.
 
-use super::{Change, Store, StoreError, accounts, devices, epoch_from, from_json, sessions, to_json};
+use super::{Change, Store, StoreError, accounts, appointments, devices, epoch_from, from_json, sessions, to_json};
 use contract::Micros;
 use contract::directory::{Entry, Epoch, Message};
 use contract::id::AccountId;
@@ -57,10 +57,12 @@ impl Store {
         for (account, grant) in accounts::all_grants(&mut tx).await? {
             grants.entry(account).or_default().push(grant);
         }
+        let mut roles = appointments::all_roles(&mut tx, now).await?;
         let mut entries = Vec::new();
         for account in accounts::open_accounts(&mut tx).await? {
             let granted = grants.remove(&account.id).unwrap_or_default();
-            entries.push(Entry::Account(account.entry(granted)));
+            let roles = roles.remove(&account.id).unwrap_or_default();
+            entries.push(Entry::Account(account.entry(granted, roles)));
         }
         entries
             .extend(devices::current_devices(&mut tx, now).await?.iter().map(|device| Entry::Device(device.entry())));

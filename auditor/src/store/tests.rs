@@ -41,12 +41,15 @@ impl Bed {
         cluster.map(Self::Postgres)
     }
 
-    async fn open(&self) -> Store {
-        let place = match self {
+    fn place(&self) -> Place {
+        match self {
             Self::Sqlite(dir) => Place::Sqlite(dir.path().join("a b?%.db")),
             Self::Postgres(cluster) => Place::Postgres(Server::parse(&cluster.url(), None).expect("an address")),
-        };
-        Store::open(&place).await.expect("opens")
+        }
+    }
+
+    async fn open(&self) -> Store {
+        Store::open(&self.place()).await.expect("opens")
     }
 }
 
@@ -57,7 +60,6 @@ fn account(number: u128, name: &str) -> Account {
         hsa: Some(organisation().hsa),
         name: "Anna Åkesson".to_owned(),
         title: "sjuksköterska".to_owned(),
-        roles: vec![crate::accounts::Role::Reviewer],
         state: State::Active { since: NOW },
         tries: Tries::default(),
         last_login: None,
@@ -408,6 +410,12 @@ macro_rules! on_both {
         }
     };
 }
+
+// After the macro, which they use.
+mod appointments;
+mod procedure;
+mod random_moves;
+mod reviews;
 
 async fn run<T: Future<Output = ()>>(on: On, test: impl FnOnce(Bed) -> T) {
     if let Some(bed) = Bed::new(on) {

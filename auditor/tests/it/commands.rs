@@ -68,7 +68,7 @@ fn an_enrolment_whose_files_cannot_be_written_enrols_nobody() {
 #[test]
 fn accounts_move_as_their_states_allow() {
     let place = Installation::new();
-    let made = place.ok(&["account", "create", "--user", "anna", "--name", "Anna", "--role", "account_admin"]);
+    let made = place.ok(&["account", "create", "--user", "anna", "--name", "Anna", "--appoint", "account_admin"]);
     assert_eq!(made["state"], "created");
     assert!(made.get("password").is_none());
     let again = place.run(&["account", "create", "--user", "ANNA", "--name", "Another"]);

@@ -22,6 +22,7 @@ mod engine;
 mod installation;
 mod login;
 mod outbox;
+mod procedure;
 mod settings;
 mod several;
 mod started;

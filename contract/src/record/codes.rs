@@ -148,6 +148,35 @@ wire_enum! {
         CodeReplayed = 82 => "code_replayed",
         /// The account is locked.
         Locked = 83 => "locked",
+
+        /// Nobody has logged in for long.
+        Unused = 100 => "unused",
+        /// Nobody has collected the credentials.
+        Uncollected = 101 => "uncollected",
+        /// A region has not confirmed the account in the yearly review.
+        Unconfirmed = 102 => "unconfirmed",
+        /// Nobody has done anything with a form for long.
+        NoAction = 103 => "no_action",
+        /// An incident.
+        Incident = 104 => "incident",
+        /// A form said so.
+        ByForm = 105 => "by_form",
+        /// The account was closed.
+        AccountClosed = 106 => "account_closed",
+        /// Its time was over.
+        Expired = 107 => "expired",
+        /// Not appointed to this, or not there.
+        NotAppointed = 110 => "not_appointed",
+        /// It is about themselves.
+        Own = 111 => "own",
+        /// They have decided on it before, in another duty.
+        DecidedBefore = 112 => "decided_before",
+        /// The signature is another's.
+        OtherSignature = 113 => "other_signature",
+        /// It is not theirs to submit.
+        NotTheirs = 114 => "not_theirs",
+        /// Who they are is not known well enough to tell that it is not about themselves.
+        Unidentified = 115 => "unidentified",
     }
 }
 
@@ -320,5 +349,39 @@ wire_enum! {
         RequestRefused = 18 => "request_refused",
         /// Records of the journal are damaged and set aside; `detail` names their numbers.
         JournalGap = 19 => "journal_gap",
+        /// Somebody was appointed to a duty.
+        AppointmentGiven = 20 => "appointment_given",
+        /// An appointment ended.
+        AppointmentEnded = 21 => "appointment_ended",
+        /// A form was submitted.
+        FormSubmitted = 22 => "form_submitted",
+        /// A form was approved in its region.
+        FormApproved = 23 => "form_approved",
+        /// A form was forwarded by the registry's holder.
+        FormForwarded = 24 => "form_forwarded",
+        /// A form was executed.
+        FormExecuted = 25 => "form_executed",
+        /// A form was sent back, to be mended.
+        FormReturned = 26 => "form_returned",
+        /// A form was refused.
+        FormRefused = 27 => "form_refused",
+        /// A form lapsed.
+        FormLapsed = 28 => "form_lapsed",
+        /// Somebody tried what they may not do with a form or an account.
+        MoveDenied = 29 => "move_denied",
+        /// Somebody saw what stands in a form.
+        FormRevealed = 30 => "form_revealed",
+        /// A region confirmed an account.
+        AccountConfirmed = 31 => "account_confirmed",
+        /// An account will have to be confirmed soon.
+        ReviewDue = 32 => "review_due",
+        /// An account was blocked.
+        AccountBlocked = 33 => "account_blocked",
+        /// The first of two wants a block lifted.
+        LiftProposed = 34 => "lift_proposed",
+        /// The second of two has lifted a block.
+        BlockLifted = 35 => "block_lifted",
+        /// A dormant account is used again.
+        AccountReactivated = 36 => "account_reactivated",
     }
 }

@@ -182,8 +182,23 @@ const fn both(reason: Reason) -> (Words, Words) {
             words("Inloggningen misslyckades", "Kontrollera dina uppgifter och försök igen."),
             words("The login failed", "Check what you entered and try again."),
         ),
-        Reason::None | Reason::PatientInResponse | Reason::Unscanned => {
-            (words("Något gick fel", "Försök igen."), words("Something went wrong", "Try again."))
-        }
+        // Of the account procedure: no gateway refuses by them.
+        Reason::Unused
+        | Reason::Uncollected
+        | Reason::Unconfirmed
+        | Reason::NoAction
+        | Reason::Incident
+        | Reason::ByForm
+        | Reason::AccountClosed
+        | Reason::Expired
+        | Reason::NotAppointed
+        | Reason::Own
+        | Reason::DecidedBefore
+        | Reason::OtherSignature
+        | Reason::NotTheirs
+        | Reason::Unidentified
+        | Reason::None
+        | Reason::PatientInResponse
+        | Reason::Unscanned => (words("Något gick fel", "Försök igen."), words("Something went wrong", "Try again.")),
     }
 }

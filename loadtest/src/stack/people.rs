@@ -36,8 +36,8 @@ pub struct Person {
     pub hsa: &'static str,
     /// The right in the sample registry, if any.
     pub right: Option<Right>,
-    /// The role in the auditor's own application, if any.
-    pub role: Option<&'static str>,
+    /// What they are appointed to, if anything.
+    pub appointment: Option<&'static str>,
     /// The care unit from which this person acts, if any: HSA-id and name.
     pub unit: Option<(&'static str, &'static str)>,
 }
@@ -61,7 +61,7 @@ pub const ANNA: Person = Person {
     title: "Läkare",
     hsa: "SE0000000000-P001",
     right: Some(Right::ReadWrite),
-    role: None,
+    appointment: None,
     unit: Some(NORTH),
 };
 /// May read and write, elsewhere.
@@ -80,7 +80,7 @@ pub const CECILIA: Person = Person {
     title: "Medicinsk sekreterare",
     hsa: "SE0000000000-P003",
     right: Some(Right::Read),
-    role: None,
+    appointment: None,
     unit: Some(SOUTH),
 };
 /// Has an account, and no grant.
@@ -90,7 +90,7 @@ pub const DAVID: Person = Person {
     title: "Vårdbiträde",
     hsa: "SE0000000000-P004",
     right: None,
-    role: None,
+    appointment: None,
     unit: Some(NORTH),
 };
 /// The first administrator; acts from no care unit.
@@ -100,7 +100,7 @@ pub const ELSA: Person = Person {
     title: "Systemförvaltare",
     hsa: "SE0000000000-P005",
     right: None,
-    role: Some("account_admin"),
+    appointment: Some("account_admin"),
     unit: None,
 };
 
@@ -212,8 +212,8 @@ impl Maker<'_> {
         let mut arguments =
             vec!["account", "create", "--user", person.user, "--name", person.name, "--hsa", person.hsa];
         arguments.extend(["--title", person.title, "--generate-password", "--totp"]);
-        if let Some(role) = person.role {
-            arguments.extend(["--role", role]);
+        if let Some(appointment) = person.appointment {
+            arguments.extend(["--appoint", appointment]);
         }
         let made: MadeAccount =
             serde_json::from_str(&self.call(&arguments).await?).context("auditor account create")?;

@@ -124,19 +124,22 @@ const AUDITOR: Rules = Rules {
     may_name: &[
         ("clock", &[]),
         ("random", &[]),
+        ("sealing", &["random"]),
         ("fetch", &[]),
         ("breached", &[]),
         // The domain: pure, and blind to store and web.
         ("accounts", &[]),
         ("devices", &[]),
         ("sessions", &[]),
+        ("duties", &[]),
+        ("forms", &["duties"]),
         // Files and programs.
         ("pki", &["random"]),
         ("init", &["clock", "pki", "random"]),
-        ("config", &["accounts", "clock", "devices", "init", "sessions", "store"]),
+        ("config", &["accounts", "clock", "devices", "init", "sealing", "sessions", "store"]),
         ("engine", &["clock", "fetch"]),
         // The store, and what reads it.
-        ("store", &["accounts", "clock", "devices", "random", "sessions"]),
+        ("store", &["accounts", "clock", "devices", "duties", "forms", "random", "sealing", "sessions"]),
         ("feed", &["clock", "store"]),
         ("lease", &["clock", "random", "store"]),
         ("outbox", &["clock", "config", "lease", "store"]),
@@ -154,7 +157,7 @@ const AUDITOR: Rules = Rules {
         ("lib", ALL),
     ],
     mutual: &[],
-    pure: &["accounts", "devices", "sessions"],
+    pure: &["accounts", "devices", "duties", "forms", "sessions"],
     only_in: &[
         ("sqlx", &["store"]),
         ("clickhouse", &["migrate", "outbox", "verify"]),
