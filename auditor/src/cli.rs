@@ -6,6 +6,7 @@ mod account;
 mod device;
 mod operator;
 mod output;
+mod passkeys;
 mod session;
 
 use crate::config::Config;

@@ -8,7 +8,8 @@
 //!   driver; what differs is in [`place`] and in the migrations' folders.
 //! - Writers of one process take turns; several processes wait for each other in the database. So there is one writer
 //!   at a time, in either database.
-//! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors sealed.
+//! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors and passkeys
+//!   sealed.
 
 mod accounts;
 mod commissions;
@@ -16,6 +17,7 @@ mod devices;
 mod directory;
 mod leases;
 mod outbox;
+mod passkeys;
 mod place;
 mod sessions;
 #[cfg(test)]
@@ -25,6 +27,7 @@ pub use accounts::Credential;
 pub use directory::Snapshot;
 pub use leases::Held;
 pub use outbox::{Batch, Chain, Waiting};
+pub use passkeys::Passkey;
 pub use place::{Place, Server, ServerError};
 
 use crate::accounts::InvalidMove;

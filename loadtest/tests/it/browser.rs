@@ -6,7 +6,7 @@
 use crate::whole;
 use contract::identity::PatientId;
 use loadtest::stack::Stack;
-use loadtest::stack::people::{ANNA, BERTIL, CECILIA, Person};
+use loadtest::stack::people::{ANNA, BERTIL, CECILIA, DAVID, Person};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -31,7 +31,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "authority": stack.layout().server_ca(),
         "bundle": stack.layout().device_bundle(DEVICE),
         "pass_phrase": stack.enrolled().devices[DEVICE].pass_phrase,
-        "people": [person(&ANNA), person(&BERTIL), person(&CECILIA)],
+        "people": [person(&ANNA), person(&BERTIL), person(&CECILIA), person(&DAVID)],
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -46,7 +46,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
     }
     let told = whole::run(
         Command::new("node")
-            .args(["--test", "--test-reporter=spec", "browser.test.js"])
+            .args(["--test", "--test-reporter=spec", "--test-concurrency=1", "browser.test.js", "passkeys.test.js"])
             .current_dir(&browser)
             .env("GRINDVAKT_FACTS", &facts_file)
             .env("NODE_EXTRA_CA_CERTS", stack.layout().server_ca()),

@@ -132,7 +132,7 @@ const AUDITOR: Rules = Rules {
         ("sessions", &[]),
         // Files and programs.
         ("pki", &["random"]),
-        ("init", &["clock", "pki", "random"]),
+        ("init", &["accounts", "clock", "pki", "random"]),
         ("config", &["accounts", "clock", "devices", "init", "sessions", "store"]),
         ("engine", &["clock", "fetch"]),
         // The store, and what reads it.
@@ -160,6 +160,7 @@ const AUDITOR: Rules = Rules {
         ("clickhouse", &["migrate", "outbox", "verify"]),
         ("libloading", &["engine"]),
         ("openssl", &["cli", "pki"]),
+        ("webauthn_rs", &["accounts"]),
     ],
 };
 
