@@ -92,6 +92,8 @@
     });
   }
 
+  // A page that comes back out of the browser's memory has buttons at rest and an old form.
+  window.addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
   if (!window.PublicKeyCredential || !navigator.credentials) return;
   document.getElementById('passkeys')?.removeAttribute('hidden');
   document.getElementById('no-passkeys')?.setAttribute('hidden', '');

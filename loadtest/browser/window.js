@@ -81,7 +81,8 @@ export async function logIn(page, person, words, { password = person.password } 
   await page.getByRole('button', { name: words.submit, exact: true }).click();
 }
 
-// What axe finds against WCAG 2.1 A and AA. Our pages forbid foreign scripts, so axe comes by the debugger's way.
+// What axe finds against WCAG 2.1 A and AA. Our pages forbid foreign scripts, so axe comes by the debugger's way. Its session ends with
+// the window: to end one unplugs the window's virtual authenticator.
 export async function accessibilityFaults(page) {
   const session = await page.context().newCDPSession(page);
   const run = async (expression, awaitPromise = false) => {
@@ -96,7 +97,6 @@ export async function accessibilityFaults(page) {
       + 'found.violations.map((rule) => `${rule.id}: ${rule.help} (${rule.nodes.map((node) => node.html).join(" ")})`)))',
     true,
   );
-  await session.detach();
   return JSON.parse(text);
 }
 
