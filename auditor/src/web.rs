@@ -1,7 +1,7 @@
 //! The application that stands behind the gateway: login, logout, and who one is.
 //!
-//! Every request carries the gateway's signed assertion, or gets 401. The pages work without scripts; only passkeys, which
-//! browsers give to scripts alone, need the one that there is.
+//! Every request carries the gateway's signed assertion, or gets 401. The pages work without scripts; only passkeys,
+//! which browsers give to scripts alone, need the one that there is.
 
 pub mod assertion;
 mod attempt;

@@ -1,5 +1,5 @@
-// Passkeys: fetches a question, asks the browser, and sends the answer with the form that the button is in. Without this
-// script, or in a browser that has no passkeys, login by password works as it does anyway.
+// Passkeys: fetches a question, asks the browser, and sends the answer with the form that the button is in. Without
+// this script, or in a browser that has no passkeys, login by password works as it does anyway.
 'use strict';
 
 (() => {

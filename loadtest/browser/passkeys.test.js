@@ -1,5 +1,5 @@
-// Passkeys in a real Chromium with a virtual authenticator, behind the real gateway: made, used, renamed, removed; and what is
-// refused. The person is one of their own: a code is good once.
+// Passkeys in a real Chromium with a virtual authenticator, behind the real gateway: made, used, renamed, removed; and
+// what is refused. The person is one of their own: a code is good once.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,20 +11,27 @@ const heading = 'Dina passkeys';
 const withPasskey = 'Logga in med passkey';
 const withCode = 'Lägg till med engångskod';
 
-// An authenticator inside the browser, whose user is verified at once, or never.
+// An authenticator inside the browser, whose user is verified at once, or never; `replace` puts another in its place with the same
+// passkeys, one that cannot verify anybody if so wished.
 async function plugIn(context, page) {
   const cdp = await context.newCDPSession(page);
   await cdp.send('WebAuthn.enable');
-  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+  const add = async (able) => (await cdp.send('WebAuthn.addVirtualAuthenticator', {
     options: {
-      protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: 'internal', hasResidentKey: true, hasUserVerification: true,
-      isUserVerified: true, automaticPresenceSimulation: true,
+      protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: 'internal', hasResidentKey: true, hasUserVerification: able,
+      isUserVerified: able, automaticPresenceSimulation: true,
     },
-  });
-  return {
-    verify: (isUserVerified) => cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified }),
-    credentials: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials,
+  })).authenticatorId;
+  let authenticatorId = await add(true);
+  const credentials = async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials;
+  const replace = async (able) => {
+    const kept = await credentials();
+    await cdp.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId });
+    authenticatorId = await add(able);
+    for (const credential of kept) await cdp.send('WebAuthn.addCredential', { authenticatorId, credential });
   };
+  const verify = (isUserVerified) => cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
+  return { credentials, replace, verify };
 }
 
 async function addPasskey(page, name, code) {
@@ -103,6 +110,18 @@ test('a passkey is made, logs in, is renamed and removed, and is refused when it
   await page.getByRole('button', { name: 'Lägg till med en passkey du har' }).click();
   await alert.filter({ hasText: 'Ingen passkey användes' }).waitFor();
 
+  // A browser that does not ask for its user to be verified gets an answer; it is refused here.
+  await device.replace(false);
+  await page.goto('/auth/login');
+  await page.evaluate(() => {
+    const get = navigator.credentials.get.bind(navigator.credentials);
+    navigator.credentials.get = ({ publicKey }) => get({ publicKey: { ...publicKey, userVerification: 'discouraged' } });
+  });
+  await page.getByRole('button', { name: withPasskey }).click();
+  await alert.filter({ hasText: swedish.failed }).waitFor();
+  await device.replace(true);
+
+  await page.goto('/auth/passkeys');
   await page.getByRole('button', { name: 'Ta bort' }).click();
   await page.getByText('Du har ingen passkey.').waitFor();
   await page.getByRole('button', { name: 'Logga ut' }).click();

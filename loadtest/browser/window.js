@@ -11,9 +11,9 @@
 //   chromium     the browser's file
 //   title        the title of the login page
 //
-// Playwright makes the TLS connection in this process when a client certificate is given, so the authority is trusted through
-// NODE_EXTRA_CA_CERTS, and the certificate comes as PEM: Node forgets those authorities when it reads a PKCS#12 file. That
-// the file is good is a test of its own. Nothing is fetched from outside.
+// Playwright makes the TLS connection in this process when a client certificate is given, so the authority is trusted
+// through NODE_EXTRA_CA_CERTS, and the certificate comes as PEM: Node forgets those authorities when it reads a PKCS#12
+// file. That the file is good is a test of its own. Nothing is fetched from outside.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -81,8 +81,8 @@ export async function logIn(page, person, words, { password = person.password } 
   await page.getByRole('button', { name: words.submit, exact: true }).click();
 }
 
-// What axe finds against WCAG 2.1 A and AA. Our pages forbid foreign scripts, so axe comes by the debugger's way. Its session ends with
-// the window: to end one unplugs the window's virtual authenticator.
+// What axe finds against WCAG 2.1 A and AA. Our pages forbid foreign scripts, so axe comes by the debugger's way. Its
+// session ends with the window: to end one unplugs the window's virtual authenticator.
 export async function accessibilityFaults(page) {
   const session = await page.context().newCDPSession(page);
   const run = async (expression, awaitPromise = false) => {

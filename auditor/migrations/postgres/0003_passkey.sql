@@ -1,4 +1,5 @@
--- Passkeys. The id is SHA-256 of the one that the authenticator gave; the public half rests sealed, bound to id and account.
+-- Passkeys. The id is SHA-256 of the one that the authenticator gave; the public half rests sealed, bound to id and
+-- account.
 CREATE TABLE passkey (
     id         TEXT PRIMARY KEY,
     account    TEXT    NOT NULL REFERENCES account (id),

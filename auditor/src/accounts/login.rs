@@ -69,8 +69,8 @@ pub fn judge(account: Account, shown: Shown, rule: LockRule, now: Micros) -> Ver
     weigh(account, proof, true, rule, now)
 }
 
-/// Decides on one attempt with a passkey, which is right or wrong for a reason. It never is the first login, which shows
-/// that the credentials that were handed out have arrived.
+/// Decides on one attempt with a passkey, which is right or wrong for a reason. It never is the first login, which
+/// shows that the credentials that were handed out have arrived.
 pub fn judge_passkey(account: Account, shown: Result<(), Reason>, rule: LockRule, now: Micros) -> Verdict {
     weigh(account, shown.map(|()| None), false, rule, now)
 }

@@ -35,7 +35,7 @@ pub struct Origin(Url);
 /// A text is not an origin that passkeys can be made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be https://NAME or https://NAME:PORT as browsers show it: a host name in lower case, no address, nothing behind it"
+    "must be https://NAME or https://NAME:PORT as browsers show it: a name in lower case, no address, nothing behind it"
 )]
 pub struct OriginError;
 

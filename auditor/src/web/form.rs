@@ -1,5 +1,5 @@
-//! A form's own proof that it was asked for here (CSRF): a field that only this server can have made for that device and,
-//! before the login, that cookie, or, within a session, that session; for an hour.
+//! A form's own proof that it was asked for here (CSRF): a field that only this server can have made for that device
+//! and, before the login, that cookie, or, within a session, that session; for an hour.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;

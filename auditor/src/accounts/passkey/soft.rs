@@ -55,8 +55,8 @@ impl Soft {
         let mut object = [b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x59".as_slice()].concat();
         object.extend(u16::try_from(made.len()).expect("short").to_be_bytes());
         object.extend(made);
-        let response = json!({ "attestationObject": text(&object), "clientDataJSON": text(&self.client("webauthn.create", options)) });
-        self.answer(&response)
+        let client = self.client("webauthn.create", options);
+        self.answer(&json!({ "attestationObject": text(&object), "clientDataJSON": text(&client) }))
     }
 
     /// The answer of `navigator.credentials.get`.

@@ -149,8 +149,8 @@ async fn entered<'a>(
 }
 
 impl App {
-    /// Whether who asks has shown again who it is: by a passkey of theirs if one has answered, else by a code. A wrong one
-    /// counts like one at login.
+    /// Whether who asks has shown again who it is: by a passkey of theirs if one has answered, else by a code. A wrong
+    /// one counts like one at login.
     async fn confirmed(
         &self,
         caller: &Caller,

@@ -15,8 +15,9 @@ use contract::record::{AuthMethod, Reason};
 const REPLAYED: (Reason, &str) = (Reason::CodeReplayed, "replayed");
 
 impl App {
-    /// Judges an answer to the question of a ticket, stores what has become of account and passkey, and records a refusal.
-    /// If `only` is given, nobody else's passkey counts. The account, or why it is refused; either is to be committed.
+    /// Judges an answer to the question of a ticket, stores what has become of account and passkey, and records a
+    /// refusal. If `only` is given, nobody else's passkey counts. The account, or why it is refused; either is to be
+    /// committed.
     pub(super) async fn prove(
         &self,
         change: &mut Change,

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bed::{Answer, Bed, Browser};
 use contract::id::SessionKey;
 use contract::record::{AuthEventKind, AuthMethod, Reason};
+use contract::way_back::WayBack;
 use serde_json::json;
 
 const STEP: i64 = 30 * clock::SECOND;
@@ -262,7 +263,10 @@ async fn who_is_not_logged_in_is_led_to_the_login_and_changes_nothing() {
     change.commit().await.expect("commits");
     let id = bed.store.passkeys(account.id).await.expect("reads")[0].id.to_string();
     for browser in [&browser, &Browser::default()] {
-        assert_eq!(bed.get(browser, "/auth/passkeys").await.status, StatusCode::SEE_OTHER);
+        let page = bed.get(browser, "/auth/passkeys").await;
+        let back = page.headers[header::SET_COOKIE].to_str().expect("text").split([';', '=']).nth(1);
+        let back = back.and_then(WayBack::from_cookie).expect("a way back");
+        assert_eq!((page.status, back.as_str()), (StatusCode::SEE_OTHER, "/auth/passkeys"));
         for path in ["/auth/passkeys", "/auth/passkeys/rename", "/auth/passkeys/remove"] {
             let answer = bed.send(browser, path, &[("form", &form), ("id", &id), ("name", "x")]).await;
             assert_eq!(

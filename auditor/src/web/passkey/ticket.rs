@@ -1,7 +1,7 @@
 //! A question's way through the browser and back: what must be known when it is answered, signed, for five minutes.
 //!
-//! Nothing is stored for a question, so that asking costs nothing and any auditor takes the answer. A ticket is good for
-//! what it was made for, on the device and with the cookie or session that it was made for. That it is used once is
+//! Nothing is stored for a question, so that asking costs nothing and any auditor takes the answer. A ticket is good
+//! for what it was made for, on the device and with the cookie or session that it was made for. That it is used once is
 //! seen to when it comes back ([`crate::store::Change::answer_once`]).
 
 use super::super::form::{Bound, FormKey};
