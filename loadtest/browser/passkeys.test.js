@@ -18,7 +18,7 @@ async function plugIn(context, page) {
   await cdp.send('WebAuthn.enable');
   const add = async (able) => (await cdp.send('WebAuthn.addVirtualAuthenticator', {
     options: {
-      protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: 'internal', hasResidentKey: true, hasUserVerification: able,
+      protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: able ? 'internal' : 'usb', hasResidentKey: true, hasUserVerification: able,
       isUserVerified: able, automaticPresenceSimulation: true,
     },
   })).authenticatorId;
@@ -110,13 +110,16 @@ test('a passkey is made, logs in, is renamed and removed, and is refused when it
   await page.getByRole('button', { name: 'Lägg till med en passkey du har' }).click();
   await alert.filter({ hasText: 'Ingen passkey användes' }).waitFor();
 
-  // A browser that does not ask for its user to be verified gets an answer; it is refused here.
+  // A browser that does not ask for its user to be verified gets an answer, from a passkey that it names; it is refused here.
   await device.replace(false);
+  const [{ credentialId }] = await device.credentials();
   await page.goto('/auth/login');
-  await page.evaluate(() => {
+  await page.evaluate((credential) => {
+    const id = Uint8Array.from(atob(credential), (letter) => letter.charCodeAt(0));
+    const other = { userVerification: 'discouraged', allowCredentials: [{ type: 'public-key', id }] };
     const get = navigator.credentials.get.bind(navigator.credentials);
-    navigator.credentials.get = ({ publicKey }) => get({ publicKey: { ...publicKey, userVerification: 'discouraged' } });
-  });
+    navigator.credentials.get = ({ publicKey }) => get({ publicKey: { ...publicKey, ...other } });
+  }, credentialId);
   await page.getByRole('button', { name: withPasskey }).click();
   await alert.filter({ hasText: swedish.failed }).waitFor();
   await device.replace(true);
