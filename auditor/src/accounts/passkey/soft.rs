@@ -61,7 +61,7 @@ impl Soft {
 
     /// The answer of `navigator.credentials.get`.
     pub(crate) fn get(&mut self, options: &Value) -> String {
-        self.count += 1;
+        self.count = self.count.wrapping_add(1);
         let (data, client) = (self.data(0), self.client("webauthn.get", &options["publicKey"]));
         let signed = [data.as_slice(), digest(&SHA256, &client).as_ref()].concat();
         let signature = self.pair.sign(&SystemRandom::new(), &signed).expect("signs");

@@ -3,6 +3,8 @@ use super::soft::{ORIGIN, Soft, relying_party};
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use proptest::prelude::*;
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 fn account(number: u128) -> Account {
@@ -108,6 +110,107 @@ fn an_answer_is_good_for_its_own_question_only() {
     // And an answer that makes one is none that logs in.
     let made = soft.create(&new.options);
     assert_eq!(Answer::parse(&made).err(), Some(PasskeyError::Form));
+}
+
+/// A passkey, with an answer of its and the question.
+static ANSWERED: LazyLock<(RelyingParty, PublicHalf, String, String)> = LazyLock::new(|| {
+    let (party, mut soft, key) = made();
+    let question = party.ask().expect("asks");
+    let answer = soft.get(&question.options);
+    (party, key, answer, question.state)
+});
+
+/// A new passkey's answer, and the question.
+static MADE: LazyLock<(RelyingParty, String, String)> = LazyLock::new(|| {
+    let party = relying_party();
+    let question = party.ask_new(&account(1), &[]).expect("asks");
+    let answer = Soft::new(1).create(&question.options);
+    (party, answer, question.state)
+});
+
+/// The answer with other bytes in a field of its response.
+fn with_bytes(answer: &str, field: &str, change: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut answer: Value = serde_json::from_str(answer).expect("JSON");
+    let text = answer["response"][field].as_str().expect("a field").to_owned();
+    let mut bytes = URL_SAFE_NO_PAD.decode(text).expect("base64");
+    change(&mut bytes);
+    answer["response"][field] = URL_SAFE_NO_PAD.encode(bytes).into();
+    answer.to_string()
+}
+
+proptest! {
+    #[test]
+    fn an_answer_with_any_other_byte_is_none(
+        field in prop::sample::select(vec!["authenticatorData", "clientDataJSON", "signature", "userHandle"]),
+        at in any::<prop::sample::Index>(),
+        other in 1_u8..,
+    ) {
+        let (party, key, answer, state) = &*ANSWERED;
+        let changed = with_bytes(answer, field, |bytes| {
+            let at = at.index(bytes.len());
+            bytes[at] ^= other;
+        });
+        let read = Answer::parse(&changed).expect("still an answer");
+        prop_assert!(party.check(&read, state, account(1).id, key).is_err());
+    }
+
+    #[test]
+    fn no_bytes_of_a_new_passkey_are_too_strange(
+        at in any::<prop::sample::Index>(),
+        other in any::<u8>(),
+        length in any::<prop::sample::Index>(),
+        noise in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let (party, answer, state) = &*MADE;
+        let strange = |change: &dyn Fn(&mut Vec<u8>)| {
+            let answer = with_bytes(answer, "attestationObject", |bytes| change(bytes));
+            party.take_new(&answer, state).is_ok()
+        };
+        strange(&|bytes| {
+            let at = at.index(bytes.len());
+            bytes[at] = other;
+        });
+        prop_assert!(!strange(&|bytes| bytes.truncate(length.index(bytes.len()))));
+        prop_assert!(!strange(&|bytes| bytes.clone_from(&noise)));
+    }
+}
+
+#[test]
+fn what_is_nested_without_end_is_refused_and_no_more() {
+    let (party, answer, state) = &*MADE;
+    // CBOR: lists, maps, tags and texts of unknown length within each other, as many as a form has room for.
+    for opening in [b"\x81".as_slice(), b"\xa1\x00", b"\xc0", b"\x9f", b"\xbf\x00", b"\xd9\xd9\xf7", b"\x7f"] {
+        for before in [b"".as_slice(), b"\xa3\x63fmt\x64none\x67attStmt", b"\xa1\x63fmt"] {
+            let nested = [before, &opening.repeat(16_000 / opening.len())].concat();
+            let answer = with_bytes(answer, "attestationObject", |bytes| bytes.clone_from(&nested));
+            assert!(party.take_new(&answer, state).is_err(), "{opening:x?}");
+        }
+        // The same where extensions stand.
+        let (party, key, answer, state) = &*ANSWERED;
+        let answer = with_bytes(answer, "authenticatorData", |bytes| {
+            bytes[32] |= 0x80;
+            bytes.extend(opening.repeat(16_000 / opening.len()));
+        });
+        let answer = Answer::parse(&answer).expect("an answer");
+        assert!(party.check(&answer, state, account(1).id, key).is_err(), "{opening:x?}");
+    }
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    assert_eq!(Answer::parse(&deep).err(), Some(PasskeyError::Form));
+    let answer = answer.replace("\"clientExtensionResults\":{}", &format!("\"clientExtensionResults\":{deep}"));
+    assert_eq!(party.take_new(&answer, state).err(), Some(PasskeyError::Form));
+}
+
+#[test]
+fn a_passkey_that_does_not_count_is_good_all_the_same() {
+    let (party, mut soft) = (relying_party(), Soft::new(1));
+    soft.count = 0;
+    let question = party.ask_new(&account(1), &[]).expect("asks");
+    let key = party.take_new(&soft.create(&question.options), &question.state).expect("takes it");
+    for _ in 0..2 {
+        // It says 0 each time, as those do that several devices share.
+        soft.count = u32::MAX;
+        assert!(matches!(checked(&party, &mut soft, &key), Ok(None)));
+    }
 }
 
 #[test]
