@@ -7,6 +7,7 @@ mod appointment;
 mod device;
 mod operator;
 mod output;
+mod passkeys;
 mod request;
 mod session;
 

@@ -3,7 +3,9 @@
 //! Everything is read and checked before any port is bound. A value of these types is valid.
 
 use crate::accounts::Review;
+use crate::accounts::at_rest::RestKey;
 use crate::accounts::login::LockRule;
+use crate::accounts::passkey::Origin;
 use crate::accounts::totp::TotpKey;
 use crate::sealing::FieldKey;
 use crate::sessions;
@@ -123,6 +125,8 @@ pub struct Keys {
     pub totp: Arc<TotpKey>,
     /// Seals personal data at rest.
     pub fields: Arc<FieldKey>,
+    /// Seals passkeys at rest.
+    pub passkeys: Arc<RestKey>,
     /// Signs forms.
     pub form: Zeroizing<[u8; 32]>,
     /// Pseudonyms, the same as the gateways'.
@@ -138,6 +142,8 @@ impl fmt::Debug for Keys {
 /// Login.
 #[derive(Debug, Clone)]
 pub struct Login {
+    /// Where users meet the login page: what passkeys are made for. None: there are no passkeys.
+    pub origin: Option<Origin>,
     /// When wrong attempts lock an account.
     pub lock: LockRule,
     /// A refusal is answered no sooner than this after the attempt came in.
@@ -412,6 +418,7 @@ fn read_keys(section: &Section<'_>) -> Option<Keys> {
     Some(Keys {
         totp: Arc::new(TotpKey::new(&derive(&master, b"grindvakt second factors v1"))),
         fields: Arc::new(FieldKey::new(&derive(&master, b"grindvakt personal data v1"))),
+        passkeys: Arc::new(RestKey::new(&derive(&master, b"grindvakt passkeys v1"))),
         form: derive(&master, b"grindvakt forms v1"),
         pseudonym: PseudonymKey::new(&*pseudonym?),
     })
@@ -462,6 +469,7 @@ fn derive(master: &[u8; 32], purpose: &[u8]) -> Zeroizing<[u8; 32]> {
 }
 
 fn read_login(section: &Section<'_>) -> Option<Login> {
+    let origin = section.parsed_optional("origin");
     let usual = LockRule::default();
     let failures_max = section.within("failures_max", usual.failures_max, 3, 10);
     let lock_minutes = section.within("lock_minutes", 15, 1, 24 * 60);
@@ -473,6 +481,7 @@ fn read_login(section: &Section<'_>) -> Option<Login> {
     let breached_file = section.file_optional("breached_file");
     section.finish();
     Some(Login {
+        origin: origin?,
         lock: LockRule { failures_max: failures_max?, lock_us: lock_minutes? * 60_000_000, locks_max: locks_max? },
         refusal: Duration::from_millis(refusal_ms?),
         delay: Duration::from_millis(delay_ms?),

@@ -3,6 +3,7 @@
 //! Keys are written with mode 0600 and never shown. A file that is there is left as it is: renewing one is
 //! removing it first. A pair (certificate and key) is made together or not at all.
 
+use crate::accounts::passkey::Origin;
 use crate::pki::{self, Authority, PkiError, Usage};
 use crate::random;
 use contract::Micros;
@@ -110,7 +111,7 @@ pub fn init(args: &InitArgs, now: Micros) -> Result<Vec<InitFile>, InitError> {
     let client = ("gateway", [].as_slice(), Usage::Client, INTERNAL_DAYS);
     place.host("pki/internal-gateway", "pki/internal-ca", client, "a gateway's towards the auditor")?;
     for (name, text, what) in SETTINGS {
-        place.write(name, 0o644, what, || Ok(text.as_bytes().to_vec().into()))?;
+        place.write(name, 0o644, what, || Ok(text.replace(ORIGIN, &origin(hosts)).into_bytes().into()))?;
     }
     Ok(place.files)
 }
@@ -125,6 +126,18 @@ const SETTINGS: [(&str, &str, &str); 3] = [
         "the sample registry's routes: to be replaced by your own",
     ),
 ];
+
+/// What the sample settings say of where users meet the login page.
+const ORIGIN: &str = "\norigin = \"https://localhost:8443\"\n";
+
+/// The same for the first of `hosts` that passkeys can be made for: addresses cannot.
+fn origin(hosts: &[String]) -> String {
+    let origins = hosts.iter().map(|host| format!("https://{}:8443", host.to_ascii_lowercase()));
+    match origins.into_iter().find(|origin| origin.parse::<Origin>().is_ok()) {
+        Some(origin) => format!("\norigin = \"{origin}\"\n"),
+        None => "\n# origin = \"https://NAME:8443\"\n".to_owned(),
+    }
+}
 
 struct Place {
     dir: PathBuf,
@@ -313,6 +326,22 @@ mod tests {
         fs::remove_file(dir.path().join("pki/gateway.key")).expect("removes");
         let third = init(&args(dir.path()), now).expect("makes the one");
         assert_eq!(third.iter().filter(|file| file.done == Made::Made).count(), 1);
+    }
+
+    #[test]
+    fn passkeys_are_for_the_first_host_that_has_a_name() {
+        for (hosts, line) in [
+            (&["127.0.0.1", "Registry.example", "localhost"][..], "origin = \"https://registry.example:8443\""),
+            (&["localhost"], "origin = \"https://localhost:8443\""),
+            (&["127.0.0.1", "::1"], "# origin = \"https://NAME:8443\""),
+        ] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let host = hosts.iter().map(|host| (*host).to_owned()).collect();
+            init(&InitArgs { dir: dir.path().to_owned(), host }, crate::clock::now()).expect("makes all");
+            let settings = fs::read_to_string(dir.path().join("auditor.toml")).expect("reads");
+            let found: Vec<_> = settings.lines().filter(|line| line.contains("origin = ")).collect();
+            assert_eq!(found, [line]);
+        }
     }
 
     #[test]

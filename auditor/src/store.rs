@@ -8,7 +8,8 @@
 //!   driver; what differs is in [`place`] and in the migrations' folders.
 //! - Writers of one process take turns; several processes wait for each other in the database. So there is one writer
 //!   at a time, in either database.
-//! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors sealed.
+//! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors and passkeys
+//!   sealed.
 
 mod accounts;
 mod appointments;
@@ -19,6 +20,7 @@ mod directory;
 mod forms;
 mod leases;
 mod outbox;
+mod passkeys;
 mod place;
 mod reviews;
 mod sessions;
@@ -31,6 +33,7 @@ pub use directory::Snapshot;
 pub use forms::{Filed, Heading, Office, Wanted};
 pub use leases::Held;
 pub use outbox::{Batch, Chain, Waiting};
+pub use passkeys::Passkey;
 pub use place::{Place, Server, ServerError};
 pub use reviews::Vouched;
 

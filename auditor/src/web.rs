@@ -1,6 +1,7 @@
 //! The application that stands behind the gateway: login, logout, and who one is.
 //!
-//! Every request carries the gateway's signed assertion, or gets 401. The pages work without scripts.
+//! Every request carries the gateway's signed assertion, or gets 401. The pages work without scripts; only passkeys,
+//! which browsers give to scripts alone, need the one that there is.
 
 pub mod assertion;
 mod attempt;
@@ -8,10 +9,13 @@ mod form;
 mod icon;
 mod language;
 mod pages;
+mod passkey;
 mod throttle;
 
 pub use attempt::LoginMetrics;
 
+use crate::accounts::at_rest::RestKey;
+use crate::accounts::passkey::RelyingParty;
 use crate::accounts::totp::TotpKey;
 use crate::config::Login;
 use crate::sessions::Limits;
@@ -37,6 +41,9 @@ pub struct App {
     store: Store,
     verifier: Arc<Verifier>,
     totp: Arc<TotpKey>,
+    passkeys: Arc<RestKey>,
+    /// None: there are no passkeys here.
+    party: Option<RelyingParty>,
     pseudonym: PseudonymKey,
     form: form::FormKey,
     login: Login,
@@ -76,6 +83,8 @@ impl App {
             store: parts.store,
             verifier: parts.verifier,
             totp: parts.keys.totp,
+            passkeys: parts.keys.passkeys,
+            party: parts.login.origin.as_ref().map(|origin| RelyingParty::new(origin, &parts.title)),
             pseudonym: parts.keys.pseudonym,
             form: form::FormKey::new(&parts.keys.form),
             limits: parts.limits,
@@ -103,7 +112,15 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/auth/login", get(pages::show).post(pages::submit))
+        .route("/auth/login/passkey", post(passkey::log_in))
+        .route("/auth/login/passkey/question", post(passkey::question))
         .route("/auth/logout", post(pages::logout))
+        .route("/auth/passkeys", get(passkey::show).post(passkey::add))
+        .route("/auth/passkeys/confirm", post(passkey::confirm))
+        .route("/auth/passkeys/new", post(passkey::new))
+        .route("/auth/passkeys/rename", post(passkey::rename))
+        .route("/auth/passkeys/remove", post(passkey::remove))
+        .route("/auth/static/passkey.js", get(passkey::script))
         .route("/auth/token", post(pages::token))
         .route("/auth/me", get(pages::me))
         .route("/auth/static/style.css", get(pages::style))
@@ -141,11 +158,17 @@ fn client_address(headers: &HeaderMap) -> Ipv6Addr {
     }
 }
 
-const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
+/// What a page may do. No script, but for pages that say so.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const SCRIPTED_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; \
+                               form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Marks an answer that is a page with the script.
+#[derive(Debug, Clone, Copy)]
+struct Scripted;
+
+const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -154,7 +177,9 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
 
 /// Headers that every answer has. What does not say otherwise is not kept by anybody.
 async fn harden(mut response: Response) -> Response {
+    let policy = if response.extensions().get::<Scripted>().is_some() { SCRIPTED_POLICY } else { POLICY };
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

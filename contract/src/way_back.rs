@@ -19,6 +19,9 @@ pub const RETURN_SECONDS: u32 = 600;
 /// The longest path with its query, in bytes: in a cookie it is a third longer, and browsers keep 4096 bytes.
 pub const RETURN_BYTES_MAX: usize = 2_048;
 
+/// The page of one's own passkeys: of all that the login serves, the one that people want to come back to.
+pub const PASSKEYS_PATH: &str = "/auth/passkeys";
+
 /// A path of this host with its query, safe to send a browser to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WayBack(String);
@@ -30,7 +33,8 @@ impl std::fmt::Debug for WayBack {
 }
 
 impl WayBack {
-    /// Takes a path if it is one of this host, of visible ASCII and not too long, and not one of the login's own.
+    /// Takes a path if it is one of this host, of visible ASCII and not too long, and not one of the login's own but
+    /// [`PASSKEYS_PATH`].
     ///
     /// Browsers read `//host`, `/\host` and a tab between the slashes as another host; so a second slash at the
     /// beginning, any backslash and any control character is refused, wherever it stands.
@@ -39,7 +43,7 @@ impl WayBack {
             && text.len() <= RETURN_BYTES_MAX
             && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
             && !text.starts_with("//")
-            && !text.starts_with("/auth/");
+            && (!text.starts_with("/auth/") || text == PASSKEYS_PATH);
         local.then(|| Self(text.to_owned()))
     }
 
@@ -72,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_path_of_this_host_and_nothing_else() {
-        for path in ["/", "/patients?q=a%20b", "/a//b", "/a;b,c\"d", "/?next=//evil.example"] {
+        for path in ["/", PASSKEYS_PATH, "/patients?q=a%20b", "/a//b", "/a;b,c\"d", "/?next=//evil.example"] {
             let way = WayBack::parse(path).expect("a path");
             assert_eq!(way.as_str(), path);
             assert_eq!(WayBack::from_cookie(&way.to_cookie()), Some(way));
@@ -95,6 +99,8 @@ mod tests {
             "/å",
             "/auth/login",
             "/auth/logout",
+            "/auth/passkeys/",
+            "/auth/passkeys?x",
             "/\u{0}",
         ] {
             assert_eq!(WayBack::parse(other), None, "{other:?}");

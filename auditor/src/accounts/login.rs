@@ -40,8 +40,8 @@ pub enum Verdict {
     In {
         /// The account after it.
         account: Account,
-        /// The code's step.
-        step: u64,
+        /// The code's step, if it was a code.
+        step: Option<u64>,
         /// Whether a lock ran out or this was the first login: the state changed.
         changed: bool,
     },
@@ -58,8 +58,30 @@ pub enum Verdict {
     },
 }
 
-/// Decides on one attempt.
-pub fn judge(mut account: Account, shown: Shown, rule: LockRule, now: Micros) -> Verdict {
+/// Decides on one attempt with password and code.
+pub fn judge(account: Account, shown: Shown, rule: LockRule, now: Micros) -> Verdict {
+    let proof = match (shown.password, shown.code) {
+        (true, CodeCheck::Right { step }) => Ok(Some(step)),
+        (true, CodeCheck::Replayed) => Err(Reason::CodeReplayed),
+        (true, CodeCheck::Wrong) => Err(Reason::BadSecondFactor),
+        (false, _) => Err(Reason::BadCredentials),
+    };
+    weigh(account, proof, true, rule, now)
+}
+
+/// Decides on one attempt with a passkey, which is right or wrong for a reason. It never is the first login, which
+/// shows that the credentials that were handed out have arrived.
+pub fn judge_passkey(account: Account, shown: Result<(), Reason>, rule: LockRule, now: Micros) -> Verdict {
+    weigh(account, shown.map(|()| None), false, rule, now)
+}
+
+fn weigh(
+    mut account: Account,
+    proof: Result<Option<u64>, Reason>,
+    may_be_first: bool,
+    rule: LockRule,
+    now: Micros,
+) -> Verdict {
     let before = account.state;
     account.state = account.state.at(now);
     let refused = |account: Account, reason, locked| {
@@ -68,20 +90,19 @@ pub fn judge(mut account: Account, shown: Shown, rule: LockRule, now: Micros) ->
     };
     let state = match account.state {
         State::Locked { .. } => return refused(account, Reason::Locked, false),
-        state @ (State::Active { .. } | State::HandedOut { .. }) => state,
+        state @ State::Active { .. } => state,
+        state @ State::HandedOut { .. } if may_be_first => state,
         _ => return refused(account, Reason::AccountInactive, false),
     };
-    let reason = match (shown.password, shown.code) {
-        (true, CodeCheck::Right { step }) => {
+    let reason = match proof {
+        Ok(step) => {
             account.state = state.activate(now).unwrap_or(state);
             account.tries = Tries::default();
             account.last_login = Some(now);
             let changed = account.state != before;
             return Verdict::In { account, step, changed };
         }
-        (true, CodeCheck::Replayed) => Reason::CodeReplayed,
-        (true, CodeCheck::Wrong) => Reason::BadSecondFactor,
-        (false, _) => Reason::BadCredentials,
+        Err(reason) => reason,
     };
     account.tries.failures = account.tries.failures.saturating_add(1);
     if account.tries.failures < rule.failures_max {
@@ -163,7 +184,7 @@ mod tests {
             account = after(judge(account, WRONG, rule, 1));
         }
         let Verdict::In { account, step, changed } = judge(account, RIGHT, rule, 2) else { unreachable!("right") };
-        assert_eq!((account.tries, step, changed, account.last_login), (Tries::default(), 7, false, Some(2)));
+        assert_eq!((account.tries, step, changed, account.last_login), (Tries::default(), Some(7), false, Some(2)));
     }
 
     #[test]
@@ -196,6 +217,35 @@ mod tests {
             State::Deregistered { at: 0 },
         ] {
             assert_eq!(reason(state, true, CodeCheck::Right { step: 1 }), Reason::AccountInactive);
+        }
+    }
+
+    #[test]
+    fn a_passkey_counts_like_a_password_but_never_first() {
+        let rule = LockRule::default();
+        let mut account = account(State::Active { since: 0 });
+        for attempt in 1..=5 {
+            let verdict = judge_passkey(account, Err(Reason::Forged), rule, 1);
+            let Verdict::Refused { account: next, reason, locked, .. } = verdict else { unreachable!("wrong") };
+            assert_eq!((reason, locked), (Reason::Forged, attempt == 5), "{attempt}");
+            account = next;
+        }
+        let locked = judge_passkey(account.clone(), Ok(()), rule, 2);
+        assert!(matches!(locked, Verdict::Refused { reason: Reason::Locked, .. }));
+        let Verdict::In { account, step, changed } = judge_passkey(account, Ok(()), rule, 1 + rule.lock_us) else {
+            unreachable!("the lock ran out")
+        };
+        assert_eq!((step, changed, account.tries), (None, true, Tries::default()));
+        for state in [
+            State::Created { at: 0 },
+            State::HandedOut { at: 0 },
+            State::Locked { since: 0, until: Some(1), unused: true },
+            State::Dormant { since: 0 },
+            State::Blocked { since: 0 },
+            State::Deregistered { at: 0 },
+        ] {
+            let verdict = judge_passkey(Account { state, ..account.clone() }, Ok(()), rule, 2);
+            assert!(matches!(verdict, Verdict::Refused { reason: Reason::AccountInactive, .. }), "{state:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A code counts once: the step it belongs to is stored with the login, and no code of that step or an earlier one
 //! is taken again. Secrets rest under AES-256-GCM, bound to their account.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use super::at_rest::{RestError, RestKey};
 use contract::Micros;
 use contract::id::AccountId;
 use totp_rs::{Algorithm, Builder, Secret};
@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 /// Seconds that a code is valid for.
 pub const STEP_SECONDS: u64 = 30;
 const SECRET_BYTES: usize = 20;
-const FORMAT: u8 = 1;
 
 /// Why a second factor cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -102,53 +101,24 @@ impl TotpSecret {
 }
 
 /// The key that second factors rest under.
-pub struct TotpKey(LessSafeKey);
-
-impl std::fmt::Debug for TotpKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TotpKey(hidden)")
-    }
-}
+#[derive(Debug)]
+pub struct TotpKey(RestKey);
 
 impl TotpKey {
     /// Takes 32 secret bytes.
-    #[expect(clippy::missing_panics_doc, reason = "32 bytes are a key")]
     pub fn new(secret: &[u8; 32]) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM, secret).expect("invariant: 32 bytes are an AES-256 key");
-        Self(LessSafeKey::new(key))
+        Self(RestKey::new(secret))
     }
 
     /// Seals a secret for `account` under a random nonce.
     pub fn seal(&self, account: AccountId, secret: &TotpSecret, nonce: &[u8; 12]) -> Result<Vec<u8>, TotpError> {
-        let mut body = Zeroizing::new(secret.0.to_vec());
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(*nonce),
-                Aad::from(*account.uuid().as_bytes()),
-                body.as_mut_slice(),
-            )
-            .map_err(|_| TotpError::Open)?;
-        let mut sealed = vec![FORMAT];
-        sealed.extend_from_slice(nonce);
-        sealed.extend_from_slice(&body);
-        sealed.extend_from_slice(tag.as_ref());
-        Ok(sealed)
+        self.0.seal(account.uuid().as_bytes(), secret.0.as_slice(), nonce).map_err(|RestError| TotpError::Open)
     }
 
     /// Opens what [`Self::seal`] made.
     pub fn open(&self, account: AccountId, sealed: &[u8]) -> Result<TotpSecret, TotpError> {
-        let (format, rest) = sealed.split_first().ok_or(TotpError::Open)?;
-        let (nonce, body) = rest.split_first_chunk::<12>().ok_or(TotpError::Open)?;
-        if *format != FORMAT {
-            return Err(TotpError::Open);
-        }
-        let mut body = Zeroizing::new(body.to_vec());
-        let plain = self
-            .0
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(*account.uuid().as_bytes()), &mut body)
-            .map_err(|_| TotpError::Open)?;
-        let bytes = <[u8; SECRET_BYTES]>::try_from(&*plain).map_err(|_| TotpError::Open)?;
+        let plain = self.0.open(account.uuid().as_bytes(), sealed).map_err(|RestError| TotpError::Open)?;
+        let bytes = <[u8; SECRET_BYTES]>::try_from(plain.as_slice()).map_err(|_| TotpError::Open)?;
         Ok(TotpSecret(Zeroizing::new(bytes)))
     }
 }

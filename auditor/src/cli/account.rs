@@ -3,6 +3,7 @@
 mod confirm;
 
 use super::output::{Output, Table};
+use super::passkeys::{self, Passkeys};
 use super::{CliError, operator, output};
 use crate::accounts::password::PasswordError;
 use crate::accounts::totp::TotpSecret;
@@ -50,8 +51,10 @@ pub(super) enum AccountCommand {
     },
     /// Set a new password.
     Password(SetPassword),
-    /// Set a new second factor, and show it once.
+    /// Set a new second factor, and show it once. Passkeys stay: end those that were lost with it.
     Totp(Which),
+    /// List an account's passkeys, or remove some: those of a device that was lost.
+    Passkeys(Passkeys),
 }
 
 #[derive(Debug, Args)]
@@ -201,6 +204,7 @@ pub(super) async fn run(
         AccountCommand::Reactivate(which) => confirm::reactivate(&which, store, output).await,
         AccountCommand::Confirm(args) => confirm::confirm(args, store, output).await,
         AccountCommand::List { limit } => list(limit, store, output).await,
+        AccountCommand::Passkeys(args) => passkeys::run(args, store, output).await,
         AccountCommand::Password(args) => {
             let mut change = begin(store).await?;
             let account = find(&mut change, &args.account).await?;

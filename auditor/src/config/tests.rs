@@ -53,6 +53,15 @@ fn every_mistake_is_named() {
 }
 
 #[test]
+fn passkeys_need_a_name_and_may_be_left_out() {
+    let line = "origin = \"https://localhost:8443\"\n";
+    assert!(example(|text| text).expect("reads").login.origin.is_some());
+    assert!(example(|text| text.replace(line, "")).expect("reads").login.origin.is_none());
+    let found = problems(|text| text.replace(line, "origin = \"https://127.0.0.1:8443\"\n"));
+    assert!(found.len() == 1 && found.iter().all(|p| p.starts_with("login.origin: ") && p.contains("no address")));
+}
+
+#[test]
 fn tcp_needs_mutual_tls_and_a_socket_none() {
     let listen = "listen = \"unix:state/internal.sock\"";
     let found = problems(|text| text.replace(listen, "listen = \"127.0.0.1:0\""));

@@ -129,6 +129,17 @@ impl Change {
         self.end_all(keys, why).await
     }
 
+    /// Ends all sessions of an account but this one.
+    pub async fn end_other_sessions(&mut self, id: AccountId, but: SessionKey, why: End) -> Result<(), StoreError> {
+        let keys: Vec<String> =
+            sqlx::query_scalar("SELECT key FROM session WHERE account = $1 AND key <> $2 AND ended IS NULL")
+                .bind(id.to_string())
+                .bind(but.to_string())
+                .fetch_all(&mut *self.tx)
+                .await?;
+        self.end_all(keys, why).await
+    }
+
     /// Ends all sessions of a device.
     pub async fn end_sessions_of_device(&mut self, id: DeviceId, why: End) -> Result<(), StoreError> {
         let keys: Vec<String> = sqlx::query_scalar("SELECT key FROM session WHERE device = $1 AND ended IS NULL")

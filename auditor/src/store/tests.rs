@@ -1,5 +1,6 @@
 #[allow(dead_code, reason = "other tests use more of it")]
 mod cluster;
+mod passkeys;
 
 use super::*;
 use crate::accounts::{Account, NewGrant, State, Tries, UserName};
@@ -9,6 +10,7 @@ use cluster::Cluster;
 use contract::directory::{AccountStanding, Commission, Entry, Message, Session};
 use contract::id::{HsaId, RegistryName, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Reason, Right};
+use passkeys::*;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -439,4 +441,7 @@ on_both![
     history_is_forgotten_but_not_its_end,
     another_process_is_noticed,
     who_is_idle_is_found,
+    a_passkey_is_found_used_renamed_and_removed,
+    a_question_is_answered_once,
+    of_an_accounts_sessions_one_may_stay,
 ];

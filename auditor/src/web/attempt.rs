@@ -7,7 +7,7 @@ use super::assertion::AssertionError;
 use super::{App, Caller, Secret};
 use crate::accounts::login::{Shown, Verdict, judge};
 use crate::accounts::totp::CodeCheck;
-use crate::accounts::{Account, UserName, password};
+use crate::accounts::{Account, State, UserName, password};
 use crate::clock;
 use crate::random;
 use crate::sessions::End;
@@ -25,6 +25,14 @@ pub(super) struct Typed {
     pub(super) user: Secret,
     pub(super) password: Secret,
     pub(super) code: Secret,
+}
+
+/// How somebody tries, for the record.
+#[derive(Debug)]
+pub(super) struct How {
+    pub(super) method: AuthMethod,
+    /// A word or two about it, or nothing.
+    pub(super) note: String,
 }
 
 /// A new session.
@@ -85,7 +93,7 @@ impl LoginMetrics {
         self.unasserted.inc();
     }
 
-    fn login(&self, reason: Reason) {
+    pub(super) fn login(&self, reason: Reason) {
         self.logins.with_label_values(&[reason.as_str()]).inc();
     }
 }
@@ -102,19 +110,27 @@ impl App {
         method: AuthMethod,
     ) -> Result<Opened, LoginError> {
         let begun = Instant::now();
-        let tried = self.pseudonym.user_name(&typed.user);
-        match self.decide(caller, typed, method).await {
-            Ok(opened) => {
-                self.throttle.right(tried.0);
-                Ok(opened)
-            }
+        let tried = self.pseudonym.user_name(&typed.user).0;
+        let decided = self.decide(caller, typed, method).await;
+        self.answer_in_time(tried, begun, decided).await
+    }
+
+    /// Lets a refusal wait: no sooner than all of them come, and later for each in a row of what was `tried`.
+    pub(super) async fn answer_in_time<T>(
+        &self,
+        tried: [u8; 16],
+        begun: Instant,
+        decided: Result<T, LoginError>,
+    ) -> Result<T, LoginError> {
+        match &decided {
+            Ok(_) => self.throttle.right(tried),
             Err(LoginError::Refused) => {
-                let delay = self.throttle.wrong(tried.0, begun.into_std());
+                let delay = self.throttle.wrong(tried, begun.into_std());
                 tokio::time::sleep_until(begun + self.login.refusal + delay).await;
-                Err(LoginError::Refused)
             }
-            Err(error) => Err(error),
+            Err(_) => {}
         }
+        decided
     }
 
     async fn decide(&self, caller: &Caller, typed: Typed, method: AuthMethod) -> Result<Opened, LoginError> {
@@ -147,48 +163,26 @@ impl App {
             code: self.check_code(account.id, &present, &typed.code, now),
         };
         let before = account.state;
-        match judge(account, shown, self.login.lock, now) {
-            Verdict::In { account, step, changed } => {
-                if !change.use_step(account.id, step).await? {
-                    // Another attempt has used this code while this one was looked at.
-                    let mut event = change.event(AuthEventKind::LoginFailed, account.id);
-                    event.reason = Reason::CodeReplayed;
-                    event.auth_method = method;
-                    change.record(event).await?;
-                    change.commit().await?;
-                    self.metrics.login(Reason::CodeReplayed);
-                    return Err(LoginError::Refused);
-                }
-                if changed {
-                    let kind = match before {
-                        crate::accounts::State::Locked { .. } => AuthEventKind::AccountUnlocked,
-                        _ => AuthEventKind::AccountChanged,
-                    };
-                    change.move_account(&account, kind, Reason::None).await?;
-                } else {
-                    change.store_tries(&account).await?;
-                }
-                let opened = self.open(&mut change, caller, &account, method).await?;
-                change.commit().await?;
-                self.metrics.login(Reason::None);
-                Ok(opened)
-            }
-            Verdict::Refused { account, reason, locked, changed } => {
-                let mut event = change.event(AuthEventKind::LoginFailed, account.id);
-                event.reason = reason;
-                event.auth_method = method;
-                change.record(event).await?;
-                if locked || changed {
-                    let kind = if locked { AuthEventKind::AccountLocked } else { AuthEventKind::AccountUnlocked };
-                    change.move_account(&account, kind, reason).await?;
-                } else {
-                    change.store_tries(&account).await?;
-                }
-                change.commit().await?;
-                self.metrics.login(reason);
-                Err(LoginError::Refused)
-            }
-        }
+        let verdict = judge(account, shown, self.login.lock, now);
+        let settled = settle(&mut change, before, verdict, &How { method, note: String::new() }).await?;
+        self.let_in(change, caller, settled, method).await
+    }
+
+    /// Opens the session of who is let in, and commits either way.
+    pub(super) async fn let_in(
+        &self,
+        mut change: Change,
+        caller: &Caller,
+        settled: Result<Account, Reason>,
+        method: AuthMethod,
+    ) -> Result<Opened, LoginError> {
+        let opened = match &settled {
+            Ok(account) => Ok(self.open(&mut change, caller, account, method).await?),
+            Err(_) => Err(LoginError::Refused),
+        };
+        change.commit().await?;
+        self.metrics.login(settled.err().unwrap_or(Reason::None));
+        opened
     }
 
     /// Records a form that was not asked for here.
@@ -225,7 +219,7 @@ impl App {
         Ok(checked.await.unwrap_or(false))
     }
 
-    fn check_code(&self, account: AccountId, credential: &Credential, code: &str, now: Micros) -> CodeCheck {
+    pub(super) fn check_code(&self, account: AccountId, credential: &Credential, code: &str, now: Micros) -> CodeCheck {
         let Some(sealed) = &credential.totp else { return CodeCheck::Wrong };
         match self.totp.open(account, sealed) {
             Ok(secret) => secret.check(code, now, credential.totp_step),
@@ -269,7 +263,64 @@ impl App {
     }
 }
 
-fn by(caller: &Caller) -> By {
+/// Carries out a verdict on an account that was in the state `before`: stores what has become of the account and
+/// records a refusal. The account that is let in, or why it is not; either is to be committed.
+pub(super) async fn settle(
+    change: &mut Change,
+    before: State,
+    verdict: Verdict,
+    how: &How,
+) -> Result<Result<Account, Reason>, StoreError> {
+    let (account, refused) = match verdict {
+        Verdict::In { account, step, changed } => {
+            if let Some(step) = step
+                && !change.use_step(account.id, step).await?
+            {
+                // Another attempt has used this code while this one was looked at.
+                refuse(change, account.id, Reason::CodeReplayed, how).await?;
+                return Ok(Err(Reason::CodeReplayed));
+            }
+            if changed {
+                let kind = match before {
+                    State::Locked { .. } => AuthEventKind::AccountUnlocked,
+                    _ => AuthEventKind::AccountChanged,
+                };
+                change.move_account(&account, kind, Reason::None).await?;
+                return Ok(Ok(account));
+            }
+            (account, None)
+        }
+        Verdict::Refused { account, reason, locked, changed } => {
+            refuse(change, account.id, reason, how).await?;
+            if locked || changed {
+                let kind = if locked { AuthEventKind::AccountLocked } else { AuthEventKind::AccountUnlocked };
+                change.move_account(&account, kind, reason).await?;
+                return Ok(Err(reason));
+            }
+            (account, Some(reason))
+        }
+    };
+    change.store_tries(&account).await?;
+    Ok(refused.map_or(Ok(account), Err))
+}
+
+/// Records that somebody was refused.
+pub(super) async fn refuse(
+    change: &mut Change,
+    account: AccountId,
+    reason: Reason,
+    how: &How,
+) -> Result<(), StoreError> {
+    let mut event = change.event(AuthEventKind::LoginFailed, account);
+    event.reason = reason;
+    event.auth_method = how.method;
+    if !how.note.is_empty() {
+        event.detail = format!("{} {}", event.detail, how.note).into();
+    }
+    change.record(event).await
+}
+
+pub(super) fn by(caller: &Caller) -> By {
     let assertion = &caller.assertion;
     By {
         account: assertion.account.unwrap_or(AccountId::NONE),

@@ -1,5 +1,6 @@
-//! The languages of the pages, and every text in them.
+//! The languages of the pages, and every text in them; those about passkeys are with these.
 
+use super::passkey::PasskeyTexts;
 use axum::http::{HeaderMap, header};
 
 /// A language of the pages.
@@ -41,6 +42,14 @@ impl Language {
         match self {
             Self::Swedish => &SWEDISH,
             Self::English => &ENGLISH,
+        }
+    }
+
+    /// The texts about passkeys.
+    pub(super) fn passkey_texts(self) -> &'static PasskeyTexts {
+        match self {
+            Self::Swedish => &PasskeyTexts::SWEDISH,
+            Self::English => &PasskeyTexts::ENGLISH,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The pages and their handlers.
 
-use super::attempt::{LoginError, Typed};
-use super::form::{FORM_COOKIE, well_formed};
+use super::attempt::{LoginError, Opened, Typed};
+use super::form::{Bound, FORM_COOKIE, well_formed};
 use super::language::{Language, Texts};
-use super::{App, Caller, Secret, problem};
+use super::passkey::PasskeyTexts;
+use super::{App, Caller, Scripted, Secret, problem};
 use crate::clock;
 use crate::random;
 use askama::Template;
@@ -21,7 +22,7 @@ use zeroize::Zeroizing;
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
-    lang: Option<String>,
+    pub(super) lang: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -46,8 +47,9 @@ pub(super) struct Credentials {
 
 /// What is wrong, for the user.
 #[derive(Debug, Clone, Copy)]
-enum Wrong {
+pub(super) enum Wrong {
     Refused,
+    Passkey,
     Stale,
     Incomplete,
     Busy,
@@ -56,15 +58,17 @@ enum Wrong {
 impl Wrong {
     fn status(self) -> StatusCode {
         match self {
-            Self::Refused | Self::Stale => StatusCode::FORBIDDEN,
+            Self::Refused | Self::Passkey | Self::Stale => StatusCode::FORBIDDEN,
             Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    fn text(self, texts: &Texts) -> &'static str {
+    fn text(self, language: Language) -> &'static str {
+        let texts = language.texts();
         match self {
             Self::Refused => texts.refused,
+            Self::Passkey => language.passkey_texts().refused,
             Self::Stale => texts.stale,
             Self::Incomplete => texts.incomplete,
             Self::Busy => texts.busy,
@@ -82,6 +86,7 @@ struct LoginPage<'a> {
     help: &'a str,
     form: String,
     wrong: Option<&'static str>,
+    passkey: Option<&'static PasskeyTexts>,
 }
 
 /// The login page.
@@ -110,11 +115,9 @@ pub(super) async fn submit(
     let language = Language::choose(sent.lang.as_deref(), &headers);
     let again = |wrong| page(&app, &caller, &headers, language, Some(wrong));
     let cookie = cookie(&headers, FORM_COOKIE).unwrap_or_default();
-    let asked_for = app.form.holds(&sent.form, cookie, caller.assertion.device_cert, clock::now());
+    let asked_for = app.form.holds(&sent.form, Bound::Cookie(cookie), caller.assertion.device_cert, clock::now());
     if !asked_for || from_elsewhere(&headers) {
-        if let Err(error) = app.forged(&caller).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "a forged form cannot be recorded");
-        }
+        record_forged(&app, &caller).await;
         return again(Wrong::Stale);
     }
     if sent.user.trim().is_empty() || sent.password.is_empty() || sent.code.trim().is_empty() {
@@ -122,22 +125,37 @@ pub(super) async fn submit(
     }
     let typed = Typed { user: sent.user, password: sent.password, code: sent.code };
     match app.attempt(&caller, typed, AuthMethod::PasswordTotp).await {
-        Ok(opened) => {
-            let session = format!("{SESSION_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", *opened.token);
-            let back = self::cookie(&headers, RETURN_COOKIE).and_then(WayBack::from_cookie);
-            let mut response = see_other(back.as_ref().map_or("/", WayBack::as_str));
-            set_cookie(&mut response, &Zeroizing::new(session));
-            set_cookie(&mut response, &gone(FORM_COOKIE, "Strict"));
-            set_cookie(&mut response, &set_return_cookie(None));
-            response
-        }
+        Ok(opened) => inside(&headers, &opened),
         Err(LoginError::Refused) => again(Wrong::Refused),
         Err(LoginError::Busy) => again(Wrong::Busy),
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a login failed");
+            log_failure(&error);
             again(Wrong::Busy)
         }
     }
+}
+
+/// Leads who is let in to where they wanted to go, with the session's cookie.
+pub(super) fn inside(headers: &HeaderMap, opened: &Opened) -> Response {
+    let session = format!("{SESSION_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", *opened.token);
+    let back = cookie(headers, RETURN_COOKIE).and_then(WayBack::from_cookie);
+    let mut response = see_other(back.as_ref().map_or("/", WayBack::as_str));
+    set_cookie(&mut response, &Zeroizing::new(session));
+    set_cookie(&mut response, &gone(FORM_COOKIE, "Strict"));
+    set_cookie(&mut response, &set_return_cookie(None));
+    response
+}
+
+/// Records what was sent without having been asked for here.
+pub(super) async fn record_forged(app: &App, caller: &Caller) {
+    if let Err(error) = app.forged(caller).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "a forged form cannot be recorded");
+    }
+}
+
+/// Tells operators of a login that could not be decided on.
+pub(super) fn log_failure(error: &LoginError) {
+    tracing::error!(error = error as &dyn std::error::Error, "a login failed");
 }
 
 /// Login for programs: the token of a new session, to be sent as `Authorization: Bearer`.
@@ -166,7 +184,7 @@ pub(super) async fn token(
         }
         Err(LoginError::Busy) => problem(StatusCode::SERVICE_UNAVAILABLE, "Too many logins at once"),
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a login failed");
+            log_failure(&error);
             problem(StatusCode::SERVICE_UNAVAILABLE, "Login does not answer")
         }
     }
@@ -219,7 +237,14 @@ pub(super) async fn style() -> Response {
     (headers, include_str!("../../templates/style.css")).into_response()
 }
 
-fn page(app: &App, caller: &Caller, headers: &HeaderMap, language: Language, wrong: Option<Wrong>) -> Response {
+/// The login page, with what is wrong if something is.
+pub(super) fn page(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    language: Language,
+    wrong: Option<Wrong>,
+) -> Response {
     let kept = cookie(headers, FORM_COOKIE).filter(|cookie| well_formed(cookie)).map(str::to_owned);
     let (cookie, new) = match kept {
         Some(cookie) => (cookie, false),
@@ -232,13 +257,17 @@ fn page(app: &App, caller: &Caller, headers: &HeaderMap, language: Language, wro
         other_language: language.other().tag(),
         title: &app.title,
         help: &app.help,
-        form: app.form.field(&cookie, caller.assertion.device_cert, clock::now()),
-        wrong: wrong.map(|wrong| wrong.text(texts)),
+        form: app.form.field(Bound::Cookie(&cookie), caller.assertion.device_cert, clock::now()),
+        wrong: wrong.map(|wrong| wrong.text(language)),
+        passkey: app.party.as_ref().map(|_| language.passkey_texts()),
     };
     let Ok(html) = page.render() else {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown");
     };
     let mut response = (wrong.map_or(StatusCode::OK, Wrong::status), Html(html)).into_response();
+    if page.passkey.is_some() {
+        response.extensions_mut().insert(Scripted);
+    }
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language"));
     if new {
         set_cookie(&mut response, &format!("{FORM_COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Strict"));
@@ -246,12 +275,12 @@ fn page(app: &App, caller: &Caller, headers: &HeaderMap, language: Language, wro
     response
 }
 
-fn see_other(to: &str) -> Response {
+pub(super) fn see_other(to: &str) -> Response {
     let location = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
-fn set_cookie(response: &mut Response, cookie: &str) {
+pub(super) fn set_cookie(response: &mut Response, cookie: &str) {
     if let Ok(mut value) = HeaderValue::from_str(cookie) {
         value.set_sensitive(true);
         response.headers_mut().append(header::SET_COOKIE, value);
@@ -263,7 +292,7 @@ fn gone(name: &str, same_site: &str) -> String {
 }
 
 /// A cookie's value, if exactly one cookie has the name.
-fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers
         .get_all(header::COOKIE)
         .iter()
@@ -276,6 +305,6 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 /// Whether the browser says that another site sent this.
-fn from_elsewhere(headers: &HeaderMap) -> bool {
+pub(super) fn from_elsewhere(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }

@@ -242,7 +242,15 @@ fn nothing_without_a_valid_assertion() {
     let device = place.device("ward3");
     let server = place.serve();
     let plain = |request: Request<'_>| request.send(std::net::TcpStream::connect(&server.app).unwrap()).status;
-    for path in ["/auth/login", "/auth/me", "/auth/static/style.css", "/favicon.ico", "/", "/nothing"] {
+    for path in [
+        "/auth/login",
+        "/auth/me",
+        "/auth/static/style.css",
+        "/auth/static/passkey.js",
+        "/favicon.ico",
+        "/",
+        "/nothing",
+    ] {
         assert_eq!(plain(Request::get(path)), 401, "{path}");
     }
     assert_eq!(plain(Request::get("/auth/login").header("grindvakt-assertion", "a.b.c")), 401);
@@ -273,7 +281,9 @@ fn the_page_is_safe_and_speaks_two_languages() {
     let policy = english.header("content-security-policy").unwrap();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
     assert_eq!(english.header("cache-control"), Some("no-store"));
-    assert!(!english.body.contains("<script") && !english.body.contains("style="));
+    let scripts: Vec<_> = english.body.split("<script").skip(1).filter_map(|rest| rest.split('>').next()).collect();
+    assert_eq!(scripts, [" src=\"/auth/static/passkey.js\" defer"], "no script but our own file");
+    assert!(!english.body.contains("style="));
     let style = server.app(&device, Request::get("/auth/static/style.css"));
     assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
 }
@@ -311,4 +321,17 @@ fn who_is_logged_in_is_listed_and_can_be_logged_out() {
     place.ok(&["session", "end", "--account", "bertil"]);
     assert!(feed.session().ended.is_some() && list(&[]).is_empty());
     assert_eq!(place.ok(&["session", "end", "--account", "bertil"])["ended"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn administrators_see_passkeys_and_end_those_that_were_lost() {
+    let place = Installation::new();
+    let user = place.user("anna");
+    let listed = place.ok(&["account", "passkeys", "anna"]);
+    assert_eq!(listed["account"].as_str(), Some(user.id.to_string().as_str()));
+    assert_eq!(listed["passkeys"].as_array().map(Vec::len), Some(0));
+    place.ok(&["account", "passkeys", "anna", "--remove-all"]);
+    let none = place.run(&["account", "passkeys", "anna", "--remove", &"0".repeat(64)]);
+    assert!(String::from_utf8_lossy(&none.stderr).contains("no such passkey"), "{none:?}");
+    assert!(!place.run(&["account", "passkeys", "anna", "--remove", "0"]).status.success());
 }

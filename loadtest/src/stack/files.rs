@@ -339,6 +339,7 @@ impl Layout {
             folders.iter().map(|folder| text(&self.dir.join(folder).join("jwks.json"))).collect();
         set(&mut auditor, "app", "gateway_keys", key_sets);
         set(&mut auditor, "ops", "listen", loopback(settings.ports.auditor_ops).to_string());
+        set(&mut auditor, "login", "origin", format!("https://{HOST}:{}", settings.ports.https));
         set(&mut auditor, "internal", "listen", self.internal(SOCKET));
         if let Some(several) = &settings.several {
             let store = auditor.get_mut("store").and_then(Value::as_table_mut).context("auditor.toml has no store")?;

@@ -6,7 +6,7 @@
 use crate::whole;
 use contract::identity::PatientId;
 use loadtest::stack::Stack;
-use loadtest::stack::people::{ANNA, BERTIL, CECILIA, Person};
+use loadtest::stack::people::{ANNA, BERTIL, CECILIA, DAVID, Person};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -31,7 +31,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "authority": stack.layout().server_ca(),
         "bundle": stack.layout().device_bundle(DEVICE),
         "pass_phrase": stack.enrolled().devices[DEVICE].pass_phrase,
-        "people": [person(&ANNA), person(&BERTIL), person(&CECILIA)],
+        "people": [person(&ANNA), person(&BERTIL), person(&CECILIA), person(&DAVID)],
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -46,7 +46,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
     }
     let told = whole::run(
         Command::new("node")
-            .args(["--test", "--test-reporter=spec", "browser.test.js"])
+            .args(["--test", "--test-reporter=spec", "--test-concurrency=1", "browser.test.js", "passkeys.test.js"])
             .current_dir(&browser)
             .env("GRINDVAKT_FACTS", &facts_file)
             .env("NODE_EXTRA_CA_CERTS", stack.layout().server_ca()),
@@ -58,11 +58,25 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         by_the_official_client(&stack, who, &reference).await;
         by_clickhouse_connect(&stack, who, &reference);
     }
+    // Of passkeys: one login, and each answer that is refused by its reason.
+    told_of_passkeys(&stack, "login_failed", &["app replayed", "app unverified", "app removed"]).await;
+    told_of_passkeys(&stack, "login", &["app"]).await;
     // The two pages that it asked for to see that they are not there; nothing that a browser asks for by itself.
     let sql = "SELECT count() FROM access_log FINAL WHERE reason = 'no_route'";
     let refused = stack.clickhouse().unwrap().query(sql).fetch_one::<u64>().await.unwrap();
     assert_eq!(refused, 2);
     stack.stop().await;
+}
+
+/// Waits until the events of a kind about passkeys have these words, in this order.
+async fn told_of_passkeys(stack: &Stack, kind: &str, words: &[&str]) {
+    let sql = "SELECT detail FROM event WHERE kind = ? AND auth_method = 'passkey' ORDER BY ts";
+    let client = stack.clickhouse().unwrap();
+    whole::until("the events are in ClickHouse", SHIPPED_WITHIN, async || {
+        let told = client.query(sql).bind(kind).fetch_all::<String>().await.map_err(|error| error.to_string())?;
+        if told == words { Ok(()) } else { Err(format!("{told:?}")) }
+    })
+    .await;
 }
 
 fn pseudonym(stack: &Stack, patient: &PatientId) -> String {

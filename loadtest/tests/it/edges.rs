@@ -135,7 +135,7 @@ const AUDITOR: Rules = Rules {
         ("forms", &["duties"]),
         // Files and programs.
         ("pki", &["random"]),
-        ("init", &["clock", "pki", "random"]),
+        ("init", &["accounts", "clock", "pki", "random"]),
         ("config", &["accounts", "clock", "devices", "init", "sealing", "sessions", "store"]),
         ("engine", &["clock", "fetch"]),
         // The store, and what reads it.
@@ -163,6 +163,7 @@ const AUDITOR: Rules = Rules {
         ("clickhouse", &["migrate", "outbox", "verify"]),
         ("libloading", &["engine"]),
         ("openssl", &["cli", "pki"]),
+        ("webauthn_rs", &["accounts"]),
     ],
 };
 

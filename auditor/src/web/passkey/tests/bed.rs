@@ -1,0 +1,350 @@
+//! An application for tests: asked through its router, with the assertions of a gateway of its own.
+
+use crate::accounts::at_rest::RestKey;
+use crate::accounts::login::LockRule;
+use crate::accounts::passkey::soft::{ORIGIN, Soft};
+use crate::accounts::totp::{TotpKey, TotpSecret};
+use crate::accounts::{Account, State, Tries, UserName};
+use crate::clock;
+use crate::config::{Keys, Login};
+use crate::devices::{Device, Organisation};
+use crate::random;
+use crate::sessions::Limits;
+use crate::store::{By, Change, Passkey, Place, Store};
+use crate::web::assertion::Verifier;
+use crate::web::{App, LoginMetrics, Parts, router};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contract::directory::{ASSERTION_HEADER, Assertion, Commission, Session};
+use contract::id::{AccountId, CertFingerprint, DeviceId, HsaId, RegistryName, SessionKey};
+use contract::pseudonym::PseudonymKey;
+use contract::record::{AuthEvent, AuthEventKind, AuthMethod, Reason};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const ORGANISATION: &str = "SE2321000016-39KJ";
+/// An application with a store and a gateway's key of its own.
+pub(super) struct Bed {
+    pub(super) dir: TempDir,
+    pub(super) store: Store,
+    app: Arc<App>,
+    gateway: Vec<u8>,
+    device: Device,
+    totp: Arc<TotpKey>,
+}
+
+/// What a browser has: maybe a session, and the login page's cookie and field.
+#[derive(Clone, Default)]
+pub(super) struct Browser {
+    pub(super) session: Option<Session>,
+    pub(super) cookie: String,
+    pub(super) field: String,
+}
+
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{}: {}", self.status, self.body))
+    }
+
+    pub(super) fn policy(&self) -> &str {
+        self.headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text")
+    }
+
+    pub(super) fn field(&self) -> String {
+        self.body
+            .split("name=\"form\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .expect("a form")
+            .to_owned()
+    }
+}
+
+impl Bed {
+    pub(super) async fn new() -> Self {
+        Self::with(Some(ORIGIN)).await
+    }
+
+    pub(super) async fn with(origin: Option<&str>) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&Place::Sqlite(dir.path().join("auditor.db"))).await.expect("opens");
+        let gateway = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).expect("makes");
+        let gateway = gateway.as_ref().to_vec();
+        let pair = Ed25519KeyPair::from_pkcs8(&gateway).expect("reads");
+        let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+        let set =
+            json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "gw", "alg": "EdDSA", "use": "sig", "x": x }] });
+        let file = dir.path().join("jwks.json");
+        std::fs::write(&file, set.to_string()).expect("writes");
+        let verifier = Verifier::new(vec![file], &RegistryName::parse("auditor").expect("valid"));
+        assert!(verifier.reload().is_empty());
+        let totp = Arc::new(TotpKey::new(&[1; 32]));
+        let app = App::new(Parts {
+            store: store.clone(),
+            verifier: Arc::new(verifier),
+            keys: Keys {
+                totp: Arc::clone(&totp),
+                passkeys: Arc::new(RestKey::new(&[2; 32])),
+                form: Zeroizing::new([3; 32]),
+                pseudonym: PseudonymKey::new(&[4; 32]),
+            },
+            login: Login {
+                origin: origin.map(|origin| origin.parse().expect("an origin")),
+                lock: LockRule::default(),
+                refusal: Duration::ZERO,
+                delay: Duration::ZERO,
+                delay_max: Duration::ZERO,
+                checks_at_once: 1,
+                breached_file: None,
+            },
+            limits: Limits { idle_s: 1_000, absolute_s: 10_000 },
+            help: "010-000 00 00".to_owned(),
+            title: "Grindvakt".to_owned(),
+            metrics: LoginMetrics::register(&prometheus::Registry::new()).expect("registers"),
+        });
+        let device = Device {
+            id: DeviceId::new(Uuid::from_u128(7)),
+            organisation: HsaId::parse(ORGANISATION).expect("valid"),
+            name: "ward 3".to_owned(),
+            serial: "01".to_owned(),
+            fingerprint: CertFingerprint([1; 32]),
+            not_before: 0,
+            not_after: i64::MAX,
+            enrolled: 0,
+            enrolled_by: AccountId::NONE,
+            revoked: None,
+        };
+        let bed = Self { dir, store, app: Arc::new(app), gateway, device, totp };
+        let mut change = bed.change().await;
+        let organisation = Organisation { hsa: bed.device.organisation.clone(), name: "Region".to_owned(), created: 0 };
+        change.add_organisation(&organisation).await.expect("adds");
+        change.enrol_device(&bed.device).await.expect("enrols");
+        change.commit().await.expect("commits");
+        bed
+    }
+
+    pub(super) async fn change(&self) -> Change {
+        self.store.change(clock::now(), By::program("test")).await.expect("begins")
+    }
+
+    /// An active account with password and code, and a browser in which its user is logged in.
+    pub(super) async fn user(&self, name: &str) -> (Account, TotpSecret, Browser) {
+        let (account, browser) = self.user_without_code(name).await;
+        let secret = TotpSecret::new(random::secret());
+        let sealed = self.totp.seal(account.id, &secret, &random::secret()).expect("seals");
+        let mut change = self.change().await;
+        change.set_password(account.id, "a hash").await.expect("sets");
+        change.set_totp(account.id, &sealed).await.expect("sets");
+        change.commit().await.expect("commits");
+        let session = self.session(&account).await;
+        (account, secret, Browser { session: Some(session), ..browser })
+    }
+
+    /// An active account without any credentials.
+    pub(super) async fn user_without_code(&self, name: &str) -> (Account, Browser) {
+        let now = clock::now();
+        let account = Account {
+            id: AccountId::new(random::uuid(now)),
+            user_name: UserName::parse(name).expect("valid"),
+            hsa: None,
+            name: name.to_owned(),
+            title: String::new(),
+            state: State::Active { since: now },
+            tries: Tries::default(),
+            last_login: None,
+            created: now,
+        };
+        let mut change = self.change().await;
+        change.create_account(&account).await.expect("creates");
+        change.commit().await.expect("commits");
+        let session = self.session(&account).await;
+        (account, Browser { session: Some(session), ..Browser::default() })
+    }
+
+    async fn session(&self, account: &Account) -> Session {
+        let now = clock::now();
+        let session = Session {
+            key: SessionKey(*random::secret()),
+            account: account.id,
+            device: self.device.id,
+            created: now,
+            expires: now + 10_000 * clock::SECOND,
+            idle_s: 1_000,
+            last_used: now,
+            auth_method: AuthMethod::PasswordTotp,
+            acr: String::new(),
+            commission: Commission::default(),
+            ended: None,
+        };
+        let mut change = self.change().await;
+        change.open_session(&session).await.expect("opens");
+        change.commit().await.expect("commits");
+        session
+    }
+
+    /// Gives an account a passkey, without asking.
+    pub(super) async fn give(&self, account: &Account, number: u8) -> Soft {
+        let (party, mut soft) = (self.app.party.as_ref().expect("passkeys"), Soft::new(number));
+        let question = party.ask_new(account, &[]).expect("asks");
+        let key = party.take_new(&soft.create(&question.options), &question.state).expect("takes");
+        let passkey = Passkey {
+            id: key.id(),
+            account: account.id,
+            credential: self.app.seal_passkey(account.id, &key).expect("seals"),
+            name: "x".to_owned(),
+            created: clock::now(),
+            last_used: None,
+            ended: None,
+        };
+        let mut change = self.change().await;
+        change.add_passkey(&passkey).await.expect("adds");
+        change.commit().await.expect("commits");
+        soft
+    }
+
+    pub(super) fn assertion(&self, session: Option<&Session>) -> String {
+        let now = jsonwebtoken::get_current_timestamp();
+        let assertion = Assertion {
+            iss: "gw".to_owned(),
+            sub: "device".to_owned(),
+            aud: "auditor".to_owned(),
+            iat: now,
+            exp: now + 60,
+            account: session.map(|session| session.account),
+            session: session.map(|session| session.key),
+            device: self.device.id,
+            device_cert: self.device.fingerprint,
+            device_org: self.device.organisation.clone(),
+            user_hsa: None,
+            name: None,
+            care_unit: None,
+            right: None,
+            amr: None,
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some("gw".to_owned());
+        encode(&header, &assertion, &EncodingKey::from_ed_der(&self.gateway)).expect("signs")
+    }
+
+    pub(super) async fn ask(
+        &self,
+        browser: &Browser,
+        method: &str,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(ASSERTION_HEADER, self.assertion(browser.session.as_ref()))
+            .header(header::COOKIE, &browser.cookie)
+            .header(header::ACCEPT_LANGUAGE, "en");
+        if let Some((kind, _)) = &body {
+            request = request.header(header::CONTENT_TYPE, *kind);
+        }
+        let body = Body::from(body.map(|(_, body)| body).unwrap_or_default());
+        let service = TowerToHyperService::new(router(Arc::clone(&self.app)));
+        let response = service.call(request.body(body).expect("a request")).await.expect("answers");
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.expect("a body");
+        Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).expect("text") }
+    }
+
+    pub(super) async fn get(&self, browser: &Browser, path: &str) -> Answer {
+        self.ask(browser, "GET", path, None).await
+    }
+
+    pub(super) async fn script(&self, browser: &Browser, path: &str, body: Value) -> Answer {
+        self.ask(browser, "POST", path, Some(("application/json", body.to_string()))).await
+    }
+
+    pub(super) async fn send(&self, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let escape = |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let body: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+        self.ask(browser, "POST", path, Some((FORM, body.join("&")))).await
+    }
+
+    /// A browser at the login page.
+    pub(super) async fn visitor(&self) -> Browser {
+        let page = self.get(&Browser::default(), "/auth/login").await;
+        let cookie = page.headers[header::SET_COOKIE].to_str().expect("text").split(';').next().expect("a cookie");
+        Browser { session: None, cookie: cookie.to_owned(), field: page.field() }
+    }
+
+    /// A question at the login page: its options, and its ticket.
+    pub(super) async fn question(&self, browser: &Browser) -> (Value, String) {
+        let asked = self.script(browser, "/auth/login/passkey/question", json!({ "form": browser.field })).await;
+        assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
+        (asked.json()["options"].clone(), asked.json()["ticket"].as_str().expect("a ticket").to_owned())
+    }
+
+    pub(super) async fn log_in(&self, soft: &mut Soft) -> Answer {
+        let browser = self.visitor().await;
+        let (options, ticket) = self.question(&browser).await;
+        self.send(&browser, "/auth/login/passkey", &[("ticket", &ticket), ("answer", &soft.get(&options))]).await
+    }
+
+    /// The field of the forms on the page of one's own passkeys.
+    pub(super) async fn own(&self, browser: &Browser) -> String {
+        let page = self.get(browser, "/auth/passkeys").await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        page.field()
+    }
+
+    /// Adds a passkey of a user who shows `proof`.
+    pub(super) async fn add(&self, browser: &Browser, soft: &mut Soft, mut proof: Value) -> Answer {
+        proof["form"] = self.own(browser).await.into();
+        let asked = self.script(browser, "/auth/passkeys/new", proof).await;
+        if asked.status != StatusCode::OK {
+            return asked;
+        }
+        let asked = asked.json();
+        let (ticket, made) = (asked["ticket"].as_str().expect("a ticket"), soft.create(&asked["options"]));
+        self.send(browser, "/auth/passkeys", &[("ticket", ticket), ("answer", &made), ("name", "Min telefon")]).await
+    }
+
+    /// A user who has a passkey.
+    pub(super) async fn passkey_user(&self, name: &str, number: u8) -> (Account, Browser, Soft) {
+        let (account, secret, browser) = self.user(name).await;
+        let mut soft = Soft::new(number);
+        let added = self.add(&browser, &mut soft, json!({ "code": secret.code(clock::now()) })).await;
+        assert_eq!(added.status, StatusCode::SEE_OTHER, "{}", added.body);
+        (account, browser, soft)
+    }
+
+    pub(super) async fn set_state(&self, account: &Account, state: State) {
+        let mut change = self.change().await;
+        let account = Account { state, ..change.account(account.id).await.expect("is there") };
+        change.store_tries(&account).await.expect("stores");
+        change.commit().await.expect("commits");
+    }
+
+    /// What was recorded of refusals: reason and words.
+    pub(super) async fn refusals(&self) -> Vec<(Reason, String)> {
+        let events = self.events().await;
+        let refused = events.into_iter().filter(|event| event.kind == AuthEventKind::LoginFailed);
+        refused.map(|event| (event.reason, event.detail.to_string())).collect()
+    }
+
+    pub(super) async fn events(&self) -> Vec<AuthEvent> {
+        let batch = self.store.batch(1_000).await.expect("reads").expect("events");
+        batch.events.into_iter().map(|(_, event)| event).collect()
+    }
+}
