@@ -3,7 +3,6 @@
 //! Pure: time comes as an argument, nothing here reads or writes. An account that is closed stays closed; the
 //! person's next application makes a new account with a new id.
 
-pub mod at_rest;
 pub mod login;
 pub mod passkey;
 pub mod password;

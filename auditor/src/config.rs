@@ -3,11 +3,10 @@
 //! Everything is read and checked before any port is bound. A value of these types is valid.
 
 use crate::accounts::Review;
-use crate::accounts::at_rest::RestKey;
 use crate::accounts::login::LockRule;
 use crate::accounts::passkey::Origin;
 use crate::accounts::totp::TotpKey;
-use crate::sealing::FieldKey;
+use crate::sealing::{FieldKey, RestKey};
 use crate::sessions;
 use crate::store::{Place, Server};
 use contract::id::{HsaId, NodeName, RegistryName};

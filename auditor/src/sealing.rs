@@ -1,17 +1,13 @@
-//! Cells of the database that hold personal data rest sealed: AES-256-GCM under a key of this program's, each bound to its
+//! Cells of the database that hold secrets or personal data rest sealed under a key of this program's, each bound to its
 //! place, so that none can be put into another's.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+mod at_rest;
+
+pub use at_rest::{RestError, RestKey};
+
 use std::fmt;
 use uuid::Uuid;
 use zeroize::Zeroizing;
-
-const FORMAT: u8 = 1;
-
-/// A cell does not open: another key, another place, or it was changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a sealed cell does not open with this key")]
-pub struct SealedError;
 
 /// Where a cell is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +31,7 @@ impl Cell {
 }
 
 /// The key that personal data rest under.
-pub struct FieldKey(LessSafeKey);
+pub struct FieldKey(RestKey);
 
 impl fmt::Debug for FieldKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,40 +41,18 @@ impl fmt::Debug for FieldKey {
 
 impl FieldKey {
     /// Takes 32 secret bytes.
-    #[expect(clippy::missing_panics_doc, reason = "32 bytes are a key")]
     pub fn new(secret: &[u8; 32]) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM, secret).expect("invariant: 32 bytes are an AES-256 key");
-        Self(LessSafeKey::new(key))
+        Self(RestKey::new(secret))
     }
 
     /// Seals what shall stand in a cell, under a random nonce.
-    pub fn seal(&self, cell: Cell, plain: &[u8]) -> Result<Vec<u8>, SealedError> {
-        let nonce = crate::random::secret::<NONCE_LEN>();
-        let mut body = Zeroizing::new(plain.to_vec());
-        let place = Aad::from(cell.bytes());
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(*nonce), place, body.as_mut_slice())
-            .map_err(|_| SealedError)?;
-        Ok([&[FORMAT], nonce.as_slice(), &body, tag.as_ref()].concat())
+    pub fn seal(&self, cell: Cell, plain: &[u8]) -> Result<Vec<u8>, RestError> {
+        self.0.seal(&cell.bytes(), plain, &crate::random::secret())
     }
 
     /// Opens what [`Self::seal`] made for the same cell.
-    pub fn open(&self, cell: Cell, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealedError> {
-        let (format, rest) = sealed.split_first().ok_or(SealedError)?;
-        let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(SealedError)?;
-        if *format != FORMAT {
-            return Err(SealedError);
-        }
-        let mut body = Zeroizing::new(body.to_vec());
-        let place = Aad::from(cell.bytes());
-        let length = self
-            .0
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), place, &mut body)
-            .map_err(|_| SealedError)?
-            .len();
-        body.truncate(length);
-        Ok(body)
+    pub fn open(&self, cell: Cell, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, RestError> {
+        self.0.open(&cell.bytes(), sealed)
     }
 }
 
@@ -99,14 +73,14 @@ mod tests {
             Cell { row: Uuid::from_u128(2), ..cell },
             Cell { number: 1, ..cell },
         ] {
-            assert_eq!(key.open(other, &sealed), Err(SealedError));
+            assert_eq!(key.open(other, &sealed), Err(RestError));
         }
-        assert_eq!(FieldKey::new(&[4; 32]).open(cell, &sealed), Err(SealedError));
+        assert_eq!(FieldKey::new(&[4; 32]).open(cell, &sealed), Err(RestError));
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert_eq!(key.open(cell, &changed), Err(SealedError), "byte {at}");
-            assert_eq!(key.open(cell, &sealed[..at]), Err(SealedError), "{at} bytes");
+            assert_eq!(key.open(cell, &changed), Err(RestError), "byte {at}");
+            assert_eq!(key.open(cell, &sealed[..at]), Err(RestError), "{at} bytes");
         }
     }
 }

@@ -40,7 +40,7 @@ pub use reviews::Vouched;
 use crate::accounts::InvalidMove;
 use crate::devices::AlreadyRevoked;
 use crate::forms::{Denied, FormFault, MoveError, WrongState};
-use crate::sealing::SealedError;
+use crate::sealing::RestError;
 use contract::Micros;
 use contract::directory::Epoch;
 use contract::id::{AccountId, CertFingerprint, DeviceId};
@@ -119,7 +119,7 @@ pub enum StoreError {
     Overtaken,
     /// A cell that this program's key does not open.
     #[error(transparent)]
-    Sealed(#[from] SealedError),
+    Sealed(#[from] RestError),
     /// The device is revoked already.
     #[error(transparent)]
     Revoked(#[from] AlreadyRevoked),

@@ -14,7 +14,7 @@ mod throttle;
 
 pub use attempt::LoginMetrics;
 
-use crate::accounts::at_rest::RestKey;
+use crate::sealing::RestKey;
 use crate::accounts::passkey::RelyingParty;
 use crate::accounts::totp::TotpKey;
 use crate::config::Login;

@@ -3,7 +3,7 @@
 //! A code counts once: the step it belongs to is stored with the login, and no code of that step or an earlier one
 //! is taken again. Secrets rest under AES-256-GCM, bound to their account.
 
-use super::at_rest::{RestError, RestKey};
+use crate::sealing::{RestError, RestKey};
 use contract::Micros;
 use contract::id::AccountId;
 use totp_rs::{Algorithm, Builder, Secret};

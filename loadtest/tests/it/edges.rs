@@ -128,7 +128,7 @@ const AUDITOR: Rules = Rules {
         ("fetch", &[]),
         ("breached", &[]),
         // The domain: pure, and blind to store and web.
-        ("accounts", &[]),
+        ("accounts", &["sealing"]),
         ("devices", &[]),
         ("sessions", &[]),
         ("duties", &[]),

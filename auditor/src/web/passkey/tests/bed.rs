@@ -1,6 +1,6 @@
 //! An application for tests: asked through its router, with the assertions of a gateway of its own.
 
-use crate::accounts::at_rest::RestKey;
+use crate::sealing::RestKey;
 use crate::accounts::login::LockRule;
 use crate::accounts::passkey::soft::{ORIGIN, Soft};
 use crate::accounts::totp::{TotpKey, TotpSecret};
