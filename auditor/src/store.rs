@@ -18,6 +18,7 @@ mod commissions;
 mod devices;
 mod directory;
 mod forms;
+mod grants;
 mod leases;
 mod outbox;
 mod passkeys;

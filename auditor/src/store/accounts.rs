@@ -1,12 +1,12 @@
-//! Accounts, credentials and grants.
+//! Accounts and credentials.
 
-use super::{Change, Store, StoreError, appointments, from_json, parsed, taken, to_json};
-use crate::accounts::{Account, NewGrant, State, Tries, UserName};
+use super::{Change, Store, StoreError, appointments, grants, parsed, taken};
+use crate::accounts::{Account, State, Tries, UserName};
 use crate::sessions::End;
 use contract::Micros;
-use contract::directory::{self, Entry, Grant};
-use contract::id::{AccountId, HsaId, RegistryName};
-use contract::record::{AuthEventKind, Reason, Right};
+use contract::directory::{self, Entry};
+use contract::id::{AccountId, HsaId};
+use contract::record::{AuthEventKind, Reason};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use zeroize::Zeroizing;
@@ -82,14 +82,6 @@ impl Store {
         credential(&mut *self.read().await?, id).await
     }
 
-    /// The registries that somebody has a grant in, by name.
-    pub async fn registries_granted(&self) -> Result<Vec<RegistryName>, StoreError> {
-        let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT registry FROM account_grant ORDER BY registry")
-            .fetch_all(&mut *self.read().await?)
-            .await?;
-        names.iter().map(|name| parsed(name, "registry")).collect()
-    }
-
     /// An account as gateways see it.
     pub async fn directory_account(
         &self,
@@ -98,14 +90,9 @@ impl Store {
     ) -> Result<Option<directory::Account>, StoreError> {
         let mut connection = self.read().await?;
         let Some(account) = account(&mut connection, id).await? else { return Ok(None) };
-        let grants = grants(&mut connection, id).await?;
+        let grants = grants::grants(&mut connection, id).await?;
         let roles = appointments::roles(&mut connection, id, now).await?;
         Ok(Some(account.entry(grants, roles)))
-    }
-
-    /// What an account may do.
-    pub async fn grants(&self, id: AccountId) -> Result<Vec<Grant>, StoreError> {
-        grants(&mut *self.read().await?, id).await
     }
 }
 
@@ -246,11 +233,6 @@ impl Change {
         Ok(done.rows_affected() == 1)
     }
 
-    /// What an account may do, as this change sees it.
-    pub(super) async fn granted(&mut self, id: AccountId) -> Result<Vec<Grant>, StoreError> {
-        grants(&mut self.tx, id).await
-    }
-
     /// The open account of the person with this HSA-id, if there is one.
     pub(super) async fn open_account_of(&mut self, hsa: &HsaId) -> Result<Option<AccountId>, StoreError> {
         let id: Option<String> = sqlx::query_scalar(
@@ -262,79 +244,9 @@ impl Change {
         id.map(|id| parsed(&id, "account id")).transpose()
     }
 
-    /// Gives a grant, or changes it.
-    pub async fn give_grant(&mut self, id: AccountId, grant: &NewGrant) -> Result<(), StoreError> {
-        self.give_grant_by(id, grant, Reason::None).await
-    }
-
-    /// As [`Self::give_grant`], for a reason.
-    pub(super) async fn give_grant_by(
-        &mut self,
-        id: AccountId,
-        grant: &NewGrant,
-        reason: Reason,
-    ) -> Result<(), StoreError> {
-        let account = self.account(id).await?;
-        if account.state.is_final() {
-            return Err(
-                crate::accounts::InvalidMove { from: account.state.parts().0, action: "be given a grant" }.into()
-            );
-        }
-        sqlx::query(
-            "INSERT INTO account_grant (account, registry, access, units, valid_from, valid_to, given, given_by) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-             ON CONFLICT (account, registry) DO UPDATE SET access = excluded.access, units = excluded.units, \
-             valid_from = excluded.valid_from, valid_to = excluded.valid_to, given = excluded.given, \
-             given_by = excluded.given_by",
-        )
-        .bind(id.to_string())
-        .bind(grant.registry.as_str())
-        .bind(grant.right.as_str())
-        .bind(to_json(&grant.units)?)
-        .bind(grant.valid_from)
-        .bind(grant.valid_to)
-        .bind(self.at)
-        .bind(self.by.account.to_string())
-        .execute(&mut *self.tx)
-        .await?;
-        self.publish_account(&account).await?;
-        let mut event = self.event(AuthEventKind::GrantChanged, id);
-        event.reason = reason;
-        event.detail = format!("{} {}={}", self.by.channel, grant.registry, grant.right).into();
-        self.record(event).await
-    }
-
-    /// Takes a grant back.
-    pub async fn take_grant(&mut self, id: AccountId, registry: &RegistryName) -> Result<(), StoreError> {
-        self.take_grant_by(id, registry, Reason::None).await
-    }
-
-    /// As [`Self::take_grant`], for a reason.
-    pub(super) async fn take_grant_by(
-        &mut self,
-        id: AccountId,
-        registry: &RegistryName,
-        reason: Reason,
-    ) -> Result<(), StoreError> {
-        let account = self.account(id).await?;
-        let done = sqlx::query("DELETE FROM account_grant WHERE account = $1 AND registry = $2")
-            .bind(id.to_string())
-            .bind(registry.as_str())
-            .execute(&mut *self.tx)
-            .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Absent("grant"));
-        }
-        self.publish_account(&account).await?;
-        let mut event = self.event(AuthEventKind::GrantChanged, id);
-        event.reason = reason;
-        event.detail = format!("{} {registry}=none", self.by.channel).into();
-        self.record(event).await
-    }
-
     /// Tells the directory how an account is now.
     pub(super) async fn publish_account(&mut self, account: &Account) -> Result<(), StoreError> {
-        let grants = grants(&mut self.tx, account.id).await?;
+        let grants = grants::grants(&mut self.tx, account.id).await?;
         let roles = appointments::roles(&mut self.tx, account.id, self.at).await?;
         self.publish(&Entry::Account(account.entry(grants, roles))).await
     }
@@ -374,33 +286,6 @@ async fn credential(connection: &mut AnyConnection, id: AccountId) -> Result<Cre
         totp: row.try_get("totp")?,
         totp_step: u64::try_from(row.try_get::<i64, _>("totp_step")?).map_err(|_| StoreError::Damaged("step"))?,
     })
-}
-
-const GRANT_COLUMNS: &str = "account, registry, access, units, valid_from, valid_to";
-
-pub(super) async fn grants(connection: &mut AnyConnection, id: AccountId) -> Result<Vec<Grant>, StoreError> {
-    let sql =
-        sqlx::AssertSqlSafe(format!("SELECT {GRANT_COLUMNS} FROM account_grant WHERE account = $1 ORDER BY registry"));
-    let rows = sqlx::query(sql).bind(id.to_string()).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok(read_grant(row)?.1)).collect()
-}
-
-/// All grants, by account.
-pub(super) async fn all_grants(connection: &mut AnyConnection) -> Result<Vec<(AccountId, Grant)>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("SELECT {GRANT_COLUMNS} FROM account_grant ORDER BY account, registry"));
-    let rows = sqlx::query(sql).fetch_all(connection).await?;
-    rows.iter().map(read_grant).collect()
-}
-
-fn read_grant(row: &AnyRow) -> Result<(AccountId, Grant), StoreError> {
-    let grant = Grant {
-        registry: parsed(row.try_get("registry")?, "registry")?,
-        right: Right::parse(row.try_get("access")?).ok_or(StoreError::Damaged("right"))?,
-        units: from_json::<Vec<HsaId>>(row.try_get("units")?, "units")?,
-        valid_from: row.try_get("valid_from")?,
-        valid_to: row.try_get("valid_to")?,
-    };
-    Ok((parsed(row.try_get("account")?, "account id")?, grant))
 }
 
 fn read_account(row: &AnyRow) -> Result<Account, StoreError> {

@@ -1,6 +1,8 @@
 //! The directory's history: each change under an epoch of its own, and all of it as a snapshot.
 
-use super::{Change, Store, StoreError, accounts, appointments, devices, epoch_from, from_json, sessions, to_json};
+use super::{
+    Change, Store, StoreError, accounts, appointments, devices, epoch_from, from_json, grants, sessions, to_json,
+};
 use contract::Micros;
 use contract::directory::{Entry, Epoch, Message};
 use contract::id::AccountId;
@@ -53,14 +55,14 @@ impl Store {
     pub async fn snapshot(&self, now: Micros) -> Result<Snapshot, StoreError> {
         let mut tx = self.pool.begin_with(self.engine.begin_read()).await?;
         let epoch = head(&mut tx).await?;
-        let mut grants: HashMap<AccountId, Vec<_>> = HashMap::new();
-        for (account, grant) in accounts::all_grants(&mut tx).await? {
-            grants.entry(account).or_default().push(grant);
+        let mut given: HashMap<AccountId, Vec<_>> = HashMap::new();
+        for (account, grant) in grants::all_grants(&mut tx).await? {
+            given.entry(account).or_default().push(grant);
         }
         let mut roles = appointments::all_roles(&mut tx, now).await?;
         let mut entries = Vec::new();
         for account in accounts::open_accounts(&mut tx).await? {
-            let granted = grants.remove(&account.id).unwrap_or_default();
+            let granted = given.remove(&account.id).unwrap_or_default();
             let roles = roles.remove(&account.id).unwrap_or_default();
             entries.push(Entry::Account(account.entry(granted, roles)));
         }

@@ -413,8 +413,11 @@ macro_rules! on_both {
     };
 }
 
+mod people;
 // After the macro, which they use.
 mod appointments;
+mod effects;
+mod filed;
 mod procedure;
 mod random_moves;
 mod reviews;

@@ -1,7 +1,7 @@
 //! Appointments through the store.
 
 use super::entries;
-use super::procedure::{by, office, person, sign, told};
+use super::people::{by, office, person, sign, told};
 use super::{Bed, NOW, On, run};
 use crate::accounts::State;
 use crate::duties::{Appointment, Given, Why};
@@ -166,7 +166,7 @@ async fn roles_of_before_become_appointments(bed: Bed) {
             "INSERT INTO account (id, user_name, name, title, roles, state, state_at, created) \
              VALUES ($1, $2, '', '', $3, $4, 1, 1)",
         )
-        .bind(super::procedure::id(number).to_string())
+        .bind(super::people::id(number).to_string())
         .bind(name)
         .bind(roles)
         .bind(state)
@@ -180,7 +180,7 @@ async fn roles_of_before_become_appointments(bed: Bed) {
     given.sort_by_key(|given| given.account.to_string());
     assert_eq!(
         given.iter().map(|given| (given.account, given.appointment.clone())).collect::<Vec<_>>(),
-        [(super::procedure::id(1), Appointment::AccountAdmin), (super::procedure::id(2), Appointment::LogAuditor),]
+        [(super::people::id(1), Appointment::AccountAdmin), (super::people::id(2), Appointment::LogAuditor),]
     );
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
     change.end_appointment(given.first().expect("one").id, Why::Leaves).await.expect("found by its id");

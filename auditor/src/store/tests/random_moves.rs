@@ -1,7 +1,7 @@
 //! Random people make random moves with a form, and the store does what a plain model says. Whoever did what: nobody has
 //! decided on their own form, or twice on another's.
 
-use super::procedure::{by, change_to, end_of, hsa, id, office, registry, sign};
+use super::people::{by, change_to, end_of, hsa, id, office, registry, sign};
 use super::{Bed, NOW, On};
 use crate::accounts::{Account, NewGrant, State as AccountState, Tries, UserName};
 use crate::clock::DAY;

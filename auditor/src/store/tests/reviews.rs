@@ -1,6 +1,6 @@
 //! The yearly review, and blocks.
 
-use super::procedure::{by, id, office, person, sign, told, vouched};
+use super::people::{by, id, office, person, sign, told, vouched};
 use super::{Bed, NOW, On, device, organisation, run, session};
 use crate::accounts::State;
 use crate::duties::Region;
