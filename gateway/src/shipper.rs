@@ -172,6 +172,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// It is there, and says nothing that this version and this journal could go on with.
+    #[error(
+        "{path} does not belong to this journal: it is another node's, of a later version, or older than the shipper's book; \
+         put back the one that belongs to it"
+    )]
+    NotItsCarried {
+        /// The file.
+        path: PathBuf,
+    },
     /// The runtime for the connection could not be made.
     #[error("the shipper's runtime could not be started")]
     Runtime(#[source] std::io::Error),
@@ -202,9 +211,9 @@ impl Shipper {
         let storage: Arc<dyn Storage> = Disk::storage();
         // On a disk that fails just now, the journal's end may be further on than it can prove.
         let end = (journal.state() == State::Healthy).then(|| journal.durable_end());
-        let book = Book::open(&storage, &config.ledger_path, &config.node, journal.acked(), end)?;
+        let mut book = Book::open(&storage, &config.ledger_path, &config.node, journal.acked(), end)?;
         let dir = config.ledger_path.parent().unwrap_or(Path::new("."));
-        let carried = Carried::open(&storage, dir, (&config.node, book.mark()), CARRIED_ROOM)?;
+        let carried = Carried::open(&storage, dir, &config.node, &mut book, CARRIED_ROOM)?;
         let sink = clickhouse::ClickHouseSink::new(&config.clickhouse, &config.node);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(OpenError::Runtime)?;
         let worker = Worker::new(Parts {
