@@ -213,7 +213,7 @@ impl Shipper {
         let end = (journal.state() == State::Healthy).then(|| journal.durable_end());
         let mut book = Book::open(&storage, &config.ledger_path, &config.node, journal.acked(), end)?;
         let dir = config.ledger_path.parent().unwrap_or(Path::new("."));
-        let carried = Carried::open(&storage, dir, &config.node, &mut book, CARRIED_ROOM)?;
+        let carried = Carried::open(&storage, dir, &config.node, &mut book, carried_room(&journal))?;
         let sink = clickhouse::ClickHouseSink::new(&config.clickhouse, &config.node);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(OpenError::Runtime)?;
         let worker = Worker::new(Parts {
@@ -310,14 +310,18 @@ async fn pause(worker: &Worker<clickhouse::ClickHouseSink>, time: Duration, stop
     }
 }
 
+/// For what is known of some thousand open exchanges, if segments are of the usual size.
+fn carried_room(journal: &Journal) -> usize {
+    usize::try_from(journal.segment_bytes() / 16).unwrap_or(usize::MAX).min(CARRIED_ROOM_MAX)
+}
+
 /// Twice as long after each failure, from 0.1 s to 30 s, of which a random half is taken off.
 fn backoff(failures: u32, random: u64) -> Duration {
     let longest = BACKOFF_MAX_MS.min(BACKOFF_MIN_MS << failures.saturating_sub(1).min(20));
     Duration::from_millis(longest - random % (longest / 2 + 1))
 }
 
-/// For what is known of some thousand open exchanges.
-const CARRIED_ROOM: usize = 4 << 20;
+const CARRIED_ROOM_MAX: usize = 4 << 20;
 const BACKOFF_MIN_MS: u64 = 100;
 const BACKOFF_MAX_MS: u64 = 30_000;
 /// How long the shipper goes on after it was told to stop.
