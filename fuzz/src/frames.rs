@@ -3,7 +3,7 @@
 use contract::Text;
 use contract::id::NodeName;
 use contract::record::{AuthEvent, Disclosure, Intent, Marker, Outcome};
-use contract::row::{Fold, Packed, Record, Row, kinds};
+use contract::row::{Carry, Fold, Packed, Record, Row, kinds};
 use contract::seal::{HandOver, SealCopy, Statement};
 use contract::wire::Wire;
 use gateway::fuzzing::journal::{FRAMES_START, has_header, search, segment};
@@ -120,6 +120,12 @@ fn rows(frames: &[(u8, &[u8])]) {
     for (sequence, (kind, payload)) in (1..).zip(frames) {
         let taken = fold.apply(sequence, *kind, payload, &mut rows);
         assert_eq!(again.apply(sequence, *kind, payload, &mut rows_again), taken);
+        if let Ok(carry) = Carry::from_bytes(payload) {
+            assert_eq!(carry.to_bytes(), *payload, "one form");
+        }
+        let carry = fold.carry(sequence + 1, sequence);
+        assert!(carry.exchanges.len() <= fold.open(), "more is carried over than is open");
+        assert_eq!(Carry::from_bytes(&carry.to_bytes()).as_ref(), Ok(&carry));
         intents += usize::from(*kind == kinds::INTENT && taken.is_ok());
         assert!(fold.open() <= intents, "more is open than was asked");
         assert!(fold.resume_from(sequence + 1) <= sequence + 1);

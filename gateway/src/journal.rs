@@ -353,6 +353,11 @@ impl Journal {
         before.map_or(Position::FIRST, |segment| Position::new(segment.first))
     }
 
+    /// How large a segment is.
+    pub fn segment_bytes(&self) -> u64 {
+        self.core.config.segment_bytes
+    }
+
     /// Bytes that the segments hold.
     pub fn used_bytes(&self) -> u64 {
         self.core.used_bytes()

@@ -130,7 +130,7 @@ pub fn run(
 }
 
 type Book = Result<Option<BookSeen>, LedgerError>;
-type Carried = Result<Option<CarriedSeen>, LedgerError>;
+type Carried = Result<CarriedSeen, LedgerError>;
 
 fn status(
     recovery: &Recovery,
@@ -139,7 +139,7 @@ fn status(
     out: &mut dyn Write,
 ) -> Result<Health, CliError> {
     let book_error = book.as_ref().err().or(carried.as_ref().err()).map(ToString::to_string);
-    let (book, carried) = (book.unwrap_or_default(), carried.unwrap_or_default());
+    let (book, carried) = (book.unwrap_or_default(), carried.ok());
     let shipped_below = book.as_ref().map_or(recovery.acked, |book| book.shipped_below.max(recovery.acked));
     let backlog = recovery.next.saturating_sub(shipped_below);
     let lost: u64 = recovery.gaps.iter().map(journal::Gap::frames).sum();
@@ -160,8 +160,8 @@ fn status(
         line("shipped below", &shipped_below)?;
         line("backlog, frames", &backlog)?;
         line("lost frames", &lost)?;
-        if let Some(carried) = &carried {
-            line("exchanges carried over", &format!("{}, begun below frame {}", carried.exchanges, carried.below))?;
+        if let Some(CarriedSeen::Carried { exchanges, below, .. }) = &carried {
+            line("exchanges carried over", &format!("{exchanges}, begun below frame {below}"))?;
         }
         match (&book, &book_error) {
             (_, Some(error)) => line("ledger", error)?,
@@ -194,8 +194,13 @@ fn fsck(storage: &Arc<dyn Storage>, places: &Places, output: Output, out: &mut d
     match journal::inspect(storage, &places.dir) {
         Ok(recovery) => {
             frames = read_all(storage, &places.dir, &recovery, &mut findings)?;
-            check_book(&recovery, peek_book(storage, &places.ledger), &mut findings);
-            check_carried(peek_carried(storage, &places.dir), &mut findings);
+            let book = peek_book(storage, &places.ledger);
+            check_carried(
+                book.as_ref().ok().and_then(Option::as_ref),
+                peek_carried(storage, &places.dir),
+                &mut findings,
+            );
+            check_book(&recovery, book, &mut findings);
         }
         Err(error) => findings.push(unusable(&error)),
     }
@@ -315,15 +320,41 @@ fn check_book(recovery: &Recovery, book: Book, findings: &mut Vec<Finding>) {
     }
 }
 
-fn check_carried(carried: Carried, findings: &mut Vec<Finding>) {
-    if let Err(error) = carried {
-        findings.push(Finding {
-            damage: true,
-            what: error.to_string(),
-            meaning: "it is not known any more which exchanges were open for long, so the gateway does not start",
-            todo: "put carried.ledger back from a copy of the same journal; without one, keep it elsewhere and leave an empty file \
-                   in its place: then those exchanges get no row of their end",
-        });
+fn check_carried(book: Option<&BookSeen>, carried: Carried, findings: &mut Vec<Finding>) {
+    // Without a book nobody knows whether there has to be one.
+    let Some(book) = book else { return };
+    let mut finding = |damage, what: String, meaning, todo| findings.push(Finding { damage, what, meaning, todo });
+    let anew = "put carried.ledger back from a copy of the same journal; without one, keep what is there elsewhere and leave an \
+                empty file in its place: then exchanges that were open for long get no row of their end";
+    let stops = "it is not known which exchanges were open for long, so the gateway does not start";
+    match carried {
+        Err(error) => finding(true, error.to_string(), stops, anew),
+        Ok(CarriedSeen::Missing) if book.carried.is_some() => {
+            finding(true, "carried.ledger is missing".to_owned(), stops, anew);
+        }
+        Ok(CarriedSeen::Unknown) => {
+            finding(true, "carried.ledger is of a later version, or damaged".to_owned(), stops, anew);
+        }
+        Ok(CarriedSeen::Carried { node, at, .. })
+            if node != book.node || book.carried.is_some_and(|carried| at < carried) =>
+        {
+            finding(
+                true,
+                "carried.ledger is another node's, or older than the shipper's ledger".to_owned(),
+                stops,
+                anew,
+            );
+        }
+        Ok(CarriedSeen::Nothing) if book.carried.is_some_and(|carried| carried > 0) => {
+            finding(true, "carried.ledger is older than the shipper's ledger".to_owned(), stops, anew);
+        }
+        Ok(CarriedSeen::Emptied) => finding(
+            false,
+            "carried.ledger is empty".to_owned(),
+            "the next start begins it anew: exchanges that were open for long get no row of their end",
+            "nothing, if that is what is wanted",
+        ),
+        Ok(_) => {}
     }
 }
 

@@ -300,32 +300,39 @@ pub enum UnitPlace {
 pub struct FieldPath {
     text: Box<str>,
     keys: Vec<Box<str>>,
+    /// Behind which keys a `[*]` is written: a bit for each, the first one's lowest.
+    lists: u32,
 }
 
 impl FieldPath {
     /// Parses a name; `None` if it is empty, has an empty key, or an index other than `[*]`.
     pub fn parse(text: &str) -> Option<Self> {
-        let keys: Vec<Box<str>> = text
-            .split('.')
-            .map(|key| {
-                let mut key = key;
-                while let Some(shorter) = key.strip_suffix("[*]") {
-                    key = shorter;
-                }
-                key
-            })
-            .enumerate()
-            // A body that is itself an array: `[*].id`.
-            .filter(|(i, key)| *i > 0 || !key.is_empty() || !text.starts_with("[*]."))
-            .map(|(_, key)| key.into())
-            .collect();
+        // A body that is itself an array: `[*].id`.
+        let mut beneath = text;
+        while let Some(shorter) = beneath.strip_prefix("[*]").filter(|rest| rest.starts_with(['.', '['])) {
+            beneath = shorter.strip_prefix('.').unwrap_or(shorter);
+        }
+        let (mut keys, mut lists) = (Vec::<Box<str>>::new(), 0);
+        for written in beneath.split('.').take(FIELD_DEPTH_MAX + 1) {
+            let mut key = written;
+            while let Some(shorter) = key.strip_suffix("[*]") {
+                key = shorter;
+            }
+            lists |= u32::from(key != written) << keys.len();
+            keys.push(key.into());
+        }
         let whole = !keys.is_empty() && keys.iter().all(|key| !key.is_empty() && !key.contains(['[', ']']));
-        (whole && keys.len() <= FIELD_DEPTH_MAX).then(|| Self { text: text.into(), keys })
+        (whole && keys.len() <= FIELD_DEPTH_MAX).then(|| Self { text: text.into(), keys, lists })
     }
 
     /// The name as the file has it.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether a `[*]` is written behind the key of this number, or a later one.
+    pub fn has_list_from(&self, key: usize) -> bool {
+        u32::try_from(key).ok().and_then(|key| self.lists.checked_shr(key)).is_some_and(|lists| lists != 0)
     }
 
     /// The keys of the JSON path.

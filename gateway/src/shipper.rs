@@ -172,6 +172,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// It is there, and says nothing that this version and this journal could go on with.
+    #[error(
+        "{path} does not belong to this journal: it is another node's, of a later version, or older than the shipper's book; \
+         put back the one that belongs to it"
+    )]
+    NotItsCarried {
+        /// The file.
+        path: PathBuf,
+    },
     /// The runtime for the connection could not be made.
     #[error("the shipper's runtime could not be started")]
     Runtime(#[source] std::io::Error),
@@ -202,9 +211,9 @@ impl Shipper {
         let storage: Arc<dyn Storage> = Disk::storage();
         // On a disk that fails just now, the journal's end may be further on than it can prove.
         let end = (journal.state() == State::Healthy).then(|| journal.durable_end());
-        let book = Book::open(&storage, &config.ledger_path, &config.node, journal.acked(), end)?;
+        let mut book = Book::open(&storage, &config.ledger_path, &config.node, journal.acked(), end)?;
         let dir = config.ledger_path.parent().unwrap_or(Path::new("."));
-        let carried = Carried::open(&storage, dir, (&config.node, book.mark()), CARRIED_ROOM)?;
+        let carried = Carried::open(&storage, dir, &config.node, &mut book, carried_room(&journal))?;
         let sink = clickhouse::ClickHouseSink::new(&config.clickhouse, &config.node);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(OpenError::Runtime)?;
         let worker = Worker::new(Parts {
@@ -301,14 +310,18 @@ async fn pause(worker: &Worker<clickhouse::ClickHouseSink>, time: Duration, stop
     }
 }
 
+/// For what is known of some thousand open exchanges, if segments are of the usual size.
+fn carried_room(journal: &Journal) -> usize {
+    usize::try_from(journal.segment_bytes() / 16).unwrap_or(usize::MAX).min(CARRIED_ROOM_MAX)
+}
+
 /// Twice as long after each failure, from 0.1 s to 30 s, of which a random half is taken off.
 fn backoff(failures: u32, random: u64) -> Duration {
     let longest = BACKOFF_MAX_MS.min(BACKOFF_MIN_MS << failures.saturating_sub(1).min(20));
     Duration::from_millis(longest - random % (longest / 2 + 1))
 }
 
-/// For what is known of some thousand open exchanges.
-const CARRIED_ROOM: usize = 4 << 20;
+const CARRIED_ROOM_MAX: usize = 4 << 20;
 const BACKOFF_MIN_MS: u64 = 100;
 const BACKOFF_MAX_MS: u64 = 30_000;
 /// How long the shipper goes on after it was told to stop.

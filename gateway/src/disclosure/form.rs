@@ -28,8 +28,7 @@ pub(super) fn of(how: &InResponse, status: StatusCode, headers: &HeaderMap) -> R
         // It says itself where patients stand, whatever the route expects.
         (_, "fhir+json" | "json+fhir" | "fhir+ndjson") => Form::Fhir,
         // Errors of what stands before a FHIR server, or of a server that answers for it, are no FHIR.
-        (_, "problem+json") => Form::Text,
-        (_, "json") if status.is_client_error() || status.is_server_error() => of_error(how),
+        (_, "json" | "problem+json") if status.is_client_error() || status.is_server_error() => of_error(how),
         (_, "ndjson" | "x-ndjson" | "jsonl" | "x-jsonlines" | "jsonlines" | "json-seq") => lines(how),
         ("text", "event-stream") => Form::Events(Box::new(of_message(how))),
         (_, "json") => json(how),
@@ -139,7 +138,7 @@ mod tests {
             ("application/hal+json", "text", "json 1", "fhir"),
             ("application/fhir+json", "fhir", "fhir", "fhir"),
             ("application/fhir+ndjson", "fhir", "fhir", "fhir"),
-            ("application/problem+json", "text", "text", "text"),
+            ("application/problem+json", "text", "json 1", "fhir"),
             ("application/x-ndjson", "text", "lines", "fhir"),
             ("application/json-seq", "text", "lines", "fhir"),
             ("text/event-stream", "events", "events", "events"),
@@ -175,7 +174,7 @@ mod tests {
         let (paths, fhir) = (how(&["a.b"], false), how(&[], true));
         for (status, content_type, with_paths, with_fhir) in [
             (StatusCode::NOT_FOUND, "application/json", "json 1", "text"),
-            (StatusCode::BAD_GATEWAY, "application/json", "json 1", "text"),
+            (StatusCode::BAD_GATEWAY, "application/problem+json", "json 1", "text"),
             (StatusCode::NOT_FOUND, "application/fhir+json", "fhir", "fhir"),
             (StatusCode::FOUND, "application/json", "json 1", "fhir"),
         ] {

@@ -251,6 +251,7 @@ impl Proxy {
             if !look.passes_unscanned && !about.disclosing {
                 // Nothing of it leaves.
                 found.entries.clear();
+                found.ahead = None;
             }
             let reason = if look.passes_unscanned { Reason::Unscanned } else { Reason::Unscannable };
             self.parts.metrics.not_looked_into(cause, look.passes_unscanned);

@@ -127,6 +127,37 @@ wire_struct! {
         pub mark: Mark,
         /// The batch that may have been sent.
         pub opened: Option<Opened>,
+        /// Where exchanges were last carried over ([`super::carried`]); 0: nowhere yet.
+        pub carried: u64,
+    }
+}
+
+wire_struct! {
+    /// The record of version 1, which knew of nothing that was carried over.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct FirstRecord {
+        /// 1.
+        pub version: u8,
+        /// Whose book it is.
+        pub node: String,
+        /// How far the shipper has come.
+        pub mark: Mark,
+        /// The batch that may have been sent.
+        pub opened: Option<Opened>,
+    }
+}
+
+impl Record {
+    /// Of this version, or of the one before. `None`: of a later one, or damaged.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        match bytes.first() {
+            Some(&FIRST_VERSION) => {
+                let FirstRecord { version, node, mark, opened } = FirstRecord::from_bytes(bytes).ok()?;
+                Some(Self { version, node, mark, opened, carried: 0 })
+            }
+            Some(&VERSION) => Self::from_bytes(bytes).ok(),
+            _ => None,
+        }
     }
 }
 
@@ -136,6 +167,9 @@ pub(super) struct Book {
     node: NodeName,
     mark: Mark,
     opened: Option<Opened>,
+    carried: u64,
+    /// It was written by a version that carried nothing over, and has not been written since.
+    is_first: bool,
 }
 
 impl Book {
@@ -155,12 +189,12 @@ impl Book {
             if acked > Position::FIRST {
                 return Err(OpenError::Missing { path: path(), acked });
             }
-            let mut book = Self { ledger, node: node.clone(), mark: Mark::START, opened: None };
+            let mut book =
+                Self { ledger, node: node.clone(), mark: Mark::START, opened: None, carried: 0, is_first: false };
             book.store(Mark::START, None)?;
             return Ok(book);
         }
-        let record = Record::from_bytes(&bytes).ok().filter(|record| record.version == VERSION);
-        let record = record.ok_or_else(|| OpenError::Form { path: path() })?;
+        let record = Record::read(&bytes).ok_or_else(|| OpenError::Form { path: path() })?;
         if record.node != node.as_str() {
             return Err(OpenError::OtherNode { path: path(), found: record.node });
         }
@@ -168,7 +202,8 @@ impl Book {
         if !(low..=high).contains(&acked.sequence()) {
             return Err(OpenError::Mismatch { path: path(), acked, low, high });
         }
-        let mut book = Self { ledger, node: node.clone(), mark: record.mark, opened: record.opened };
+        let Record { version, mark, opened, carried, .. } = record;
+        let mut book = Self { ledger, node: node.clone(), mark, opened, carried, is_first: version == FIRST_VERSION };
         if let Some(next) = next {
             book.cut(next.sequence())?;
         }
@@ -188,7 +223,27 @@ impl Book {
         );
         let mark = Mark { resume: self.mark.resume.min(next), end: self.mark.end.min(next), ..self.mark };
         let opened = self.opened.map(|opened| Opened { end: next, ..opened });
+        self.carried = self.carried.min(mark.end);
+        // Of the version that it has.
+        if self.is_first {
+            (self.mark, self.opened) = (mark, opened);
+            return Ok(());
+        }
         self.store(mark, opened)
+    }
+
+    /// Where exchanges were last carried over; 0: nowhere. `None`: nothing is known of that yet, or it was shipped by a
+    /// version that carried nothing over.
+    pub(super) fn carried(&self) -> Option<u64> {
+        (!self.is_first && self.mark.end > Mark::START.end).then_some(self.carried)
+    }
+
+    /// Writes that exchanges were carried over at this frame, so that reading may begin at another one; at 0: that it is not
+    /// known any more which.
+    pub(super) fn carry(&mut self, at: u64, resume: u64) -> Result<(), LedgerError> {
+        let before = std::mem::replace(&mut self.carried, at);
+        let mark = Mark { resume: self.mark.resume.max(resume), ..self.mark };
+        self.store(mark, self.opened).inspect_err(|_| self.carried = before)
     }
 
     /// How far the shipper has come.
@@ -227,9 +282,9 @@ impl Book {
     }
 
     fn store(&mut self, mark: Mark, opened: Option<Opened>) -> Result<(), LedgerError> {
-        let record = Record { version: VERSION, node: self.node.as_str().to_owned(), mark, opened };
-        self.ledger.store(&record.to_bytes())?;
-        (self.mark, self.opened) = (mark, opened);
+        let (node, carried) = (self.node.as_str().to_owned(), self.carried);
+        self.ledger.store(&Record { version: VERSION, node, mark, opened, carried }.to_bytes())?;
+        (self.mark, self.opened, self.is_first) = (mark, opened, false);
         Ok(())
     }
 }
@@ -237,7 +292,7 @@ impl Book {
 /// Reads how far a shipper has come, without changing anything: for tools that only look. `None`: no such file, or a
 /// form that this version does not know.
 pub(crate) fn peek_book(storage: &Arc<dyn Storage>, path: &Path) -> Result<Option<BookSeen>, LedgerError> {
-    Ok(peek(storage, path)?.map(|Record { node, mark, opened, .. }| BookSeen {
+    Ok(peek(storage, path)?.map(|Record { version, node, mark, opened, carried }| BookSeen {
         path: path.to_owned(),
         node,
         resume: mark.resume,
@@ -247,13 +302,14 @@ pub(crate) fn peek_book(storage: &Arc<dyn Storage>, path: &Path) -> Result<Optio
         auth_rows: mark.auth.seq - 1,
         auth_batches: mark.auth.batch - 1,
         open_batch_rows: opened.map(|opened| opened.access.rows + opened.auth.rows),
+        carried: (version != FIRST_VERSION && mark.end > Mark::START.end).then_some(carried),
     }))
 }
 
 /// The same, as it stands there.
 pub(super) fn peek(storage: &Arc<dyn Storage>, path: &Path) -> Result<Option<Record>, LedgerError> {
     let bytes = Ledger::peek(storage, path)?;
-    Ok(bytes.and_then(|bytes| Record::from_bytes(&bytes).ok()).filter(|record| record.version == VERSION))
+    Ok(bytes.and_then(|bytes| Record::read(&bytes)))
 }
 
 /// What a book says.
@@ -277,8 +333,11 @@ pub(crate) struct BookSeen {
     pub(crate) auth_batches: u64,
     /// Rows of the batch that is being sent, if one is.
     pub(crate) open_batch_rows: Option<u64>,
+    /// Where exchanges were last carried over; 0: nowhere. `None`: nothing is known of that.
+    pub(crate) carried: Option<u64>,
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const FIRST_VERSION: u8 = 1;
 /// Version, node and the two structures above, with room to spare.
 const RECORD_BYTES_MAX: usize = 1024;

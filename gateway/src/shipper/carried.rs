@@ -11,9 +11,10 @@
 //! # Invariants
 //! 1. What is in the file was so when all below `at` had been read, and all rows of frames below `at` are in ClickHouse. So
 //!    with it, reading from `below` on gives each row that is still to be shipped, to the byte.
-//! 2. The book says "begin at `below`" only after the file is on stable storage.
-//! 3. Of each state there is a copy for as long as the journal keeps frames that need it ([`super::resend`]). Nothing waits for
-//!    the copy.
+//! 2. The book says "begin at `below`" only after the file is on stable storage, and which state of it that is: an older one
+//!    is not taken for it.
+//! 3. Of each state there is a copy for as long as the journal keeps frames that need it ([`super::resend`]), unless the disk
+//!    does not take it; the last ones until there is another state.
 //!
 //! # Limits
 //! [`BYTES_MAX`]: some 100 000 exchanges. If they are more, the journal is kept from their beginning on, as if there were no
@@ -30,7 +31,7 @@ use contract::wire::Wire;
 use contract::wire_struct;
 
 use super::OpenError;
-use super::book::Mark;
+use super::book::{Book, Mark};
 use crate::journal::ledger::{Ledger, LedgerError};
 use crate::journal::storage::Storage;
 
@@ -49,7 +50,8 @@ wire_struct! {
 
 /// The file of one node.
 pub(super) struct Carried {
-    ledger: Ledger,
+    /// `None`: it may not be the one under its name any more, and is to be opened again.
+    ledger: Option<Ledger>,
     storage: Arc<dyn Storage>,
     dir: PathBuf,
     node: NodeName,
@@ -60,17 +62,18 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    /// Opens the file in a journal's folder, or begins it if nothing was shipped yet. It has `room` from the beginning, in
-    /// bytes, so that a full disk does not keep so much from being written; it grows if that is not enough.
+    /// Opens the file in a journal's folder, or begins it if nothing was carried over yet. It has `room` from the beginning,
+    /// in bytes, so that a full disk does not keep so much from being written; it grows if that is not enough.
     pub(super) fn open(
         storage: &Arc<dyn Storage>,
         dir: &Path,
-        (node, mark): (&NodeName, &Mark),
+        node: &NodeName,
+        book: &mut Book,
         room: usize,
     ) -> Result<Self, OpenError> {
         let path = dir.join(NAME);
         match storage.open_read(&path).and_then(|file| file.size()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && mark.end > Mark::START.end => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && book.carried().is_some() => {
                 return Err(OpenError::NotCarried { path });
             }
             // So says who has lost it.
@@ -78,27 +81,36 @@ impl Carried {
                 tracing::error!(
                     "carried.ledger was emptied: exchanges that were open for long when the gateway stopped get no row of their end"
                 );
+                if book.carried().is_some() {
+                    book.carry(0, 0)?;
+                }
                 storage.remove(&path).map_err(|source| LedgerError::Io { path: path.clone(), source })?;
             }
             _ => {}
         }
         let (ledger, bytes) = Ledger::open(storage, &path, room)?;
-        let mut carry = None;
-        if !bytes.is_empty() {
-            let record = Record::from_bytes(&bytes).ok().filter(|record| record.version == VERSION);
-            let Some(record) = record else { return Err(OpenError::Form { path }) };
-            if record.node != node.as_str() {
-                return Err(OpenError::OtherNode { path, found: record.node });
-            }
-            carry = Some(record.carry);
-        }
-        // A journal that has lost its very end gives the sequences from there on again: to frames behind this state.
-        if let Some(carry) = &mut carry {
-            carry.at = carry.at.min(mark.end);
-            carry.below = carry.below.min(carry.at);
+        let carry = match bytes.as_slice() {
+            [] => None,
+            bytes => Some(Record::read(bytes, node).ok_or_else(|| OpenError::NotItsCarried { path: path.clone() })?),
+        };
+        let at = carry.as_ref().map_or(0, |carry| carry.at);
+        // It is written before the book. An older one knows nothing of what was open since.
+        if book.carried().is_some_and(|carried| at < carried) {
+            return Err(OpenError::NotItsCarried { path });
         }
         let (storage, dir) = (Arc::clone(storage), dir.to_owned());
-        Ok(Self { ledger, storage, dir, node: node.clone(), carry, failing: false })
+        let mut carried = Self { ledger: Some(ledger), storage, dir, node: node.clone(), carry: None, failing: false };
+        if !bytes.is_empty() {
+            // A crash may have come between the two.
+            carried.copy(at, &bytes, 0);
+        }
+        // A journal that has lost its very end gives the sequences from there on again: to frames behind this state.
+        carried.carry = carry.map(|mut carry| {
+            carry.at = carry.at.min(book.mark().end);
+            carry.below = carry.below.min(carry.at);
+            carry
+        });
+        Ok(carried)
     }
 
     /// Where to begin to read, and with what, for the rows of frames from the mark's end on.
@@ -109,16 +121,31 @@ impl Carried {
     /// Keeps these, of which the book says that everything below `carry.at` is shipped. `oldest` is the oldest frame that the
     /// journal still has.
     pub(super) fn store(&mut self, carry: Carry, oldest: u64) -> Result<(), LedgerError> {
+        let at = carry.at;
         let record = Record { version: VERSION, node: self.node.as_str().to_owned(), carry }.to_bytes();
-        if let Err(error) = self.ledger.store(&record) {
-            if !matches!(error, LedgerError::TooLarge { .. }) || record.len() > BYTES_MAX {
-                return Err(error);
-            }
-            let room = record.len().next_power_of_two();
-            self.ledger = Ledger::open(&self.storage, &self.dir.join(NAME), room)?.0;
-            self.ledger.store(&record)?;
+        let path = self.dir.join(NAME);
+        if record.len() > BYTES_MAX {
+            return Err(LedgerError::TooLarge { path, bytes: record.len() });
         }
-        match self.copy(&record, oldest) {
+        // Half of a change of the file may have failed: only its name says which one counts.
+        let mut ledger = match self.ledger.take() {
+            Some(ledger) => ledger,
+            None => Ledger::open(&self.storage, &path, record.len())?.0,
+        };
+        let mut stored = ledger.store(&record);
+        if matches!(stored, Err(LedgerError::TooLarge { .. })) {
+            ledger = Ledger::open(&self.storage, &path, record.len().next_power_of_two())?.0;
+            stored = ledger.store(&record);
+        }
+        self.ledger = Some(ledger);
+        stored?;
+        self.copy(at, &record, oldest);
+        Ok(())
+    }
+
+    /// Adds a copy, if it is not there, and removes those whose frames the journal has not any more.
+    fn copy(&mut self, at: u64, record: &[u8], oldest: u64) {
+        match self.try_copy(at, record, oldest) {
             Ok(()) => self.failing = false,
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
@@ -129,12 +156,9 @@ impl Carried {
                 }
             }
         }
-        Ok(())
     }
 
-    /// Adds a copy, and removes those whose frames the journal has not any more.
-    fn copy(&self, record: &[u8], oldest: u64) -> io::Result<()> {
-        let Ok(Record { carry, .. }) = Record::from_bytes(record) else { return Ok(()) };
+    fn try_copy(&self, at: u64, record: &[u8], oldest: u64) -> io::Result<()> {
         let all = copies(&*self.storage, &self.dir)?;
         for pair in all.windows(2) {
             if let [(_, name), (next, _)] = pair
@@ -143,7 +167,10 @@ impl Carried {
                 self.storage.remove(&self.dir.join(name))?;
             }
         }
-        let path = self.dir.join(format!("{COPY}{:020}{COPY_END}", carry.at));
+        if all.iter().any(|(there, _)| *there == at) {
+            return Ok(());
+        }
+        let path = self.dir.join(format!("{COPY}{at:020}{COPY_END}"));
         let mut bytes = record.to_vec();
         bytes.extend(crc32c::crc32c(record).to_le_bytes());
         let file = self.storage.create(&path)?;
@@ -151,6 +178,14 @@ impl Carried {
             // It must not take the last room of a disk that is full.
             let _half = self.storage.remove(&path);
         })
+    }
+}
+
+impl Record {
+    /// This node's, of this version.
+    fn read(bytes: &[u8], node: &NodeName) -> Option<Carry> {
+        let record = Self::from_bytes(bytes).ok()?;
+        (record.version == VERSION && record.node == node.as_str()).then_some(record.carry)
     }
 }
 
@@ -178,22 +213,50 @@ pub(super) fn begin_again(
     Ok(begin(carry, mark, node, tenant))
 }
 
-/// What the file says, without changing anything: for tools that only look. `None`: nothing was ever carried over.
-pub(crate) fn peek_carried(storage: &Arc<dyn Storage>, dir: &Path) -> Result<Option<CarriedSeen>, LedgerError> {
-    let bytes = Ledger::peek(storage, &dir.join(NAME))?;
-    let carry = bytes.and_then(|bytes| Record::from_bytes(&bytes).ok()).map(|record| record.carry);
-    Ok(carry.map(|carry| CarriedSeen { exchanges: carry.exchanges.len(), at: carry.at, below: carry.below }))
+/// What the file says, without changing anything: for tools that only look.
+pub(crate) fn peek_carried(storage: &Arc<dyn Storage>, dir: &Path) -> Result<CarriedSeen, LedgerError> {
+    let path = dir.join(NAME);
+    if storage.open_read(&path).and_then(|file| file.size()).is_ok_and(|size| size == 0) {
+        return Ok(CarriedSeen::Emptied);
+    }
+    Ok(match Ledger::peek(storage, &path)?.as_deref() {
+        None => CarriedSeen::Missing,
+        Some([]) => CarriedSeen::Nothing,
+        Some(bytes) => Record::from_bytes(bytes).ok().filter(|record| record.version == VERSION).map_or(
+            CarriedSeen::Unknown,
+            |Record { node, carry: Carry { at, below, exchanges }, .. }| CarriedSeen::Carried {
+                node,
+                at,
+                below,
+                exchanges: exchanges.len(),
+            },
+        ),
+    })
 }
 
 /// What the file says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct CarriedSeen {
-    /// So many exchanges were carried over.
-    pub(crate) exchanges: usize,
-    /// They were open at this frame.
-    pub(crate) at: u64,
-    /// And began before this one.
-    pub(crate) below: u64,
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CarriedSeen {
+    /// It is not there.
+    Missing,
+    /// Somebody has emptied it: it begins anew.
+    Emptied,
+    /// Nothing was ever carried over.
+    Nothing,
+    /// It is of a later version, or damaged.
+    Unknown,
+    /// Exchanges were carried over.
+    Carried {
+        /// Whose it is.
+        node: String,
+        /// They were open at this frame.
+        at: u64,
+        /// And began before this one.
+        below: u64,
+        /// So many.
+        exchanges: usize,
+    },
 }
 
 /// The copies, in order: the frame, and the file's name.
@@ -216,8 +279,7 @@ fn read_copy(storage: &dyn Storage, path: &Path, node: &NodeName) -> io::Result<
     let read = file.read_at(0, &mut bytes)?;
     let Some((said, crc)) = bytes.get(..read).and_then(<[u8]>::split_last_chunk::<4>) else { return Ok(None) };
     let whole = crc32c::crc32c(said).to_le_bytes() == *crc;
-    let record = Record::from_bytes(said).ok().filter(|record| whole && record.version == VERSION);
-    Ok(record.filter(|record| record.node == node.as_str()).map(|record| record.carry))
+    Ok(Record::read(said, node).filter(|_| whole))
 }
 
 const NAME: &str = "carried.ledger";

@@ -98,10 +98,10 @@ fn worker(
 ) -> Result<Worker<Fake>, Trouble> {
     let seal_keys = seal_keys(sim)?;
     let next = Some(Position::new(parts.recovery.next));
-    let book = Book::open(&sim.storage(), Path::new(BOOK), &node(), parts.journal.acked(), next)?;
+    let mut book = Book::open(&sim.storage(), Path::new(BOOK), &node(), parts.journal.acked(), next)?;
     Ok(Worker::new(Parts {
         journal: parts.journal.clone(),
-        carried: Carried::open(&sim.storage(), Path::new(DIR), (&node(), book.mark()), CARRIED_ROOM)?,
+        carried: Carried::open(&sim.storage(), Path::new(DIR), &node(), &mut book, CARRIED_ROOM)?,
         book,
         sink: Fake::new(database, sim),
         seal_keys,

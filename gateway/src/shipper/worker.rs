@@ -90,6 +90,8 @@ pub(super) struct Worker<S> {
     collector: Collector,
     /// A batch that is being sent.
     flight: Option<Flight>,
+    /// Exchanges below could not be carried over, or were.
+    not_carried_below: u64,
     /// This run has sent the hand-overs so far: there are few, and the table keeps one of each.
     hand_overs_sent: bool,
 }
@@ -120,7 +122,7 @@ impl<S: Sink> Worker<S> {
         let mark = parts.book.mark();
         let (from, fold) = parts.carried.begin(mark, &parts.tenant);
         let collector = Collector::new(parts.journal.reader(Position::new(from)), fold, mark.end);
-        Self { parts, collector, flight: None, hand_overs_sent: false }
+        Self { parts, collector, flight: None, not_carried_below: 0, hand_overs_sent: false }
     }
 
     /// Does the next thing. `now` is the time that a new batch is sealed with.
@@ -194,6 +196,10 @@ impl<S: Sink> Worker<S> {
         let resume = self.collector.resume_from(end);
         let carry = self.to_carry(end);
         if self.collector.rows().is_empty() {
+            // What is shipped already has yet to be read again.
+            if end < mark.end {
+                return Ok(false);
+            }
             if resume > mark.resume || carry.is_some() {
                 // Nothing to send, but frames that are not needed any more.
                 self.parts.book.settle(Mark { resume, end, ..mark })?;
@@ -204,6 +210,8 @@ impl<S: Sink> Worker<S> {
         }
         let rows = self.collector.take();
         let batch = Batch::new(&self.parts.node, &mark, rows, end, now, Signer::Key(self.parts.seal_keys.current()));
+        // What failed is not tried again with each batch.
+        let carry = carry.filter(|carry| carry.below > self.not_carried_below);
         self.flight = Some(Flight { carry, ..Flight::new(batch, resume, false) });
         Ok(true)
     }
@@ -218,12 +226,12 @@ impl<S: Sink> Worker<S> {
     /// Carries exchanges over, everything before having been shipped and settled.
     fn carry(&mut self, carry: Option<Carry>) -> Result<(), Failure> {
         let Some(carry) = carry else { return Ok(()) };
-        let below = carry.below;
+        let (at, below) = (carry.at, carry.below);
+        self.not_carried_below = below;
         self.parts.carried.store(carry, self.parts.journal.oldest().sequence()).map_err(Failure::Carry)?;
         self.collector.carried(below);
+        self.parts.book.carry(at, below)?;
         self.parts.metrics.carried.inc();
-        let mark = *self.parts.book.mark();
-        self.parts.book.settle(Mark { resume: mark.resume.max(below), ..mark })?;
         Ok(())
     }
 
@@ -334,7 +342,10 @@ impl<S: Sink> Worker<S> {
         self.parts.metrics.ship_seconds.observe(self.parts.book.clock().saturating_sub(begun).as_secs_f64());
         if let Some(flight) = self.flight.take() {
             self.collector.recycle(flight.batch.rows);
-            self.carry(flight.carry)?;
+            // It holds up nothing but that segments go.
+            if let Err(failure) = self.carry(flight.carry) {
+                self.report(&failure);
+            }
         }
         self.acknowledge()
     }

@@ -1,9 +1,9 @@
 //! How much of a JSON document is held back while it names nobody.
 //!
 //! A document is held from its start until somebody is told. In a list each element is held for itself: from its start
-//! until somebody in it is told; so it is in a list in that list (`wards[*].patients[*].id`). What is longer than [`HOLD_BYTES_MAX`] and still names nobody does not leave: whoever is
-//! named behind it may be whom all of it is about, and the client may be gone by then. It leaves if somebody unreadable was
-//! told in it, who is as good a name as comes.
+//! until somebody in it is told; so it is in a list in that list (`wards[*].patients[*].id`). What is longer than
+//! [`HOLD_BYTES_MAX`] and still names nobody does not leave: whoever is named behind it may be whom all of it is about, and
+//! the client may be gone by then. It leaves if somebody unreadable was told in it, who is as good a name as comes.
 //!
 //! So a backend that pauses before the first patient keeps the client waiting for what stands before the pause (but not for
 //! the answer's head), though it has come. That a list begins does not help: it may be the list of one patient's

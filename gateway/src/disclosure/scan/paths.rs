@@ -28,6 +28,8 @@ pub(super) struct Paths {
     documents: u32,
     /// The lists that are open, from the outside in.
     lists: SmallVec<[List; 4]>,
+    /// What is known of the document, as far as it stands in no list.
+    document: Element,
     objects: SmallVec<[Object; 8]>,
 }
 
@@ -41,6 +43,8 @@ struct Branch {
     ends: bool,
     /// How many paths end here or beneath.
     beneath: usize,
+    /// Of these, how many go through no other list, as they are written.
+    own: usize,
     first: Option<usize>,
     next: Option<usize>,
     /// Which lengths the keys have that are looked for here: a bit for each.
@@ -55,9 +59,13 @@ const LENGTHS: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10;
 struct List {
     /// How many paths end in it.
     paths: usize,
+    /// Of these, how many go through no other list.
+    own: usize,
     count: u32,
     /// Each element of it is somebody.
     of_somebody: bool,
+    /// Whoever stands in it stands for what is around it as well.
+    counts: bool,
     element: Element,
 }
 
@@ -68,6 +76,8 @@ struct Element {
     filled: bool,
     /// A field in it says somebody, be it readable or not.
     said: bool,
+    /// A list in it says others than whom it is about.
+    others: bool,
 }
 
 /// A place in the document.
@@ -114,7 +124,7 @@ enum System {
 
 impl Paths {
     pub(super) fn new(fields: Arc<[FieldPath]>, lines: bool, reading: Reading) -> Self {
-        let root = Branch { path: 0, depth: 0, ends: false, beneath: 0, first: None, next: None, lengths: 0 };
+        let root = Branch { path: 0, depth: 0, ends: false, beneath: 0, own: 0, first: None, next: None, lengths: 0 };
         let mut guide = Self {
             fields,
             branches: vec![root],
@@ -125,6 +135,7 @@ impl Paths {
             lines,
             documents: 0,
             lists: SmallVec::new(),
+            document: Element::default(),
             objects: SmallVec::new(),
         };
         for (index, path) in Arc::clone(&guide.fields).iter().enumerate() {
@@ -150,25 +161,27 @@ impl Paths {
                     depth,
                     ends: false,
                     beneath: 0,
+                    own: 0,
                     first: None,
                     next,
                     lengths: 0,
                 });
                 new
             });
-            self.count(at);
+            self.count(at, path.has_list_from(depth));
             at = beneath;
         }
-        self.count(at);
+        self.count(at, false);
         if let Some(branch) = self.branches.get_mut(at) {
             branch.ends = true;
             branch.lengths |= LENGTHS;
         }
     }
 
-    fn count(&mut self, at: usize) {
+    fn count(&mut self, at: usize, has_list: bool) {
         if let Some(branch) = self.branches.get_mut(at) {
             branch.beneath += 1;
+            branch.own += usize::from(!has_list);
         }
     }
 
@@ -230,20 +243,22 @@ impl Paths {
 }
 
 impl Paths {
-    /// A field of the element was read, and says somebody or not.
+    /// What is read belongs to it: the innermost list's element, or the document.
+    #[inline]
+    fn innermost(&mut self) -> &mut Element {
+        self.lists.last_mut().map_or(&mut self.document, |list| &mut list.element)
+    }
+
+    /// A field was read, and says somebody or not.
     #[inline]
     fn said(&mut self, somebody: bool) {
-        if let Some(list) = self.lists.last_mut() {
-            list.element.said |= somebody;
-        }
+        self.innermost().said |= somebody;
     }
 
     /// An object or array has ended.
     #[inline]
     fn filled(&mut self, is_empty: bool) {
-        if let Some(list) = self.lists.last_mut() {
-            list.element.filled |= !is_empty;
-        }
+        self.innermost().filled |= !is_empty;
     }
 
     /// The innermost list's element has ended.
@@ -255,10 +270,25 @@ impl Paths {
             self.out.unread(Reason::PatientAbsent, hits);
             element.said = true;
         }
-        if let [.., around, _] = self.lists.as_mut_slice() {
-            around.element.filled |= element.filled;
-            around.element.said |= element.said;
-        }
+        let counts = list.counts;
+        let around = match self.lists.as_mut_slice() {
+            [.., around, _] => &mut around.element,
+            _ => &mut self.document,
+        };
+        around.filled |= element.filled;
+        around.said |= element.said && counts;
+        around.others |= element.said && !counts;
+    }
+
+    /// Whether an array is a list of one person's identities.
+    fn is_of_one(&self, node: Node) -> bool {
+        let key = |branch: &Branch| self.fields.get(branch.path)?.keys().get(branch.depth);
+        self.ends(node)
+            || self
+                .branch(node)
+                .filter(|_| node.branch != Some(0))
+                .and_then(key)
+                .is_some_and(|key| key.eq_ignore_ascii_case("identifier") || key.eq_ignore_ascii_case("identifiers"))
     }
 }
 
@@ -276,8 +306,11 @@ impl Guide for Paths {
         self.documents = count;
         let paths = self.branches.first().map_or(0, |root| root.beneath);
         self.lists.clear();
+        self.document = Element::default();
         if self.lines {
-            self.lists.push(List { paths, count, of_somebody: true, element: Element::default() });
+            let own = self.branches.first().map_or(0, |root| root.own);
+            let element = Element::default();
+            self.lists.push(List { paths, own, count, of_somebody: true, counts: true, element });
         }
         Node { branch: Some(0), paths, ..Node::default() }
     }
@@ -358,18 +391,21 @@ impl Guide for Paths {
     }
 
     fn enter_array(&mut self, node: Node) {
-        let around = self.lists.last().map(|list| list.paths);
-        let around = around.or_else(|| self.branches.first().map(|root| root.beneath));
-        // What is in a field is of one, however many identities it has.
-        let of_somebody = self.lists.is_empty() || !self.ends(node);
-        self.hold.list(around == Some(node.paths));
-        self.lists.push(List { paths: node.paths, count: 0, of_somebody, element: Element::default() });
+        let around = self.lists.last().map(|list| (list.paths, list.own));
+        let around = around.or_else(|| self.branches.first().map(|root| (root.beneath, root.own)));
+        let of_somebody = self.lists.is_empty() || !self.is_of_one(node);
+        // Whoever is told in one of the lists is told for what is around them, if that is about nobody else.
+        let counts = !of_somebody || around.is_none_or(|(paths, own)| own == 0 || paths == node.paths);
+        self.hold.list(counts);
+        let own = self.branch(node).map_or(0, |branch| branch.own);
+        let element = Element::default();
+        self.lists.push(List { paths: node.paths, own, count: 0, of_somebody, counts, element });
     }
 
     fn leave_array(&mut self, _: Node, is_empty: bool) {
-        if let (Some(list), Some(around)) = (self.lists.pop(), self.lists.last_mut()) {
+        if let Some(list) = self.lists.pop() {
             // Whoever is in what is around it stands in this list: nobody.
-            around.element.said |= is_empty && list.of_somebody && list.paths == around.paths;
+            self.said(is_empty && list.of_somebody && list.counts);
         }
         self.hold.list_ended();
         self.filled(is_empty);
@@ -394,6 +430,9 @@ impl Guide for Paths {
     fn ended(&mut self, _: u64, hits: &mut Vec<Hit>) {
         // Of lists only the lines are open by now.
         self.judge(hits);
+        if !self.lines && self.document.others && !self.document.said {
+            self.out.unread(Reason::PatientAbsent, hits);
+        }
         self.hold = Hold::default();
         self.lists.clear();
     }

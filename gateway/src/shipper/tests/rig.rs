@@ -46,11 +46,11 @@ impl Rig {
         rows_max: usize,
     ) -> Result<Self, Trouble> {
         let end = (parts.journal.state() == State::Healthy).then(|| parts.journal.durable_end());
-        let book = Book::open(storage, Path::new(BOOK), &node(), parts.journal.acked(), end)?;
+        let mut book = Book::open(storage, Path::new(BOOK), &node(), parts.journal.acked(), end)?;
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
         let worker = Worker::new(Parts {
             journal: parts.journal.clone(),
-            carried: Carried::open(storage, Path::new(DIR), (&node(), book.mark()), CARRIED_ROOM)?,
+            carried: Carried::open(storage, Path::new(DIR), &node(), &mut book, CARRIED_ROOM)?,
             book,
             sink: Fake::new(database, sim),
             seal_keys: SealKeys::open(storage, Path::new(STATE), &node())?,

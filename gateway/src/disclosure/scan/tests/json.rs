@@ -272,10 +272,32 @@ fn an_element_of_a_list_within_a_list_without_an_identity_is_told() {
     assert_eq!(of(r#"{"name":"Kalle Karlsson"}"#), problem(Reason::PatientAbsent), "once");
     assert_eq!(of(""), found(&[]), "nobody is there");
     assert_eq!(told_in(&nested, r#"{"wards":[{},{"name":"x","patients":null}]}"#), problem(Reason::PatientAbsent));
+    // Two lists, of whom one says all.
+    let two = form(&["wards[*].patients[*].p", "wards[*].visitors[*].p"]);
+    let ward = |patients: &str| format!(r#"{{"wards":[{{"name":"x","patients":[{patients}],"visitors":[]}}]}}"#);
+    assert_eq!(told_in(&two, &ward(&named)), found(&[A]));
+    assert_eq!(told_in(&two, &ward("")), found(&[]));
+    let patient = format!(r#"{{"p":"{A}","note":"{}"}}"#, "a".repeat(500));
+    let long = ward(&vec![patient; 400].join(","));
+    assert_eq!(told_in(&two, &long), found(&[A]), "each is short");
+    // Identities of one.
+    let filler = "a".repeat(150_000);
+    let identifiers = |more: &str| format!(r#"{{"list":[{{"identifier":[{{"value":"{A}"}}{more}],"x":"{filler}"}}]}}"#);
+    for paths in [&["list[*].identifier[*].value"][..], &["list[*].identifier[*].value", "list[*].id"]] {
+        assert_eq!(told_in(&form(paths), &identifiers(r#",{"use":"old"}"#)), found(&[A]), "{paths:?}");
+    }
     // The outer one is somebody as well.
     let relatives = form(&["list[*].p", "list[*].relatives[*].p"]);
     let alone = r#"{"list":[{"name":"Kalle Karlsson","relatives":[]}]}"#;
     assert_eq!(told_in(&relatives, alone), problem(Reason::PatientAbsent));
+    for parent in [r#""name":"Kalle Karlsson","#, r#""p":null,"name":"Kalle Karlsson","#] {
+        let with = format!(r#"{{"list":[{{{parent}"relatives":[{named}]}}]}}"#);
+        assert_eq!(told_in(&relatives, &with), absent, "{parent}");
+        let alone = format!(r#"{{{parent}"children":[{named}]}}"#);
+        assert_eq!(told_in(&form(&["p", "children[*].p"]), &alone), absent, "{parent}");
+        assert_eq!(told_in(&form(&["children[*].p"]), &alone), found(&[A]), "{parent}");
+    }
+    assert_eq!(told_in(&form(&["p", "children[*].p"]), &format!(r#"{{"children":[],"p":"{A}"}}"#)), found(&[A]));
 }
 
 #[test]
