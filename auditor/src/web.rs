@@ -14,10 +14,10 @@ mod throttle;
 
 pub use attempt::LoginMetrics;
 
-use crate::sealing::RestKey;
 use crate::accounts::passkey::RelyingParty;
 use crate::accounts::totp::TotpKey;
 use crate::config::Login;
+use crate::sealing::RestKey;
 use crate::sessions::Limits;
 use crate::store::Store;
 use assertion::Verifier;

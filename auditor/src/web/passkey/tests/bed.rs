@@ -1,6 +1,5 @@
 //! An application for tests: asked through its router, with the assertions of a gateway of its own.
 
-use crate::sealing::RestKey;
 use crate::accounts::login::LockRule;
 use crate::accounts::passkey::soft::{ORIGIN, Soft};
 use crate::accounts::totp::{TotpKey, TotpSecret};
@@ -9,6 +8,7 @@ use crate::clock;
 use crate::config::{Keys, Login};
 use crate::devices::{Device, Organisation};
 use crate::random;
+use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
 use crate::store::{By, Change, Passkey, Place, Store};
 use crate::web::assertion::Verifier;
@@ -102,6 +102,7 @@ impl Bed {
             keys: Keys {
                 totp: Arc::clone(&totp),
                 passkeys: Arc::new(RestKey::new(&[2; 32])),
+                fields: Arc::new(FieldKey::new(&[3; 32])),
                 form: Zeroizing::new([3; 32]),
                 pseudonym: PseudonymKey::new(&[4; 32]),
             },
