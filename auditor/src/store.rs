@@ -11,6 +11,7 @@
 //! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors sealed.
 
 mod accounts;
+mod appointment_page;
 mod appointments;
 mod blocks;
 mod commissions;
@@ -22,6 +23,7 @@ mod leases;
 mod outbox;
 mod place;
 mod reviews;
+mod second_factor;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,7 @@ mod tests;
 pub use accounts::Credential;
 pub use blocks::Block;
 pub use directory::Snapshot;
-pub use forms::{Filed, Heading, Office, Wanted};
+pub use forms::{Filed, Heading, Office, Order, Page, Queue, Viewer, Wanted};
 pub use leases::Held;
 pub use outbox::{Batch, Chain, Waiting};
 pub use place::{Place, Server, ServerError};

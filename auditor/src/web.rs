@@ -2,6 +2,7 @@
 //!
 //! Every request carries the gateway's signed assertion, or gets 401. The pages work without scripts.
 
+mod admin;
 pub mod assertion;
 mod attempt;
 mod form;
@@ -15,7 +16,7 @@ pub use attempt::LoginMetrics;
 use crate::accounts::totp::TotpKey;
 use crate::config::Login;
 use crate::sessions::Limits;
-use crate::store::Store;
+use crate::store::{Office, Store};
 use assertion::Verifier;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -23,6 +24,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use contract::Micros;
 use contract::directory::{Assertion, CLIENT_ADDRESS_HEADER};
 use contract::pseudonym::PseudonymKey;
 use std::net::{IpAddr, Ipv6Addr};
@@ -35,6 +37,9 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct App {
     store: Store,
+    office: Office,
+    /// A form that nobody has done anything with for so long has lapsed.
+    request_life_us: Micros,
     verifier: Arc<Verifier>,
     totp: Arc<TotpKey>,
     pseudonym: PseudonymKey,
@@ -67,12 +72,16 @@ pub struct Parts {
     pub title: String,
     /// Counters.
     pub metrics: LoginMetrics,
+    /// A form that nobody has done anything with for so long has lapsed.
+    pub request_life_us: Micros,
 }
 
 impl App {
     /// Puts the application together.
     pub fn new(parts: Parts) -> Self {
         Self {
+            office: Office::new(parts.store.clone(), parts.keys.fields, parts.request_life_us),
+            request_life_us: parts.request_life_us,
             store: parts.store,
             verifier: parts.verifier,
             totp: parts.keys.totp,
@@ -110,6 +119,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/favicon.ico", get(icon::show))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing here") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .merge(admin::router(&app))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
         .layer(middleware::map_response(harden))
         .with_state(app)

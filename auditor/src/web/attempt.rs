@@ -225,7 +225,7 @@ impl App {
         Ok(checked.await.unwrap_or(false))
     }
 
-    fn check_code(&self, account: AccountId, credential: &Credential, code: &str, now: Micros) -> CodeCheck {
+    pub(super) fn check_code(&self, account: AccountId, credential: &Credential, code: &str, now: Micros) -> CodeCheck {
         let Some(sealed) = &credential.totp else { return CodeCheck::Wrong };
         match self.totp.open(account, sealed) {
             Ok(secret) => secret.check(code, now, credential.totp_step),
@@ -269,7 +269,7 @@ impl App {
     }
 }
 
-fn by(caller: &Caller) -> By {
+pub(super) fn by(caller: &Caller) -> By {
     let assertion = &caller.assertion;
     By {
         account: assertion.account.unwrap_or(AccountId::NONE),
