@@ -9,6 +9,7 @@ use crate::accounts::totp::TotpKey;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions;
 use crate::store::{Place, Server};
+use contract::Micros;
 use contract::id::{HsaId, NodeName, RegistryName};
 use contract::pseudonym::{PseudonymKey, secret_from_hex};
 use contract::schema::Target;
@@ -155,6 +156,8 @@ pub struct Login {
     pub checks_at_once: usize,
     /// Passwords that were stolen elsewhere, if there is such a list.
     pub breached_file: Option<PathBuf>,
+    /// A second factor that was shown for it is good for signatures for so long.
+    pub step_up_us: Micros,
 }
 
 /// When accounts and forms rest or end by themselves.
@@ -478,6 +481,7 @@ fn read_login(section: &Section<'_>) -> Option<Login> {
     let delay_max_ms = section.within("delay_max_ms", 8_000, 0, 60_000);
     let checks_at_once = section.within("checks_at_once", 4, 1, 64);
     let breached_file = section.file_optional("breached_file");
+    let step_up_s: Option<Micros> = section.within("step_up_s", 300, 30, 3600);
     section.finish();
     Some(Login {
         origin: origin?,
@@ -487,6 +491,7 @@ fn read_login(section: &Section<'_>) -> Option<Login> {
         delay_max: Duration::from_millis(delay_max_ms?),
         checks_at_once: checks_at_once?,
         breached_file: breached_file?,
+        step_up_us: step_up_s? * crate::clock::SECOND,
     })
 }
 

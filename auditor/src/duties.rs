@@ -5,10 +5,12 @@
 
 mod appointment;
 mod given;
+mod page;
 mod region;
 
 pub use appointment::{Appointment, AppointmentError};
 pub use given::{Given, Why};
+pub use page::page;
 pub use region::Region;
 
 use contract::id::{HsaId, RegistryName};
@@ -147,10 +149,14 @@ impl Appointment {
     }
 }
 
+/// Whether a role allows an action at all, wherever it reaches. No by default.
+pub fn allows(role: Role, action: Action) -> bool {
+    ALLOWED.iter().any(|(known, roles)| *known == action && roles.contains(&role))
+}
+
 /// Whether one of these appointments allows it. No by default.
 pub fn may(appointments: &[Appointment], action: Action, about: &About) -> bool {
-    let roles = ALLOWED.iter().find(|(known, _)| *known == action).map_or(&[][..], |(_, roles)| roles);
-    appointments.iter().any(|appointment| roles.contains(&appointment.kind()) && appointment.reaches(about))
+    appointments.iter().any(|appointment| allows(appointment.kind(), action) && appointment.reaches(about))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ mod signature;
 
 pub use content::{Alteration, Application, Content, Deregistration, Form, Kind, Person};
 pub use desk::{ApproverDesk, ExecutorDesk, HolderDesk};
-pub use fault::{FormFault, check_words};
+pub use fault::{FormFault, check_line, check_words};
 pub use filed::{Did, Made, Move, MoveError, State, Step, Stored, WrongState};
 pub use signature::{Fresh, Signature, Stale};
 

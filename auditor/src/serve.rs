@@ -12,8 +12,9 @@ use crate::store::{Store, StoreError};
 use crate::sweep::SweepMetrics;
 use crate::web::assertion::Verifier;
 use crate::web::{self, App, LoginMetrics};
-use crate::{init, internal, ops, sweep};
+use crate::{clock, init, internal, ops, sweep};
 use arc_swap::ArcSwap;
+use contract::Micros;
 use contract::id::RegistryName;
 use prometheus::Registry;
 use rustls::RootCertStore;
@@ -89,6 +90,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     }
 
     let stop = CancellationToken::new();
+    let request_life_us = Micros::from(config.accounts.request_life_days) * clock::DAY;
     let app = App::new(web::Parts {
         store: store.clone(),
         verifier: Arc::clone(&verifier),
@@ -98,6 +100,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         help: config.app.help,
         title: config.app.title,
         metrics: LoginMetrics::register(&registry)?,
+        request_life_us,
     });
     let shipper = Shipper::new(
         store.clone(),

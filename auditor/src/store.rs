@@ -12,6 +12,7 @@
 //!   sealed.
 
 mod accounts;
+mod appointment_page;
 mod appointments;
 mod blocks;
 mod commissions;
@@ -24,6 +25,7 @@ mod outbox;
 mod passkeys;
 mod place;
 mod reviews;
+mod second_factor;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,7 @@ mod tests;
 pub use accounts::Credential;
 pub use blocks::Block;
 pub use directory::Snapshot;
-pub use forms::{Filed, Heading, Office, Wanted};
+pub use forms::{Filed, Heading, Office, Order, Page, Queue, Viewer, Wanted};
 pub use leases::Held;
 pub use outbox::{Batch, Chain, Waiting};
 pub use passkeys::Passkey;

@@ -3,6 +3,7 @@
 //! Every request carries the gateway's signed assertion, or gets 401. The pages work without scripts; only passkeys,
 //! which browsers give to scripts alone, need the one that there is.
 
+mod admin;
 pub mod assertion;
 mod attempt;
 mod form;
@@ -19,7 +20,7 @@ use crate::accounts::totp::TotpKey;
 use crate::config::Login;
 use crate::sealing::RestKey;
 use crate::sessions::Limits;
-use crate::store::Store;
+use crate::store::{Office, Store};
 use assertion::Verifier;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -27,6 +28,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use contract::Micros;
 use contract::directory::{Assertion, CLIENT_ADDRESS_HEADER};
 use contract::pseudonym::PseudonymKey;
 use std::net::{IpAddr, Ipv6Addr};
@@ -39,6 +41,9 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct App {
     store: Store,
+    office: Office,
+    /// A form that nobody has done anything with for so long has lapsed.
+    request_life_us: Micros,
     verifier: Arc<Verifier>,
     totp: Arc<TotpKey>,
     passkeys: Arc<RestKey>,
@@ -74,12 +79,16 @@ pub struct Parts {
     pub title: String,
     /// Counters.
     pub metrics: LoginMetrics,
+    /// A form that nobody has done anything with for so long has lapsed.
+    pub request_life_us: Micros,
 }
 
 impl App {
     /// Puts the application together.
     pub fn new(parts: Parts) -> Self {
         Self {
+            office: Office::new(parts.store.clone(), parts.keys.fields, parts.request_life_us),
+            request_life_us: parts.request_life_us,
             store: parts.store,
             verifier: parts.verifier,
             totp: parts.keys.totp,
@@ -127,6 +136,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/favicon.ico", get(icon::show))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing here") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .merge(admin::router(&app))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
         .layer(middleware::map_response(harden))
         .with_state(app)

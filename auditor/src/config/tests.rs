@@ -22,6 +22,7 @@ fn the_example_reads() {
     assert_eq!(config.node.as_str(), "auditor");
     assert_eq!(config.session.limits, sessions::Limits { idle_s: 1800, absolute_s: 36_000 });
     assert_eq!(config.login.lock, LockRule::default());
+    assert_eq!(config.login.step_up_us, 300_000_000);
     assert_eq!(config.accounts.request_life_days, 30);
     assert_eq!(config.accounts.review, Review { months: 12, notice_days: 30, grace_days: 30 });
     assert!(matches!(config.internal.listen, Listen::Unix(_)));

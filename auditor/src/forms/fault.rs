@@ -44,16 +44,16 @@ impl Form {
         }
         match &self.content {
             Content::Application(form) => {
-                line("the name", &form.name)?;
-                line("the title", &form.title)?;
-                line("the unit", &form.unit.0)?;
+                check_line("the name", &form.name)?;
+                check_line("the title", &form.title)?;
+                check_line("the unit", &form.unit.0)?;
                 if form.address.is_empty() || form.address.len() > ADDRESS_LINES_MAX {
                     return Err(FormFault::Text("the address"));
                 }
-                form.address.iter().try_for_each(|text| line("the address", text))?;
-                line("the telephone number", &form.telephone)?;
-                form.mobile.iter().try_for_each(|text| line("the mobile telephone number", text))?;
-                form.email.iter().try_for_each(|text| line("the e-mail address", text))?;
+                form.address.iter().try_for_each(|text| check_line("the address", text))?;
+                check_line("the telephone number", &form.telephone)?;
+                form.mobile.iter().try_for_each(|text| check_line("the mobile telephone number", text))?;
+                form.email.iter().try_for_each(|text| check_line("the e-mail address", text))?;
                 check_words("the purpose", &form.purpose)?;
                 period(form.valid_from, form.valid_to)
             }
@@ -79,7 +79,8 @@ pub fn check_words(field: &'static str, text: &str) -> Result<(), FormFault> {
     if fits { Ok(()) } else { Err(FormFault::Text(field)) }
 }
 
-fn line(field: &'static str, text: &str) -> Result<(), FormFault> {
+/// Text of one line.
+pub fn check_line(field: &'static str, text: &str) -> Result<(), FormFault> {
     let fits = !text.trim().is_empty() && text.chars().count() <= LINE_MAX && !text.chars().any(char::is_control);
     if fits { Ok(()) } else { Err(FormFault::Text(field)) }
 }

@@ -12,7 +12,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::collections::HashMap;
 
-const COLUMNS: &str = "id, account, role, region, registry, organisation, unit, valid_from, valid_to, given, given_by, \
+pub(super) const COLUMNS: &str = "id, account, role, region, registry, organisation, unit, valid_from, valid_to, given, given_by, \
                        ended, ended_by";
 
 impl Store {
@@ -283,7 +283,7 @@ fn reach(appointment: &Appointment) -> Reach<'_> {
     }
 }
 
-fn read(row: &AnyRow) -> Result<Given, StoreError> {
+pub(super) fn read(row: &AnyRow) -> Result<Given, StoreError> {
     let mut text = row.try_get::<&str, _>("role")?.to_owned();
     for column in ["region", "registry", "organisation", "unit"] {
         if let Some(reach) = row.try_get::<Option<&str>, _>(column)? {

@@ -4,9 +4,11 @@
 
 mod effects;
 mod office;
+mod queue;
 mod sealed;
 
 pub use office::{Filed, Office};
+pub use queue::{Order, Page, Queue, Viewer};
 
 use super::{Change, Store, StoreError, parsed};
 use crate::duties::Region;

@@ -419,6 +419,7 @@ mod appointments;
 mod effects;
 mod filed;
 mod procedure;
+mod queue;
 mod random_moves;
 mod reviews;
 

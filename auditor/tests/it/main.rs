@@ -14,6 +14,7 @@
     reason = "a test stops where it finds a fault"
 )]
 
+mod admin;
 #[path = "../../src/store/tests/cluster.rs"]
 mod cluster;
 mod commands;

@@ -149,7 +149,7 @@ const AUDITOR: Rules = Rules {
         ("net", &["config"]),
         ("internal", &["clock", "feed", "sessions", "store"]),
         ("ops", &["store"]),
-        ("web", &["accounts", "clock", "config", "devices", "random", "sessions", "store"]),
+        ("web", &["accounts", "clock", "config", "devices", "duties", "forms", "random", "sessions", "store"]),
         // The whole.
         ("serve", ALL),
         ("cli", ALL),

@@ -1,0 +1,3 @@
+-- When a second factor was last shown in a session to sign with, and by which means.
+ALTER TABLE session ADD COLUMN factor_at BIGINT;
+ALTER TABLE session ADD COLUMN factor TEXT;

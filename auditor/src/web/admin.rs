@@ -1,0 +1,154 @@
+//! The administration's interface for programs and pages, `/admin/api/v1`: the account procedure's forms, and who is
+//! appointed to what. `GET /admin/api/v1/openapi.json` describes it.
+//!
+//! Every request is of somebody who is logged in with an account in use ([`member`]). What they may do, `duties` and
+//! the forms themselves decide, in the store, in the same change as what is done; here requests are read and answers
+//! written. What somebody may not know of is not there for them.
+
+mod accounts;
+mod appointments;
+mod body;
+mod content;
+mod forms;
+mod member;
+mod moves;
+mod openapi;
+mod problem;
+mod query;
+mod sign;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use super::App;
+use super::attempt::by;
+use crate::clock;
+use crate::duties::Action;
+use crate::store::{Heading, StoreError};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post};
+use contract::id::{AccountId, FormId};
+use contract::record::{AuthEventKind, Reason};
+use member::Member;
+use problem::{Kind, Problem};
+use serde::Serialize;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Where it is.
+const BASE: &str = "/admin/api/v1";
+
+/// Most bytes of a body.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// All routes, below [`BASE`].
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+    vec![
+        ("/openapi.json", get(openapi::show)),
+        ("/step-up", post(sign::step_up)),
+        ("/forms", get(forms::list).post(forms::begin)),
+        ("/forms/{id}", get(forms::show).put(forms::mend)),
+        ("/forms/{id}/submit", post(moves::submit)),
+        ("/forms/{id}/approve", post(moves::approve)),
+        ("/forms/{id}/refuse", post(moves::refuse)),
+        ("/forms/{id}/return", post(moves::send_back)),
+        ("/forms/{id}/forward", post(moves::forward)),
+        ("/forms/{id}/execute", post(moves::execute)),
+        ("/appointments", get(appointments::list).post(appointments::give)),
+        ("/appointments/{id}/end", post(appointments::end)),
+        ("/accounts/{id}", get(accounts::show)),
+    ]
+}
+
+/// The interface's routes.
+pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    let mut router = Router::new();
+    for (path, route) in routes() {
+        router = router.route(&format!("{BASE}{path}"), route.fallback(wrong_method));
+    }
+    for rest in ["", "/", "/{*rest}"] {
+        router = router.route(&format!("{BASE}{rest}"), axum::routing::any(nothing));
+    }
+    router
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), member::known_member))
+}
+
+async fn wrong_method() -> Problem {
+    Kind::MethodNotAllowed.into()
+}
+
+async fn nothing() -> Problem {
+    Kind::NotFound.into()
+}
+
+/// An answer, with the version of what it shows.
+fn answer<T: Serialize>(status: StatusCode, version: Option<i64>, value: &T) -> Response {
+    let Ok(body) = serde_json::to_string(value) else { return Problem::from(Kind::Unavailable).into_response() };
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+    if let Some(tag) = version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// What the store says to something that everybody may ask.
+fn refused(error: &StoreError) -> Problem {
+    Problem::from_store(error, Action::SeeRequest)
+}
+
+/// The version that somebody has seen, by exactly one `If-Match` with one strong tag.
+fn seen(headers: &HeaderMap) -> Result<i64, Problem> {
+    let mut tags = headers.get_all(header::IF_MATCH).iter();
+    let tag = tags.next().ok_or(Kind::PreconditionRequired)?;
+    let number = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    match (number, tags.next()) {
+        (Some(number), None) => Ok(number),
+        _ => Err(Problem::new(Kind::Malformed, "If-Match must be one tag, as an answer's ETag told it")),
+    }
+}
+
+/// The id in a path. One that is none is that of nothing.
+#[derive(Debug)]
+struct Id<T>(T);
+
+impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let id = path.ok().and_then(|Path(text)| text.parse().ok());
+        Ok(Self(id.ok_or(Kind::NotFound)?))
+    }
+}
+
+impl App {
+    /// A form that a member may know of. If they may not, that they tried is on record, and it is not there for them.
+    async fn visible(&self, member: &Member, form: FormId, wanted: &str) -> Result<Heading, Problem> {
+        let found = self.store.form(form).await.map_err(|error| refused(&error))?;
+        let (heading, _) = found.ok_or(Kind::NotFound)?;
+        if member.viewer.sees(&heading) {
+            return Ok(heading);
+        }
+        self.hide(member, heading.account, &format!("{wanted} form={form}")).await
+    }
+
+    /// Records that somebody asked for what they may not know of.
+    async fn hide<T>(&self, member: &Member, about: Option<AccountId>, wanted: &str) -> Result<T, Problem> {
+        let recorded = async {
+            let mut change = self.store.change(clock::now(), by(&member.caller)).await?;
+            let mut event = change.event(AuthEventKind::MoveDenied, about.unwrap_or(AccountId::NONE));
+            event.reason = Reason::NotAppointed;
+            event.detail = format!("{} {wanted}", event.detail).into();
+            change.record(event).await?;
+            change.commit().await
+        };
+        recorded.await.map_err(|error| refused(&error))?;
+        Err(Kind::NotFound.into())
+    }
+}

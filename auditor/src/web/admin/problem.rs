@@ -1,0 +1,234 @@
+//! What goes wrong, for programs: RFC 9457. Types are stable; nothing that somebody wrote and no personal data is in
+//! it.
+
+use super::BASE;
+use crate::duties::Action;
+use crate::forms::{Denied, FormFault};
+use crate::store::StoreError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What the types begin with.
+const URN: &str = "urn:grindvakt:problem:";
+
+/// A kind of problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    NotLoggedIn,
+    StepUpRequired,
+    CodeRefused,
+    AccountInactive,
+    CrossSite,
+    NotAppointed,
+    Own,
+    Unidentified,
+    DecidedBefore,
+    NotYours,
+    NotFound,
+    MethodNotAllowed,
+    TooMany,
+    WrongState,
+    AccountState,
+    Taken,
+    Overtaken,
+    Changed,
+    PreconditionRequired,
+    TooLarge,
+    UnsupportedMediaType,
+    Malformed,
+    Invalid,
+    Unavailable,
+}
+
+impl Kind {
+    /// Its name, its status, and what it says.
+    const fn parts(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::NotLoggedIn => ("not_logged_in", StatusCode::UNAUTHORIZED, "Nobody is logged in here"),
+            Self::StepUpRequired => {
+                ("step_up_required", StatusCode::UNAUTHORIZED, "A signature needs a second factor that was just shown")
+            }
+            Self::CodeRefused => ("code_refused", StatusCode::FORBIDDEN, "The code was refused"),
+            Self::AccountInactive => ("account_inactive", StatusCode::FORBIDDEN, "The account is not in use"),
+            Self::CrossSite => ("cross_site", StatusCode::FORBIDDEN, "This was not asked for here"),
+            Self::NotAppointed => {
+                ("not_appointed", StatusCode::FORBIDDEN, "This needs a duty that you do not have here")
+            }
+            Self::Own => ("own", StatusCode::FORBIDDEN, "Nobody decides about themselves"),
+            Self::Unidentified => ("unidentified", StatusCode::FORBIDDEN, "Who decides must be known by an HSA-id"),
+            Self::DecidedBefore => ("decided_before", StatusCode::FORBIDDEN, "The next step is another person's"),
+            Self::NotYours => ("not_yours", StatusCode::FORBIDDEN, "This form is another's to write and submit"),
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is nothing here"),
+            Self::MethodNotAllowed => {
+                ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "This is not what can be done here")
+            }
+            Self::TooMany => ("too_many", StatusCode::CONFLICT, "There are too many drafts: submit some, or mend one"),
+            Self::WrongState => ("wrong_state", StatusCode::CONFLICT, "Not where the form stands"),
+            Self::AccountState => ("account_state", StatusCode::CONFLICT, "The account's state does not allow it"),
+            Self::Taken => ("taken", StatusCode::CONFLICT, "Another has it"),
+            Self::Overtaken => ("overtaken", StatusCode::CONFLICT, "A later form counts"),
+            Self::Changed => ("changed", StatusCode::PRECONDITION_FAILED, "It has changed since it was seen"),
+            Self::PreconditionRequired => {
+                ("precondition_required", StatusCode::PRECONDITION_REQUIRED, "Say by If-Match what was seen")
+            }
+            Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::UnsupportedMediaType => {
+                ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "A body here is application/json")
+            }
+            Self::Malformed => ("malformed", StatusCode::BAD_REQUEST, "The request cannot be read"),
+            Self::Invalid => ("invalid", StatusCode::UNPROCESSABLE_ENTITY, "Something in the request cannot be taken"),
+            Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "This does not answer now"),
+        }
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct FieldError {
+    /// Which, as a JSON pointer (RFC 6901); of a parameter its name. Empty: the whole.
+    pub(super) field: String,
+    /// What, for programs: missing, type, text, form, period, unknown or refused.
+    pub(super) code: &'static str,
+    /// What, for people.
+    pub(super) detail: String,
+}
+
+/// What goes wrong.
+#[derive(Debug)]
+pub(super) struct Problem {
+    kind: Kind,
+    detail: Option<String>,
+    duty: Option<Action>,
+    step_up_s: Option<i64>,
+    pub(super) errors: Vec<FieldError>,
+}
+
+/// A problem (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Told {
+    /// Its kind: `urn:grindvakt:problem:…`, stable.
+    r#type: String,
+    /// Its kind, for people.
+    title: &'static str,
+    /// The answer's status.
+    status: u16,
+    /// More, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// The duty that is lacking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duty: Option<&'static str>,
+    /// Where a second factor is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step_up: Option<String>,
+    /// What is wrong with which field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+impl From<Kind> for Problem {
+    fn from(kind: Kind) -> Self {
+        Self { kind, detail: None, duty: None, step_up_s: None, errors: Vec::new() }
+    }
+}
+
+impl Problem {
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..kind.into() }
+    }
+
+    /// A signature without a second factor shown within so many seconds.
+    pub(super) fn step_up(within_s: i64) -> Self {
+        let detail = format!(
+            "Send your code to POST {BASE}/step-up as {{\"code\": \"…\"}}, and then this again within {within_s} s"
+        );
+        Self { step_up_s: Some(within_s), ..Self::new(Kind::StepUpRequired, detail) }
+    }
+
+    /// A duty that is lacking.
+    pub(super) fn lacking(duty: Action) -> Self {
+        Self { duty: Some(duty), ..Kind::NotAppointed.into() }
+    }
+
+    /// Fields that cannot be taken.
+    pub(super) fn invalid(errors: Vec<FieldError>) -> Self {
+        Self { errors, ..Kind::Invalid.into() }
+    }
+
+    /// One field that cannot be taken.
+    pub(super) fn field(field: &str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { field: field.to_owned(), code, detail: detail.into() }])
+    }
+
+    /// What the store says to something that needs this duty.
+    pub(super) fn from_store(error: &StoreError, duty: Action) -> Self {
+        match error {
+            StoreError::Denied(denied) => Self::denied(*denied, duty),
+            StoreError::Raced(_) => Kind::Changed.into(),
+            StoreError::Absent(_) => Kind::NotFound.into(),
+            StoreError::State(wrong) => Self::new(Kind::WrongState, wrong.to_string()),
+            StoreError::Move(wrong) => Self::new(Kind::AccountState, wrong.to_string()),
+            StoreError::Taken(what) => Self::new(Kind::Taken, format!("the {what} is taken already")),
+            StoreError::Overtaken => Self::new(Kind::Overtaken, error.to_string()),
+            StoreError::Incomplete(what) => Self::field("", "refused", *what),
+            StoreError::Fault(fault) => Self::fault(*fault),
+            _ => {
+                tracing::error!(error = error as &dyn std::error::Error, "a request of the administration failed");
+                Kind::Unavailable.into()
+            }
+        }
+    }
+
+    fn denied(denied: Denied, duty: Action) -> Self {
+        match denied {
+            Denied::NotAppointed => Self::lacking(duty),
+            Denied::Own => Kind::Own.into(),
+            Denied::Unidentified => Kind::Unidentified.into(),
+            Denied::Again => Kind::DecidedBefore.into(),
+            Denied::NotYours | Denied::OtherSignature => Kind::NotYours.into(),
+        }
+    }
+
+    fn fault(fault: FormFault) -> Self {
+        let (field, code) = match fault {
+            FormFault::Text(_) => ("", "text"),
+            FormFault::Period => ("/valid_to", "period"),
+            FormFault::Subject => ("/hsa", "missing"),
+            FormFault::Account => ("/account", "refused"),
+            FormFault::Registry => ("/registry", "refused"),
+        };
+        Self::field(field, code, fault.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (name, status, title) = self.kind.parts();
+        let told = Told {
+            r#type: format!("{URN}{name}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail,
+            duty: self.duty.map(Action::as_str),
+            step_up: self.step_up_s.map(|_| format!("{BASE}/step-up")),
+            errors: self.errors,
+        };
+        let body = serde_json::to_string(&told).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        // RFC 9110 wants a challenge with each 401; RFC 9470 has one for a second factor that is too old.
+        let challenge = match (status, self.step_up_s) {
+            (StatusCode::UNAUTHORIZED, Some(within_s)) => {
+                format!("Bearer error=\"insufficient_user_authentication\", max_age={within_s}")
+            }
+            (StatusCode::UNAUTHORIZED, None) => "Bearer".to_owned(),
+            _ => return response,
+        };
+        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

@@ -1,0 +1,134 @@
+//! Signatures: a second factor that was shown in this session a short while ago.
+
+use super::body::Fields;
+use super::member::Member;
+use super::problem::{Kind, Problem};
+use super::{answer, refused};
+use crate::accounts::login::{Shown, Verdict, judge};
+use crate::accounts::{Account, State};
+use crate::clock;
+use crate::forms::Signature;
+use crate::store::StoreError;
+use crate::web::App;
+use crate::web::attempt::by;
+use axum::Extension;
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::response::Response;
+use contract::Micros;
+use contract::record::{AuthEventKind, AuthMethod, Reason};
+use serde::Serialize;
+use std::sync::Arc;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+/// A code is never longer; longer texts are not looked at.
+const CODE_BYTES_MAX: usize = 64;
+
+/// A one-time code.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "says what a body has; it is read by `Fields`")]
+pub(super) struct StepUp {
+    /// Of the authenticator application. It counts once.
+    code: String,
+}
+
+/// How long signatures can be made.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SteppedUp {
+    /// Until when, RFC 3339.
+    until: String,
+}
+
+/// Shows a second factor, to sign with for a while. Wrong codes count, delay and lock like those of a login.
+#[utoipa::path(
+    post, path = "/step-up", tag = "session", operation_id = "step_up", request_body = StepUp,
+    responses(
+        (status = 200, description = "Signatures can be made in this session for a while", body = SteppedUp),
+    )
+)]
+pub(super) async fn step_up(
+    Shared(app): Shared<Arc<App>>,
+    Extension(member): Extension<Member>,
+    mut fields: Fields,
+) -> Result<Response, Problem> {
+    let code = fields.text("code").map(Zeroizing::new);
+    fields.finish()?;
+    let code = code.filter(|code| code.len() <= CODE_BYTES_MAX).unwrap_or_default();
+    let (begun, now) = (Instant::now(), clock::now());
+    let account = app.store.account(member.account).await.map_err(|error| refused(&error))?;
+    let account = account.ok_or(Kind::NotLoggedIn)?;
+    let tried = app.pseudonym.user_name(account.user_name.as_str());
+    let shown = app.show_code(&member, &code, now).await.map_err(|error| match error {
+        // The session has ended in the meantime.
+        StoreError::Absent(_) => Kind::NotLoggedIn.into(),
+        error => refused(&error),
+    });
+    if shown? {
+        app.throttle.right(tried.0);
+        let until = clock::rfc3339(now.saturating_add(app.login.step_up_us));
+        return Ok(answer(StatusCode::OK, None, &SteppedUp { until }));
+    }
+    let delay = app.throttle.wrong(tried.0, begun.into_std());
+    tokio::time::sleep_until(begun + app.login.refusal + delay).await;
+    Err(Kind::CodeRefused.into())
+}
+
+impl App {
+    /// Judges a code like that of a login whose password was right, and notes at the session that it was shown.
+    async fn show_code(&self, member: &Member, code: &str, now: Micros) -> Result<bool, StoreError> {
+        let mut change = self.store.change(now, by(&member.caller)).await?;
+        let account = change.account(member.account).await?;
+        let credential = change.credential(account.id).await?;
+        let code = self.check_code(account.id, &credential, code, now);
+        let (before, last_login) = (account.state, account.last_login);
+        // A session is of an account that was in use; one that no longer is signs nothing.
+        let shown = Shown { password: matches!(before.at(now), State::Active { .. }), code };
+        let refused = match judge(account, shown, self.login.lock, now) {
+            Verdict::In { account, step, changed } => {
+                let step: Option<u64> = step.into();
+                // Signing is not logging in: whether an account rests is counted by logins.
+                let account = Account { last_login, ..account };
+                let used = match step {
+                    Some(step) => change.use_step(account.id, step).await?,
+                    None => false,
+                };
+                if used {
+                    if changed {
+                        change.move_account(&account, AuthEventKind::AccountUnlocked, Reason::None).await?;
+                    } else {
+                        change.store_tries(&account).await?;
+                    }
+                    change.show_factor(member.session, AuthMethod::PasswordTotp).await?;
+                    change.commit().await?;
+                    return Ok(true);
+                }
+                Reason::CodeReplayed
+            }
+            Verdict::Refused { account, reason, locked, changed } => {
+                if locked || changed {
+                    let kind = if locked { AuthEventKind::AccountLocked } else { AuthEventKind::AccountUnlocked };
+                    change.move_account(&account, kind, reason).await?;
+                } else {
+                    change.store_tries(&account).await?;
+                }
+                reason
+            }
+        };
+        let mut event = change.event(AuthEventKind::LoginFailed, member.account);
+        event.reason = refused;
+        event.auth_method = AuthMethod::PasswordTotp;
+        event.detail = format!("{} step-up", event.detail).into();
+        change.record(event).await?;
+        change.commit().await?;
+        Ok(false)
+    }
+
+    /// A signature of a member, if a second factor was shown a short while ago.
+    pub(super) async fn sign(&self, member: &Member, now: Micros) -> Result<Signature, Problem> {
+        let stale = || Problem::step_up(self.login.step_up_us / clock::SECOND);
+        let fresh = self.store.shown_factor(member.session).await.map_err(|error| refused(&error))?;
+        fresh.ok_or_else(stale)?.sign(now, self.login.step_up_us).map_err(|_| stale())
+    }
+}

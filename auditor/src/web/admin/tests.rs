@@ -1,0 +1,10 @@
+//! The interface through its router, with a store of its own.
+
+mod appointments;
+mod bad_input;
+mod bed;
+mod described;
+mod lists;
+mod procedure;
+mod roles;
+mod step_up;
