@@ -5,18 +5,18 @@ use super::member::Member;
 use super::problem::{Kind, Problem};
 use super::{answer, refused};
 use crate::accounts::login::{Shown, Verdict, judge};
-use crate::accounts::{Account, State};
+use crate::accounts::State;
 use crate::clock;
 use crate::forms::Signature;
 use crate::store::StoreError;
 use crate::web::App;
-use crate::web::attempt::by;
+use crate::web::attempt::{How, by, settle};
 use axum::Extension;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::Response;
 use contract::Micros;
-use contract::record::{AuthEventKind, AuthMethod, Reason};
+use contract::record::AuthMethod;
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -85,44 +85,18 @@ impl App {
         let (before, last_login) = (account.state, account.last_login);
         // A session is of an account that was in use; one that no longer is signs nothing.
         let shown = Shown { password: matches!(before.at(now), State::Active { .. }), code };
-        let refused = match judge(account, shown, self.login.lock, now) {
-            Verdict::In { account, step, changed } => {
-                let step: Option<u64> = step.into();
-                // Signing is not logging in: whether an account rests is counted by logins.
-                let account = Account { last_login, ..account };
-                let used = match step {
-                    Some(step) => change.use_step(account.id, step).await?,
-                    None => false,
-                };
-                if used {
-                    if changed {
-                        change.move_account(&account, AuthEventKind::AccountUnlocked, Reason::None).await?;
-                    } else {
-                        change.store_tries(&account).await?;
-                    }
-                    change.show_factor(member.session, AuthMethod::PasswordTotp).await?;
-                    change.commit().await?;
-                    return Ok(true);
-                }
-                Reason::CodeReplayed
-            }
-            Verdict::Refused { account, reason, locked, changed } => {
-                if locked || changed {
-                    let kind = if locked { AuthEventKind::AccountLocked } else { AuthEventKind::AccountUnlocked };
-                    change.move_account(&account, kind, reason).await?;
-                } else {
-                    change.store_tries(&account).await?;
-                }
-                reason
-            }
-        };
-        let mut event = change.event(AuthEventKind::LoginFailed, member.account);
-        event.reason = refused;
-        event.auth_method = AuthMethod::PasswordTotp;
-        event.detail = format!("{} step-up", event.detail).into();
-        change.record(event).await?;
+        let mut verdict = judge(account, shown, self.login.lock, now);
+        if let Verdict::In { account, .. } = &mut verdict {
+            // Signing is not logging in: whether an account rests is counted by logins.
+            account.last_login = last_login;
+        }
+        let how = How { method: AuthMethod::PasswordTotp, note: "step-up".to_owned() };
+        let settled = settle(&mut change, before, verdict, &how).await?;
+        if settled.is_ok() {
+            change.show_factor(member.session, AuthMethod::PasswordTotp).await?;
+        }
         change.commit().await?;
-        Ok(false)
+        Ok(settled.is_ok())
     }
 
     /// A signature of a member, if a second factor was shown a short while ago.

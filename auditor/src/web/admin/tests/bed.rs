@@ -12,7 +12,7 @@ use crate::devices::{Device, Organisation};
 use crate::duties::{Region, Why};
 use crate::forms::{Application, Content, Deregistration, Form, Fresh, Move, Person, Signature};
 use crate::random;
-use crate::sealing::FieldKey;
+use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
 use crate::store::{By, Change, Heading, Office, Place, Store};
 use crate::web::assertion::Verifier;
@@ -140,11 +140,13 @@ impl Bed {
             verifier: Arc::new(verifier),
             keys: Keys {
                 totp: Arc::clone(&totp),
+                passkeys: Arc::new(RestKey::new(&[8; 32])),
                 fields: Arc::clone(&fields),
                 form: Zeroizing::new([3; 32]),
                 pseudonym: PseudonymKey::new(&[4; 32]),
             },
             login: Login {
+                origin: None,
                 lock: LockRule::default(),
                 refusal: Duration::ZERO,
                 delay: Duration::ZERO,
