@@ -138,12 +138,16 @@ fn status(
     output: Output,
     out: &mut dyn Write,
 ) -> Result<Health, CliError> {
-    let book_error = book.as_ref().err().or(carried.as_ref().err()).map(ToString::to_string);
-    let (book, carried) = (book.unwrap_or_default(), carried.ok());
+    let mut findings = Vec::new();
+    let seen = carried.as_ref().ok().cloned();
+    let error = carried.as_ref().err().map(ToString::to_string);
+    check_carried(book.as_ref().ok().and_then(Option::as_ref), carried, &mut findings);
+    let book_error = book.as_ref().err().map(ToString::to_string).or(error);
+    let (book, carried) = (book.unwrap_or_default(), seen);
     let shipped_below = book.as_ref().map_or(recovery.acked, |book| book.shipped_below.max(recovery.acked));
     let backlog = recovery.next.saturating_sub(shipped_below);
     let lost: u64 = recovery.gaps.iter().map(journal::Gap::frames).sum();
-    let damaged = lost > 0 || book_error.is_some();
+    let damaged = lost > 0 || book_error.is_some() || findings.iter().any(|finding| finding.damage);
     if output == Output::Json {
         let value = json!({
             "segments": recovery.segments, "bytes": recovery.bytes, "next": recovery.next, "acked": recovery.acked,
@@ -321,22 +325,21 @@ fn check_book(recovery: &Recovery, book: Book, findings: &mut Vec<Finding>) {
 }
 
 fn check_carried(book: Option<&BookSeen>, carried: Carried, findings: &mut Vec<Finding>) {
-    // Without a book nobody knows whether there has to be one.
-    let Some(book) = book else { return };
     let mut finding = |damage, what: String, meaning, todo| findings.push(Finding { damage, what, meaning, todo });
     let anew = "put carried.ledger back from a copy of the same journal; without one, keep what is there elsewhere and leave an \
                 empty file in its place: then exchanges that were open for long get no row of their end";
     let stops = "it is not known which exchanges were open for long, so the gateway does not start";
     match carried {
         Err(error) => finding(true, error.to_string(), stops, anew),
-        Ok(CarriedSeen::Missing) if book.carried.is_some() => {
+        // Without a book nobody knows whether there has to be one.
+        Ok(CarriedSeen::Missing) if book.is_some_and(|book| book.carried.is_some()) => {
             finding(true, "carried.ledger is missing".to_owned(), stops, anew);
         }
         Ok(CarriedSeen::Unknown) => {
             finding(true, "carried.ledger is of a later version, or damaged".to_owned(), stops, anew);
         }
         Ok(CarriedSeen::Carried { node, at, .. })
-            if node != book.node || book.carried.is_some_and(|carried| at < carried) =>
+            if book.is_some_and(|book| node != book.node || book.carried.is_some_and(|carried| at < carried)) =>
         {
             finding(
                 true,
@@ -345,7 +348,7 @@ fn check_carried(book: Option<&BookSeen>, carried: Carried, findings: &mut Vec<F
                 anew,
             );
         }
-        Ok(CarriedSeen::Nothing) if book.carried.is_some_and(|carried| carried > 0) => {
+        Ok(CarriedSeen::Nothing) if book.is_some_and(|book| book.carried.is_some_and(|carried| carried > 0)) => {
             finding(true, "carried.ledger is older than the shipper's ledger".to_owned(), stops, anew);
         }
         Ok(CarriedSeen::Emptied) => finding(

@@ -300,7 +300,7 @@ pub enum UnitPlace {
 pub struct FieldPath {
     text: Box<str>,
     keys: Vec<Box<str>>,
-    /// Behind which keys a `[*]` is written: a bit for each, the first one's lowest.
+    /// Behind which keys a `[*]` is written that may be a list of several people: a bit for each, the first one's lowest.
     lists: u32,
 }
 
@@ -318,9 +318,12 @@ impl FieldPath {
             while let Some(shorter) = key.strip_suffix("[*]") {
                 key = shorter;
             }
-            lists |= u32::from(key != written) << keys.len();
+            let of_one = ["identifier", "identifiers"].iter().any(|name| key.eq_ignore_ascii_case(name));
+            lists |= u32::from(key != written && !of_one) << keys.len();
             keys.push(key.into());
         }
+        // Behind the last key stand several identities of one.
+        lists &= !(1 << keys.len().saturating_sub(1));
         let whole = !keys.is_empty() && keys.iter().all(|key| !key.is_empty() && !key.contains(['[', ']']));
         (whole && keys.len() <= FIELD_DEPTH_MAX).then(|| Self { text: text.into(), keys, lists })
     }
@@ -330,7 +333,7 @@ impl FieldPath {
         &self.text
     }
 
-    /// Whether a `[*]` is written behind the key of this number, or a later one.
+    /// Whether a list of several people is written (`[*]`) behind the key of this number, or a later one.
     pub fn has_list_from(&self, key: usize) -> bool {
         u32::try_from(key).ok().and_then(|key| self.lists.checked_shr(key)).is_some_and(|lists| lists != 0)
     }

@@ -172,6 +172,9 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// What is known of open exchanges could not be read or written.
+    #[error("what is known of open exchanges is unusable")]
+    Carried(#[source] LedgerError),
     /// It is there, and says nothing that this version and this journal could go on with.
     #[error(
         "{path} does not belong to this journal: it is another node's, of a later version, or older than the shipper's book; \
@@ -291,7 +294,9 @@ async fn ship_all(mut worker: Worker<clickhouse::ClickHouseSink>, wait: Duration
                     return;
                 }
                 failures = failures.saturating_add(1);
-                pause(&worker, backoff(failures, worker.random()), stop).await;
+                // What comes meanwhile has to be shipped soon.
+                let longest = if failure.holds_up_nothing() { CARRY_AGAIN } else { Duration::MAX };
+                pause(&worker, backoff(failures, worker.random()).min(longest), stop).await;
             }
         }
     }
@@ -321,6 +326,8 @@ fn backoff(failures: u32, random: u64) -> Duration {
     Duration::from_millis(longest - random % (longest / 2 + 1))
 }
 
+/// Exchanges that could not be carried over are tried again after so long.
+const CARRY_AGAIN: Duration = Duration::from_secs(1);
 const CARRIED_ROOM_MAX: usize = 4 << 20;
 const BACKOFF_MIN_MS: u64 = 100;
 const BACKOFF_MAX_MS: u64 = 30_000;

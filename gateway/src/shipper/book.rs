@@ -224,8 +224,10 @@ impl Book {
         let mark = Mark { resume: self.mark.resume.min(next), end: self.mark.end.min(next), ..self.mark };
         let opened = self.opened.map(|opened| Opened { end: next, ..opened });
         self.carried = self.carried.min(mark.end);
-        // Of the version that it has.
+        // It stays of the version that it has until it is known that nothing was carried over.
         if self.is_first {
+            let node = self.node.as_str().to_owned();
+            self.ledger.store(&FirstRecord { version: FIRST_VERSION, node, mark, opened }.to_bytes())?;
             (self.mark, self.opened) = (mark, opened);
             return Ok(());
         }

@@ -84,11 +84,19 @@ impl Carried {
                 if book.carried().is_some() {
                     book.carry(0, 0)?;
                 }
-                storage.remove(&path).map_err(|source| LedgerError::Io { path: path.clone(), source })?;
+                let failed = |source| OpenError::Carried(LedgerError::Io { path: path.clone(), source });
+                storage.remove(&path).map_err(failed)?;
             }
             _ => {}
         }
-        let (ledger, bytes) = Ledger::open(storage, &path, room)?;
+        // A disk that is full has to be emptied, with what room there is.
+        let opened = match Ledger::open(storage, &path, room) {
+            Err(LedgerError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+                Ledger::open(storage, &path, 0)
+            }
+            opened => opened,
+        };
+        let (ledger, bytes) = opened.map_err(OpenError::Carried)?;
         let carry = match bytes.as_slice() {
             [] => None,
             bytes => Some(Record::read(bytes, node).ok_or_else(|| OpenError::NotItsCarried { path: path.clone() })?),
@@ -102,7 +110,7 @@ impl Carried {
         let mut carried = Self { ledger: Some(ledger), storage, dir, node: node.clone(), carry: None, failing: false };
         if !bytes.is_empty() {
             // A crash may have come between the two.
-            carried.copy(at, &bytes, 0);
+            carried.copy(at, &bytes, (0, book.mark().end));
         }
         // A journal that has lost its very end gives the sequences from there on again: to frames behind this state.
         carried.carry = carry.map(|mut carry| {
@@ -139,13 +147,14 @@ impl Carried {
         }
         self.ledger = Some(ledger);
         stored?;
-        self.copy(at, &record, oldest);
+        self.copy(at, &record, (oldest, u64::MAX));
         Ok(())
     }
 
-    /// Adds a copy, if it is not there, and removes those whose frames the journal has not any more.
-    fn copy(&mut self, at: u64, record: &[u8], oldest: u64) {
-        match self.try_copy(at, record, oldest) {
+    /// Adds a copy, if it is not there, and removes those whose frames the journal has not any more: those before `oldest`,
+    /// and those behind its `end`.
+    fn copy(&mut self, at: u64, record: &[u8], kept: (u64, u64)) {
+        match self.try_copy(at, record, kept) {
             Ok(()) => self.failing = false,
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
@@ -158,26 +167,27 @@ impl Carried {
         }
     }
 
-    fn try_copy(&self, at: u64, record: &[u8], oldest: u64) -> io::Result<()> {
+    fn try_copy(&self, at: u64, record: &[u8], (oldest, end): (u64, u64)) -> io::Result<()> {
         let all = copies(&*self.storage, &self.dir)?;
-        for pair in all.windows(2) {
-            if let [(_, name), (next, _)] = pair
-                && *next <= oldest
-            {
+        let next = all.iter().skip(1).map(|(at, _)| *at).chain([u64::MAX]);
+        for ((there, name), next) in all.iter().zip(next) {
+            if next <= oldest || *there > end {
                 self.storage.remove(&self.dir.join(name))?;
             }
         }
-        if all.iter().any(|(there, _)| *there == at) {
-            return Ok(());
-        }
-        let path = self.dir.join(format!("{COPY}{at:020}{COPY_END}"));
         let mut bytes = record.to_vec();
         bytes.extend(crc32c::crc32c(record).to_le_bytes());
-        let file = self.storage.create(&path)?;
-        file.write_at(0, &bytes).and_then(|()| file.sync_data()).inspect_err(|_| {
+        let (new, path) = (self.dir.join(COPY_NEW), self.dir.join(format!("{COPY}{at:020}{COPY_END}")));
+        if all.iter().any(|(there, _)| *there == at) && read_all(&*self.storage, &path)? == bytes {
+            return Ok(());
+        }
+        let file = self.storage.create(&new)?;
+        let written = file.write_at(0, &bytes).and_then(|()| file.sync_data());
+        written.and_then(|()| self.storage.rename(&new, &path)).inspect_err(|_| {
             // It must not take the last room of a disk that is full.
-            let _half = self.storage.remove(&path);
-        })
+            let _half = self.storage.remove(&new);
+        })?;
+        self.storage.sync_dir(&self.dir)
     }
 }
 
@@ -269,22 +279,28 @@ fn copies(storage: &dyn Storage, dir: &Path) -> io::Result<Vec<(u64, String)>> {
 
 /// A copy that is damaged, or another node's, is none: then the batch cannot be formed as it was, which is found out.
 fn read_copy(storage: &dyn Storage, path: &Path, node: &NodeName) -> io::Result<Option<Carry>> {
-    let file = match storage.open_read(path) {
+    let bytes = match read_all(storage, path) {
         // It goes when its frames go.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
+        read => read?,
     };
-    let size = usize::try_from(file.size()?).unwrap_or(usize::MAX).min(BYTES_MAX + 4);
-    let mut bytes = vec![0; size];
-    let read = file.read_at(0, &mut bytes)?;
-    let Some((said, crc)) = bytes.get(..read).and_then(<[u8]>::split_last_chunk::<4>) else { return Ok(None) };
+    let Some((said, crc)) = bytes.split_last_chunk::<4>() else { return Ok(None) };
     let whole = crc32c::crc32c(said).to_le_bytes() == *crc;
     Ok(Record::read(said, node).filter(|_| whole))
+}
+
+fn read_all(storage: &dyn Storage, path: &Path) -> io::Result<Vec<u8>> {
+    let file = storage.open_read(path)?;
+    let mut bytes = vec![0; usize::try_from(file.size()?).unwrap_or(usize::MAX).min(BYTES_MAX + 4)];
+    let read = file.read_at(0, &mut bytes)?;
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 const NAME: &str = "carried.ledger";
 const COPY: &str = "carried-";
 const COPY_END: &str = ".copy";
+const COPY_NEW: &str = "carried.new";
 const VERSION: u8 = 1;
 /// The most that is carried over.
 const BYTES_MAX: usize = 256 << 20;

@@ -71,6 +71,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Nothing is to be shipped that it holds up.
+    pub(super) fn holds_up_nothing(&self) -> bool {
+        matches!(self, Self::Carry(_))
+    }
+
     fn kind(&self) -> FailureKind {
         match self {
             Self::Sink(SinkError::Exception { .. }) => FailureKind::Refused,
@@ -90,7 +95,7 @@ pub(super) struct Worker<S> {
     collector: Collector,
     /// A batch that is being sent.
     flight: Option<Flight>,
-    /// Exchanges below could not be carried over, or were.
+    /// Exchanges that began below could not be carried over; 0: they could.
     not_carried_below: u64,
     /// This run has sent the hand-overs so far: there are few, and the table keeps one of each.
     hand_overs_sent: bool,
@@ -194,7 +199,7 @@ impl<S: Sink> Worker<S> {
         let mark = *self.parts.book.mark();
         let end = self.collector.position();
         let resume = self.collector.resume_from(end);
-        let carry = self.to_carry(end);
+        let carry = self.to_carry(end, self.collector.rows().is_empty());
         if self.collector.rows().is_empty() {
             // What is shipped already has yet to be read again.
             if end < mark.end {
@@ -210,17 +215,17 @@ impl<S: Sink> Worker<S> {
         }
         let rows = self.collector.take();
         let batch = Batch::new(&self.parts.node, &mark, rows, end, now, Signer::Key(self.parts.seal_keys.current()));
-        // What failed is not tried again with each batch.
-        let carry = carry.filter(|carry| carry.below > self.not_carried_below);
         self.flight = Some(Flight { carry, ..Flight::new(batch, resume, false) });
         Ok(true)
     }
 
     /// What must be carried over so that the journal can go on, all frames below `end` having been read: exchanges that began
-    /// more than a segment ago. Younger ones most likely end before their frames are in anybody's way.
-    fn to_carry(&self, end: u64) -> Option<Carry> {
+    /// more than a segment ago. Younger ones most likely end before their frames are in anybody's way. What failed is not
+    /// tried again with each batch, but only if there is none (`again`).
+    fn to_carry(&self, end: u64, again: bool) -> Option<Carry> {
         let below = self.parts.journal.segment_before(Position::new(end)).sequence();
-        (self.collector.resume_from(end) < below).then(|| self.collector.carry(below))
+        let due = self.collector.resume_from(end) < below && (again || below > self.not_carried_below);
+        due.then(|| self.collector.carry(below))
     }
 
     /// Carries exchanges over, everything before having been shipped and settled.
@@ -229,8 +234,9 @@ impl<S: Sink> Worker<S> {
         let (at, below) = (carry.at, carry.below);
         self.not_carried_below = below;
         self.parts.carried.store(carry, self.parts.journal.oldest().sequence()).map_err(Failure::Carry)?;
-        self.collector.carried(below);
         self.parts.book.carry(at, below)?;
+        self.collector.carried(below);
+        self.not_carried_below = 0;
         self.parts.metrics.carried.inc();
         Ok(())
     }
@@ -372,11 +378,12 @@ impl<S: Sink> Worker<S> {
         self.collector.carried_below()
     }
 
-    /// Whether the journal keeps more frames than it must: more than those of the last two segments that were shipped.
+    /// Whether the journal keeps more frames than it must: more than those of the last two segments that were shipped, though
+    /// the disk has taken what there was to carry over.
     #[cfg(test)]
     pub(super) fn keeps_back(&self) -> bool {
         let (journal, last) = (&self.parts.journal, self.settled_end().saturating_sub(1));
-        journal.acked() < journal.segment_before(Position::new(last))
+        journal.acked() < journal.segment_before(Position::new(last)) && self.not_carried_below == 0
     }
 
     /// Sets the gauges.

@@ -149,7 +149,10 @@ const AUDITOR: Rules = Rules {
         ("net", &["config"]),
         ("internal", &["clock", "feed", "sessions", "store"]),
         ("ops", &["store"]),
-        ("web", &["accounts", "clock", "config", "devices", "duties", "forms", "random", "sessions", "store"]),
+        (
+            "web",
+            &["accounts", "clock", "config", "devices", "duties", "forms", "random", "sealing", "sessions", "store"],
+        ),
         // The whole.
         ("serve", ALL),
         ("cli", ALL),

@@ -393,7 +393,7 @@ impl Guide for Paths {
     fn enter_array(&mut self, node: Node) {
         let around = self.lists.last().map(|list| (list.paths, list.own));
         let around = around.or_else(|| self.branches.first().map(|root| (root.beneath, root.own)));
-        let of_somebody = self.lists.is_empty() || !self.is_of_one(node);
+        let of_somebody = !self.is_of_one(node);
         // Whoever is told in one of the lists is told for what is around them, if that is about nobody else.
         let counts = !of_somebody || around.is_none_or(|(paths, own)| own == 0 || paths == node.paths);
         self.hold.list(counts);

@@ -120,6 +120,24 @@ fn batches_with_rows_of_a_long_exchange_are_sent_again_as_they_were() {
     assert_eq!(is, was);
 }
 
+/// A crash has left a copy half written.
+#[test]
+fn a_copy_that_is_not_whole_is_made_again() {
+    let (mut world, mut parts) = started();
+    let mut worker = world.worker(&parts);
+    go_on(&mut world, &mut parts, &mut worker, MANY);
+    drop(worker);
+    world.kill(parts);
+    let is_copy = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "copy");
+    let copies = || world.sim.names().iter().filter(is_copy).cloned().collect::<Vec<_>>();
+    let (newest, mut whole) = (copies().pop().unwrap(), Vec::new());
+    world.sim.corrupt(&newest, |bytes| whole = std::mem::replace(bytes, bytes[..9].to_vec()));
+    let parts = world.open();
+    drop(world.worker(&parts));
+    world.sim.corrupt(&newest, |bytes| assert!(*bytes == whole));
+    assert_eq!(copies().pop(), Some(newest));
+}
+
 /// More than the file has room for at first; and the disk has none for a larger one, for a while.
 #[test]
 fn many_that_stay_open_are_carried_over_as_soon_as_there_is_room() {
@@ -180,7 +198,7 @@ fn a_damaged_file_is_found_out() {
     world.sim.corrupt(&Path::new(DIR).join("carried.ledger"), |bytes| bytes.fill(7));
     let parts = world.begin(&[Kind::Started]);
     let opened = super::worker(&parts, &world.sim, &world.database, TENANT, 100);
-    assert!(matches!(opened.err(), Some(Trouble::Open(OpenError::Ledger(_)))));
+    assert!(matches!(opened.err(), Some(Trouble::Open(OpenError::Carried(_)))));
 }
 
 #[test]

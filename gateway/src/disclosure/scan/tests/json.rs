@@ -180,6 +180,8 @@ fn an_element_of_a_list_within_a_list_is_held_for_itself() {
     let relatives = format!(r#"{{"list":[{{"y":1,"relatives":[{{"p":"{A}"}}]"#);
     assert_eq!(settled(&["list[*].relatives[*].p", "list[*].p"], &relatives), relatives);
     assert_eq!(settled(&["list[*].relatives[*].p"], &relatives), "");
+    let mixed = ["list[*].identifier[*].value", "list[*].relatives[*].p"];
+    assert_eq!(settled(&mixed, &relatives), relatives, "identities are of whom they stand in");
     // What is read as an identity itself is of whom its field is about.
     let identifiers = format!(r#"{{"list":[{{"y":1,"patient":{{"identifier":[{{"value":"{A}"}}]"#);
     assert_eq!(settled(&["list[*].patient"], &identifiers), "");
@@ -285,6 +287,15 @@ fn an_element_of_a_list_within_a_list_without_an_identity_is_told() {
     let identifiers = |more: &str| format!(r#"{{"list":[{{"identifier":[{{"value":"{A}"}}{more}],"x":"{filler}"}}]}}"#);
     for paths in [&["list[*].identifier[*].value"][..], &["list[*].identifier[*].value", "list[*].id"]] {
         assert_eq!(told_in(&form(paths), &identifiers(r#",{"use":"old"}"#)), found(&[A]), "{paths:?}");
+    }
+    let document = format!(r#"{{"identifier":[{{"value":"{A}"}},{{"use":"old"}}],"name":"{filler}"}}"#);
+    for paths in [&["identifier[*].value"][..], &["identifier[*].value", "id"]] {
+        assert_eq!(told_in(&form(paths), &document), found(&[A]), "{paths:?}");
+    }
+    for identifiers in ["", r#","identifier":[]"#, r#","ids":[]"#] {
+        let paths = form(&["list[*].identifier[*].value", "list[*].ids[*]", "list[*].relatives[*].p"]);
+        let with = format!(r#"{{"list":[{{"name":"Kalle Karlsson","relatives":[{named}]{identifiers}}}]}}"#);
+        assert_eq!(told_in(&paths, &with), absent, "{identifiers}");
     }
     // The outer one is somebody as well.
     let relatives = form(&["list[*].p", "list[*].relatives[*].p"]);
