@@ -302,6 +302,7 @@ pub struct FieldPath {
     keys: Vec<Box<str>>,
     /// Behind which keys a `[*]` is written that may be a list of several people: a bit for each, the first one's lowest.
     lists: u32,
+    ends_in_list: bool,
 }
 
 impl FieldPath {
@@ -312,20 +313,23 @@ impl FieldPath {
         while let Some(shorter) = beneath.strip_prefix("[*]").filter(|rest| rest.starts_with(['.', '['])) {
             beneath = shorter.strip_prefix('.').unwrap_or(shorter);
         }
-        let (mut keys, mut lists) = (Vec::<Box<str>>::new(), 0);
+        let (mut keys, mut lists, mut of_one) = (Vec::<Box<str>>::new(), 0, false);
         for written in beneath.split('.').take(FIELD_DEPTH_MAX + 1) {
             let mut key = written;
             while let Some(shorter) = key.strip_suffix("[*]") {
                 key = shorter;
             }
-            let of_one = ["identifier", "identifiers"].iter().any(|name| key.eq_ignore_ascii_case(name));
+            // Whatever stands in identities is of one.
+            of_one |= is_of_identities(key);
             lists |= u32::from(key != written && !of_one) << keys.len();
             keys.push(key.into());
         }
-        // Behind the last key stand several identities of one.
-        lists &= !(1 << keys.len().saturating_sub(1));
+        // Behind the last key stand identities themselves.
+        let last = 1 << keys.len().saturating_sub(1);
+        let ends_in_list = lists & last != 0;
+        lists &= !last;
         let whole = !keys.is_empty() && keys.iter().all(|key| !key.is_empty() && !key.contains(['[', ']']));
-        (whole && keys.len() <= FIELD_DEPTH_MAX).then(|| Self { text: text.into(), keys, lists })
+        (whole && keys.len() <= FIELD_DEPTH_MAX).then(|| Self { text: text.into(), keys, lists, ends_in_list })
     }
 
     /// The name as the file has it.
@@ -338,10 +342,20 @@ impl FieldPath {
         u32::try_from(key).ok().and_then(|key| self.lists.checked_shr(key)).is_some_and(|lists| lists != 0)
     }
 
+    /// Whether a list is written (`[*]`) behind the last key: of several people, perhaps.
+    pub fn ends_in_list(&self) -> bool {
+        self.ends_in_list
+    }
+
     /// The keys of the JSON path.
     pub fn keys(&self) -> &[Box<str>] {
         &self.keys
     }
+}
+
+/// Whether a list of this name is one of identities, of whomever it stands in.
+pub fn is_of_identities(key: &str) -> bool {
+    ["identifier", "identifiers"].iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
 /// The most keys in a field's path.

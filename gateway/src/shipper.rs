@@ -271,9 +271,13 @@ async fn ship(worker: Worker<clickhouse::ClickHouseSink>, wait: Duration, stop: 
 }
 
 async fn ship_all(mut worker: Worker<clickhouse::ClickHouseSink>, wait: Duration, stop: &CancellationToken) {
-    let mut failures = 0_u32;
+    let (mut failures, mut not_carried) = (0_u32, 0_u32);
     loop {
-        match worker.step(crate::clock::now()).await {
+        let done = worker.step(crate::clock::now()).await;
+        if matches!(done, Ok(Step::Idle)) {
+            not_carried = 0;
+        }
+        match done {
             Ok(Step::Full) => failures = 0,
             Ok(Step::Idle) if stop.is_cancelled() => return,
             Ok(Step::Idle | Step::Partial) => {
@@ -293,10 +297,17 @@ async fn ship_all(mut worker: Worker<clickhouse::ClickHouseSink>, wait: Duration
                 if stop.is_cancelled() {
                     return;
                 }
+                if failure.holds_up_nothing() {
+                    // What comes meanwhile is shipped.
+                    not_carried = not_carried.saturating_add(1);
+                    tokio::select! {
+                        () = pause(&worker, backoff(not_carried, worker.random()), stop) => {}
+                        _ = worker.wait_for_new() => pause(&worker, wait, stop).await,
+                    }
+                    continue;
+                }
                 failures = failures.saturating_add(1);
-                // What comes meanwhile has to be shipped soon.
-                let longest = if failure.holds_up_nothing() { CARRY_AGAIN } else { Duration::MAX };
-                pause(&worker, backoff(failures, worker.random()).min(longest), stop).await;
+                pause(&worker, backoff(failures, worker.random()), stop).await;
             }
         }
     }
@@ -326,8 +337,6 @@ fn backoff(failures: u32, random: u64) -> Duration {
     Duration::from_millis(longest - random % (longest / 2 + 1))
 }
 
-/// Exchanges that could not be carried over are tried again after so long.
-const CARRY_AGAIN: Duration = Duration::from_secs(1);
 const CARRIED_ROOM_MAX: usize = 4 << 20;
 const BACKOFF_MIN_MS: u64 = 100;
 const BACKOFF_MAX_MS: u64 = 30_000;

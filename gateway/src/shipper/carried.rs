@@ -91,7 +91,12 @@ impl Carried {
         }
         // A disk that is full has to be emptied, with what room there is.
         let opened = match Ledger::open(storage, &path, room) {
-            Err(LedgerError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+            Err(LedgerError::Io { source, .. })
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+                ) =>
+            {
                 Ledger::open(storage, &path, 0)
             }
             opened => opened,
@@ -108,17 +113,23 @@ impl Carried {
         }
         let (storage, dir) = (Arc::clone(storage), dir.to_owned());
         let mut carried = Self { ledger: Some(ledger), storage, dir, node: node.clone(), carry: None, failing: false };
-        if !bytes.is_empty() {
-            // A crash may have come between the two.
-            carried.copy(at, &bytes, (0, book.mark().end));
+        let Some(mut carry) = carry else { return Ok(carried) };
+        let end = book.mark().end;
+        if carry.at > end {
+            // A journal that has lost its very end gives the sequences from there on again: to frames behind this state.
+            carry.at = end;
+            carry.below = carry.below.min(end);
+            carried.store(carry.clone(), 0).map_err(OpenError::Carried)?;
         }
-        // A journal that has lost its very end gives the sequences from there on again: to frames behind this state.
-        carried.carry = carry.map(|mut carry| {
-            carry.at = carry.at.min(book.mark().end);
-            carry.below = carry.below.min(carry.at);
-            carry
-        });
+        // A crash may have come between the file and its copy.
+        let record = carried.record(carry.clone());
+        carried.copy(carry.at, &record, (0, end));
+        carried.carry = Some(carry);
         Ok(carried)
+    }
+
+    fn record(&self, carry: Carry) -> Vec<u8> {
+        Record { version: VERSION, node: self.node.as_str().to_owned(), carry }.to_bytes()
     }
 
     /// Where to begin to read, and with what, for the rows of frames from the mark's end on.
@@ -130,7 +141,7 @@ impl Carried {
     /// journal still has.
     pub(super) fn store(&mut self, carry: Carry, oldest: u64) -> Result<(), LedgerError> {
         let at = carry.at;
-        let record = Record { version: VERSION, node: self.node.as_str().to_owned(), carry }.to_bytes();
+        let record = self.record(carry);
         let path = self.dir.join(NAME);
         if record.len() > BYTES_MAX {
             return Err(LedgerError::TooLarge { path, bytes: record.len() });
@@ -178,7 +189,7 @@ impl Carried {
         let mut bytes = record.to_vec();
         bytes.extend(crc32c::crc32c(record).to_le_bytes());
         let (new, path) = (self.dir.join(COPY_NEW), self.dir.join(format!("{COPY}{at:020}{COPY_END}")));
-        if all.iter().any(|(there, _)| *there == at) && read_all(&*self.storage, &path)? == bytes {
+        if read_all(&*self.storage, &path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
         let file = self.storage.create(&new)?;

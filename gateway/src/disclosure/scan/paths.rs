@@ -9,7 +9,7 @@ use super::hold::{Hold, Overrun};
 use super::json::{Guide, Scalar};
 use super::{Fault, Hit, Hits};
 use crate::patient::{Reading, Said, identities, is_identity_system};
-use crate::route::FieldPath;
+use crate::route::{FieldPath, is_of_identities};
 use contract::record::Reason;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ struct Branch {
     depth: usize,
     /// A path ends here.
     ends: bool,
+    /// One that ends here is written as a list.
+    ends_in_list: bool,
     /// How many paths end here or beneath.
     beneath: usize,
     /// Of these, how many go through no other list, as they are written.
@@ -64,6 +66,8 @@ struct List {
     count: u32,
     /// Each element of it is somebody.
     of_somebody: bool,
+    /// It is a list of the identities of whomever it stands in, or stands in one.
+    of_one: bool,
     /// Whoever stands in it stands for what is around it as well.
     counts: bool,
     element: Element,
@@ -124,7 +128,17 @@ enum System {
 
 impl Paths {
     pub(super) fn new(fields: Arc<[FieldPath]>, lines: bool, reading: Reading) -> Self {
-        let root = Branch { path: 0, depth: 0, ends: false, beneath: 0, own: 0, first: None, next: None, lengths: 0 };
+        let root = Branch {
+            path: 0,
+            depth: 0,
+            ends: false,
+            ends_in_list: false,
+            beneath: 0,
+            own: 0,
+            first: None,
+            next: None,
+            lengths: 0,
+        };
         let mut guide = Self {
             fields,
             branches: vec![root],
@@ -160,6 +174,7 @@ impl Paths {
                     path: index,
                     depth,
                     ends: false,
+                    ends_in_list: false,
                     beneath: 0,
                     own: 0,
                     first: None,
@@ -174,6 +189,7 @@ impl Paths {
         self.count(at, false);
         if let Some(branch) = self.branches.get_mut(at) {
             branch.ends = true;
+            branch.ends_in_list |= path.ends_in_list();
             branch.lengths |= LENGTHS;
         }
     }
@@ -280,15 +296,13 @@ impl Paths {
         around.others |= element.said && !counts;
     }
 
-    /// Whether an array is a list of one person's identities.
+    /// Whether an array is a list of one person's identities, or in one.
     fn is_of_one(&self, node: Node) -> bool {
         let key = |branch: &Branch| self.fields.get(branch.path)?.keys().get(branch.depth);
-        self.ends(node)
-            || self
-                .branch(node)
-                .filter(|_| node.branch != Some(0))
-                .and_then(key)
-                .is_some_and(|key| key.eq_ignore_ascii_case("identifier") || key.eq_ignore_ascii_case("identifiers"))
+        let named = self.branch(node).filter(|_| node.branch != Some(0)).and_then(key);
+        node.within
+            || self.lists.last().is_some_and(|list| list.of_one)
+            || named.is_some_and(|key| is_of_identities(key))
     }
 }
 
@@ -310,7 +324,7 @@ impl Guide for Paths {
         if self.lines {
             let own = self.branches.first().map_or(0, |root| root.own);
             let element = Element::default();
-            self.lists.push(List { paths, own, count, of_somebody: true, counts: true, element });
+            self.lists.push(List { paths, own, count, of_somebody: true, of_one: false, counts: true, element });
         }
         Node { branch: Some(0), paths, ..Node::default() }
     }
@@ -393,13 +407,17 @@ impl Guide for Paths {
     fn enter_array(&mut self, node: Node) {
         let around = self.lists.last().map(|list| (list.paths, list.own));
         let around = around.or_else(|| self.branches.first().map(|root| (root.beneath, root.own)));
-        let of_somebody = !self.is_of_one(node);
-        // Whoever is told in one of the lists is told for what is around them, if that is about nobody else.
-        let counts = !of_somebody || around.is_none_or(|(paths, own)| own == 0 || paths == node.paths);
+        let of_one = self.is_of_one(node);
+        let of_somebody = !of_one && (self.lists.is_empty() || !self.ends(node));
+        let (own, in_list) = self.branch(node).map_or((0, false), |branch| (branch.own, branch.ends_in_list));
+        // Whoever is told in one of the lists is told for what is around them, if nobody else is looked for there.
+        let counts = of_one
+            || around.is_none_or(|(paths, around)| {
+                around == 0 || paths == node.paths || (self.ends(node) && (around == own || !in_list))
+            });
         self.hold.list(counts);
-        let own = self.branch(node).map_or(0, |branch| branch.own);
         let element = Element::default();
-        self.lists.push(List { paths: node.paths, own, count: 0, of_somebody, counts, element });
+        self.lists.push(List { paths: node.paths, own, count: 0, of_somebody, of_one, counts, element });
     }
 
     fn leave_array(&mut self, _: Node, is_empty: bool) {

@@ -182,6 +182,11 @@ fn an_element_of_a_list_within_a_list_is_held_for_itself() {
     assert_eq!(settled(&["list[*].relatives[*].p"], &relatives), "");
     let mixed = ["list[*].identifier[*].value", "list[*].relatives[*].p"];
     assert_eq!(settled(&mixed, &relatives), relatives, "identities are of whom they stand in");
+    let children = format!(r#"{{"name":"Kalle","children":["{A}"]"#);
+    assert_eq!(settled(&["p", "children[*]"], &children), children);
+    assert_eq!(settled(&["relatives[*].p", "children[*]"], &children), "");
+    let deep = format!(r#"{{"name":"Kalle","relatives":[{{"p":"{A}"}}]"#);
+    assert_eq!(settled(&["identifier[*].extension[*].value", "relatives[*].p"], &deep), deep);
     // What is read as an identity itself is of whom its field is about.
     let identifiers = format!(r#"{{"list":[{{"y":1,"patient":{{"identifier":[{{"value":"{A}"}}]"#);
     assert_eq!(settled(&["list[*].patient"], &identifiers), "");
@@ -297,6 +302,14 @@ fn an_element_of_a_list_within_a_list_without_an_identity_is_told() {
         let with = format!(r#"{{"list":[{{"name":"Kalle Karlsson","relatives":[{named}]{identifiers}}}]}}"#);
         assert_eq!(told_in(&paths, &with), absent, "{identifiers}");
     }
+    // A list in which a path ends is of others, too, if somebody is looked for beside it.
+    let alone = format!(r#"{{"p":null,"name":"Kalle Karlsson","children":["{A}"]}}"#);
+    assert_eq!(told_in(&form(&["p", "children[*]"]), &alone), absent);
+    let nested = form(&["list[*].p", "list[*].children[*]"]);
+    assert_eq!(told_in(&nested, &format!(r#"{{"list":[{alone}]}}"#)), absent);
+    let subjects =
+        format!(r#"{{"subjects":[{{"reference":"Patient/{A}"}},{{"reference":"","display":"Kalle Karlsson"}}]}}"#);
+    assert_eq!(told_in(&form(&["subjects[*]"]), &subjects), absent);
     // The outer one is somebody as well.
     let relatives = form(&["list[*].p", "list[*].relatives[*].p"]);
     let alone = r#"{"list":[{"name":"Kalle Karlsson","relatives":[]}]}"#;
