@@ -196,8 +196,12 @@ impl Fold {
         }
         let request = intent.asked.request;
         let next = number(intent.patients.len());
+        let open = Open { intent, sequence, begun: false, disclosed: Vec::new(), next };
+        // No gateway gives an id twice; of a journal that has one twice, the later counts.
+        if let Some(before) = self.open.insert(request, open) {
+            self.oldest.remove(&before.sequence);
+        }
         self.oldest.insert(sequence, request);
-        self.open.insert(request, Open { intent, sequence, begun: false, disclosed: Vec::new(), next });
     }
 
     fn disclosure(&mut self, disclosure: &Disclosure, rows: &mut Vec<Row>) {

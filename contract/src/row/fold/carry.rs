@@ -79,8 +79,11 @@ impl Fold {
     pub(super) fn take_carried(&mut self) {
         for open in self.aside.take().into_iter().flat_map(|carry| carry.exchanges) {
             let request = open.intent.asked.request;
-            self.oldest.insert(open.sequence, request);
-            self.open.insert(request, open);
+            let sequence = open.sequence;
+            if let Some(before) = self.open.insert(request, open) {
+                self.oldest.remove(&before.sequence);
+            }
+            self.oldest.insert(sequence, request);
         }
     }
 }

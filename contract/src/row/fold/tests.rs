@@ -294,6 +294,18 @@ fn what_is_carried_over_stands_for_the_frames_before() {
 }
 
 #[test]
+fn of_an_id_that_stands_there_twice_the_later_counts() {
+    let (mut fold, mut rows) = (fold(), Vec::new());
+    for sequence in [3, 7] {
+        fold.apply(sequence, kinds::INTENT, &intent(1, 1, None).to_bytes(), &mut rows).expect("applies");
+    }
+    assert_eq!((fold.resume_from(8), fold.open(), fold.carry(8, 8).exchanges.len()), (7, 1, 1));
+    let end = outcome(intent(1, 1, None).asked.request, OutcomeKind::Complete);
+    fold.apply(8, kinds::OUTCOME, &end.to_bytes(), &mut rows).expect("applies");
+    assert_eq!((fold.resume_from(9), rows.len()), (9, 1));
+}
+
+#[test]
 fn the_first_frames_of_what_is_carried_over_are_not_needed() {
     let (mut fold, mut rows) = (fold(), Vec::new());
     fold.apply(5, kinds::INTENT, &intent(1, 1, None).to_bytes(), &mut rows).expect("applies");
