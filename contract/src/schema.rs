@@ -42,6 +42,7 @@ migrations! {
     7 "0007_disclosures",
     8 "0008_seal_key",
     9 "0009_account_procedure",
+    10 "0010_who_gets_in",
 }
 
 /// Where the schema goes.

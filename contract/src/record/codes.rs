@@ -177,6 +177,20 @@ wire_enum! {
         NotTheirs = 114 => "not_theirs",
         /// Who they are is not known well enough to tell that it is not about themselves.
         Unidentified = 115 => "unidentified",
+        /// An enrolment or collection code that is not known.
+        CodeUnknown = 120 => "code_unknown",
+        /// Such a code whose time is over.
+        CodeExpired = 121 => "code_expired",
+        /// Such a code that was used before, or tried too often.
+        CodeSpent = 122 => "code_spent",
+        /// A message could not be delivered.
+        Undelivered = 123 => "undelivered",
+        /// An identity provider's answer that does not hold: signature, audience, nonce, time, or one used before.
+        ProviderAnswer = 124 => "provider_answer",
+        /// A login at an identity provider that is weaker than what was asked for.
+        WeakLogin = 125 => "weak_login",
+        /// Somebody who is known elsewhere and has no account here.
+        NoAccount = 126 => "no_account",
     }
 }
 
@@ -383,5 +397,21 @@ wire_enum! {
         BlockLifted = 35 => "block_lifted",
         /// A dormant account is used again.
         AccountReactivated = 36 => "account_reactivated",
+        /// One of the two halves of credentials was made, for a channel.
+        CredentialsIssued = 37 => "credentials_issued",
+        /// A half was handed to its channel: printed, sent or read out.
+        CredentialsSent = 38 => "credentials_sent",
+        /// A half could not be delivered, or was tried and did not fit.
+        CredentialsFailed = 39 => "credentials_failed",
+        /// Both halves were shown by the person, who has set credentials of their own.
+        CredentialsCollected = 40 => "credentials_collected",
+        /// Somebody accepted the security instructions; `detail` has their version.
+        InstructionsAccepted = 41 => "instructions_accepted",
+        /// A code to enrol a device by was made.
+        DeviceCodeIssued = 42 => "device_code_issued",
+        /// A device's enrolment was refused.
+        DeviceCodeRefused = 43 => "device_code_refused",
+        /// A device's certificate was renewed.
+        DeviceRenewed = 44 => "device_renewed",
     }
 }
