@@ -6,11 +6,15 @@
 mod admin;
 pub mod assertion;
 mod attempt;
+mod desk;
 mod form;
 mod icon;
 mod language;
+mod member;
+mod page;
 mod pages;
 mod passkey;
+mod texts;
 mod throttle;
 
 pub use attempt::LoginMetrics;
@@ -137,6 +141,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing here") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .merge(admin::router(&app))
+        .merge(desk::router(&app))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
         .layer(middleware::map_response(harden))
         .with_state(app)

@@ -27,7 +27,7 @@ impl Language {
         }
     }
 
-    fn from_tag(tag: &str) -> Option<Self> {
+    pub(super) fn from_tag(tag: &str) -> Option<Self> {
         let primary = tag.split('-').next()?.trim().to_ascii_lowercase();
         [Self::Swedish, Self::English].into_iter().find(|language| language.tag() == primary)
     }

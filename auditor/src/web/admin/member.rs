@@ -1,73 +1,42 @@
-//! Who asks: somebody who is logged in, in a session that lives, with an account in use. All else is refused before
-//! it is read, and so is what another site made a browser send.
+//! Lets in who may ask. All else is refused before it is read, and so is what another site made a browser send.
 
 use super::body::is_json;
 use super::problem::{Kind, Problem};
-use crate::accounts::State;
-use crate::clock;
-use crate::store::{StoreError, Viewer};
+pub(super) use crate::web::member::Member;
+use crate::web::member::Unknown;
 use crate::web::{App, Caller};
 use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use contract::id::{AccountId, SessionKey};
 use contract::record::AuthMethod;
 use std::sync::Arc;
-
-/// Somebody who may ask.
-#[derive(Debug, Clone)]
-pub(super) struct Member {
-    pub(super) account: AccountId,
-    pub(super) session: SessionKey,
-    /// Their account and what they are appointed to now.
-    pub(super) viewer: Viewer,
-    pub(super) caller: Caller,
-}
-
-/// At most so many appointments of one account are looked at.
-const APPOINTMENTS_MAX: u32 = 1_000;
 
 /// Lets a request in only of a [`Member`].
 pub(super) async fn known_member(Shared(app): Shared<Arc<App>>, mut request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
         return Problem::from(Kind::NotLoggedIn).into_response();
     };
-    match member(&app, caller, request.method(), request.headers()).await {
-        Ok(member) => {
-            request.extensions_mut().insert(member);
-            next.run(request).await
-        }
-        Err(problem) => problem.into_response(),
-    }
-}
-
-async fn member(app: &App, caller: Caller, method: &Method, headers: &HeaderMap) -> Result<Member, Problem> {
-    let now = clock::now();
-    let (Some(id), Some(key)) = (caller.assertion.account, caller.assertion.session) else {
-        return Err(Kind::NotLoggedIn.into());
+    let member = match app.member(caller).await {
+        Ok(member) => member,
+        Err(unknown) => return Problem::from(Kind::from(unknown)).into_response(),
     };
-    // An assertion lives for a minute; what has ended since then has ended.
-    let session = app.store.live_session(key, now).await.map_err(|error| failed(&error))?;
-    let session = session.filter(|session| session.account == id && session.device == caller.assertion.device);
-    let session = session.ok_or(Kind::NotLoggedIn)?;
     // A program shows its token itself; a browser sends its cookie with whatever any page makes it send.
-    if session.auth_method != AuthMethod::Token && !asked_here(method, headers) {
-        return Err(Kind::CrossSite.into());
+    if member.method != AuthMethod::Token && !asked_here(request.method(), request.headers()) {
+        return Problem::from(Kind::CrossSite).into_response();
     }
-    let account = app.store.account(id).await.map_err(|error| failed(&error))?.ok_or(Kind::NotLoggedIn)?;
-    if !matches!(account.state.at(now), State::Active { .. }) {
-        return Err(Kind::AccountInactive.into());
-    }
-    let given = app.store.appointments(Some(id), false, APPOINTMENTS_MAX).await.map_err(|error| failed(&error))?;
-    let appointments = given.into_iter().filter(|given| given.in_force(now)).map(|given| given.appointment).collect();
-    let viewer = Viewer { account: id, appointments };
-    Ok(Member { account: id, session: key, viewer, caller })
+    request.extensions_mut().insert(member);
+    next.run(request).await
 }
 
-fn failed(error: &StoreError) -> Problem {
-    tracing::error!(error = error as &dyn std::error::Error, "a request of the administration failed");
-    Kind::Unavailable.into()
+impl From<Unknown> for Kind {
+    fn from(unknown: Unknown) -> Self {
+        match unknown {
+            Unknown::NotLoggedIn => Self::NotLoggedIn,
+            Unknown::AccountInactive => Self::AccountInactive,
+            Unknown::Unavailable => Self::Unavailable,
+        }
+    }
 }
 
 /// A header that a browser lets no other site's page send without asking first.

@@ -1,0 +1,87 @@
+//! The administration's pages, `/admin`. They work without scripts. What may be done is decided where the interface for
+//! programs asks too: in the store, with `duties` and the forms themselves.
+
+use super::member::{Member, Unknown};
+use super::page::{Frame, Link, Trouble, chosen, page, remember};
+use super::pages::{see_other, set_cookie};
+use super::{App, Caller, problem};
+use askama::Template;
+use axum::extract::{DefaultBodyLimit, Request, State as Shared};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{any, get};
+use axum::{Extension, Router};
+use contract::way_back::{WayBack, set_return_cookie};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Most bytes of a form.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// The pages' routes.
+pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/admin", get(start).fallback(wrong_method))
+        .route("/admin/{*rest}", any(nothing))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), known_member))
+}
+
+/// The menu of somebody.
+pub(super) fn links(_member: &Member) -> Vec<Link> {
+    vec![Link { to: "/admin", key: "link-start" }]
+}
+
+/// Lets a request in only of a member, and remembers the language that it chooses.
+async fn known_member(Shared(app): Shared<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let Some(caller) = request.extensions().get::<Caller>().cloned() else {
+        return problem(StatusCode::UNAUTHORIZED, "Not logged in");
+    };
+    let language = chosen(request.uri());
+    match app.member(caller).await {
+        Ok(member) => {
+            request.extensions_mut().insert(member);
+            let mut response = next.run(request).await;
+            if let Some(language) = language {
+                remember(&mut response, language);
+            }
+            response
+        }
+        // The login says whom to ask about an account that is not in use.
+        Err(Unknown::NotLoggedIn | Unknown::AccountInactive) => log_in(&request),
+        Err(Unknown::Unavailable) => problem(StatusCode::SERVICE_UNAVAILABLE, "This does not answer now"),
+    }
+}
+
+/// Sends somebody to the login, and remembers where they wanted to go if they only looked.
+fn log_in(request: &Request) -> Response {
+    let mut response = see_other("/auth/login");
+    let wanted = request.uri().path_and_query().filter(|_| request.method().is_safe());
+    if let Some(way) = wanted.and_then(|wanted| WayBack::parse(wanted.as_str())) {
+        set_cookie(&mut response, &set_return_cookie(Some(&way)));
+    }
+    response
+}
+
+async fn nothing(frame: Frame) -> Response {
+    Trouble::NotFound.page(frame)
+}
+
+async fn wrong_method(frame: Frame) -> Response {
+    Trouble::Method.page(frame)
+}
+
+/// What waits, and where one can go.
+#[derive(Template)]
+#[template(path = "admin/start.html")]
+struct StartPage {
+    frame: Frame,
+    heading: Cow<'static, str>,
+    duties: usize,
+}
+
+async fn start(frame: Frame, Extension(member): Extension<Member>) -> Response {
+    let heading = frame.say("start-heading");
+    page(StatusCode::OK, &StartPage { frame, heading, duties: member.viewer.appointments.len() })
+}
