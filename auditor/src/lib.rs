@@ -14,6 +14,7 @@ pub mod engine;
 pub mod feed;
 pub mod fetch;
 pub mod forms;
+pub mod imports;
 pub mod init;
 pub mod internal;
 pub mod lease;

@@ -418,6 +418,7 @@ mod people;
 mod appointments;
 mod effects;
 mod filed;
+mod imports;
 mod procedure;
 mod queue;
 mod random_moves;

@@ -259,6 +259,15 @@ impl Bed {
         change.commit().await.expect("commits");
     }
 
+    /// Locks an account, without asking the interface.
+    pub(super) async fn locked(&self, id: AccountId) {
+        let mut change = self.change().await;
+        let mut account = change.account(id).await.expect("is there");
+        account.state = account.state.lock(change.at(), None).expect("in use");
+        change.stop_account(&account, AuthEventKind::AccountLocked).await.expect("locks");
+        change.commit().await.expect("commits");
+    }
+
     pub(super) async fn ask(
         &self,
         who: Option<&Who>,
@@ -390,6 +399,6 @@ impl Bed {
     }
 }
 
-fn sign(account: AccountId, at: Micros) -> Signature {
+pub(super) fn sign(account: AccountId, at: Micros) -> Signature {
     Fresh::after_check(account, at, AuthMethod::PasswordTotp).sign(at, 1).expect("fresh")
 }
