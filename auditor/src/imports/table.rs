@@ -2,7 +2,6 @@
 //! whose values are texts or null.
 
 use super::fault::{Fault, Faults, What};
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// How a table is written.
@@ -114,29 +113,16 @@ fn csv(text: &str, columns: &'static [&'static str]) -> Result<Vec<Row>, Faults>
 }
 
 fn json(text: &str, columns: &'static [&'static str]) -> Result<Vec<Row>, Faults> {
-    let form = |error: &serde_json::Error, line: u64| {
-        let at = (line + error.line() as u64, error.column() as u64);
+    let list: Vec<BTreeMap<String, Option<String>>> = serde_json::from_str(text).map_err(|error| {
         // serde's own words would repeat what stands there.
-        Faults::one(at.0, at.1, "", What::Form, "is not a list of objects whose values are texts or null")
-    };
-    let list: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| form(&error, 0))?;
+        let words = "is not a list of objects whose values are texts or null";
+        Faults::one(error.line() as u64, error.column() as u64, "", What::Form, words)
+    })?;
     let (mut rows, mut faults) = (Vec::with_capacity(list.len().min(ROWS_MAX)), Faults::default());
-    let (mut line, mut counted) = (1, 0);
-    for raw in list {
-        // Where the object stands in the text: what was read is a part of it.
-        let start = (raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        line += text.get(counted..start).unwrap_or_default().matches('\n').count() as u64;
-        counted = start;
+    for (fields, line) in list.into_iter().zip(lines_of_objects(text)) {
         if rows.len() == ROWS_MAX {
             return Err(too_many(line));
         }
-        let fields: BTreeMap<String, Option<String>> = match serde_json::from_str(raw.get()) {
-            Ok(fields) => fields,
-            Err(error) => {
-                form(&error, line - 1).told.into_iter().for_each(|fault| faults.add(fault));
-                continue;
-            }
-        };
         if fields.keys().any(|name| !columns.contains(&name.as_str())) {
             let words = format!("has a field that is not known; the fields are {}", columns.join(", "));
             faults.add(Fault { line, column: 0, field: "", what: What::Unknown, words });
@@ -150,6 +136,20 @@ fn json(text: &str, columns: &'static [&'static str]) -> Result<Vec<Row>, Faults
     }
     long(&rows, columns, &mut faults);
     faults.none_or(rows)
+}
+
+/// The lines on which objects begin, in a list of objects that was read before.
+fn lines_of_objects(text: &str) -> impl Iterator<Item = u64> {
+    let (mut line, mut quoted, mut escaped) = (1, false, false);
+    text.bytes().filter_map(move |byte| {
+        line += u64::from(byte == b'\n');
+        let begins = !quoted && byte == b'{';
+        if byte == b'"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = quoted && byte == b'\\' && !escaped;
+        begins.then_some(line)
+    })
 }
 
 /// Cells that are too long, or have characters that cannot be printed.

@@ -64,6 +64,11 @@ fn a_span_ends_with_its_last_day_and_the_next_begins() {
 fn json_says_where_it_is_wrong_and_repeats_nothing() {
     let at = |text: &str| read(Feed::Employments, text.as_bytes(), Format::Json);
     assert_eq!(at("[\n{\"hsa\":\n}]"), Err(vec![(3, 1, "", What::Form)]));
+    let braces = format!("[{{\"last_day\":\"\\\"{{\"}},\n{{\"hsa\":\"{A}\"}},\n{{\"hsa\":\"\"}}]");
+    assert_eq!(
+        at(&braces).map_err(|faults| faults.iter().map(|fault| (fault.0, fault.2)).collect::<Vec<_>>()),
+        Err(vec![(1, "hsa"), (1, "last_day"), (3, "hsa")])
+    );
     assert_eq!(at("{}").map_err(|faults| faults[0].3), Err(What::Form));
     let second = format!("[{{\"hsa\":\"{A}\"}},\n\n{{\"hsa\":7}}]");
     assert_eq!(at(&second).map_err(|faults| (faults[0].0, faults[0].3)), Err((3, What::Form)));

@@ -23,11 +23,8 @@ pub struct Wish {
 impl Store {
     /// Open accounts whose users' employment is over. One that was made since then is another employment's.
     pub async fn employment_over(&self, now: Micros, limit: u32) -> Result<Vec<AccountId>, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(OVER)
-            .bind(now)
-            .bind(i64::from(limit))
-            .fetch_all(&mut *self.read().await?)
-            .await?;
+        let ids: Vec<String> =
+            sqlx::query_scalar(OVER).bind(now).bind(i64::from(limit)).fetch_all(&mut *self.read().await?).await?;
         ids.iter().map(|id| parsed(id, "account id")).collect()
     }
 
@@ -210,11 +207,7 @@ impl Change {
         Ok(())
     }
 
-    async fn units_are_known(
-        &mut self,
-        rows: &[(u64, Assignment)],
-        faults: &mut Faults,
-    ) -> Result<(), StoreError> {
+    async fn units_are_known(&mut self, rows: &[(u64, Assignment)], faults: &mut Faults) -> Result<(), StoreError> {
         let known: Vec<String> =
             sqlx::query_scalar("SELECT DISTINCT hsa FROM care_unit").fetch_all(&mut *self.tx).await?;
         let known: BTreeSet<String> = known.into_iter().collect();
@@ -230,8 +223,7 @@ impl Change {
     /// Closes the accounts whose users' employment is over.
     async fn close_over(&mut self, max: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
-        let ids: Vec<String> =
-            sqlx::query_scalar(OVER).bind(self.at).bind(limit).fetch_all(&mut *self.tx).await?;
+        let ids: Vec<String> = sqlx::query_scalar(OVER).bind(self.at).bind(limit).fetch_all(&mut *self.tx).await?;
         if ids.len() > max {
             return Err(StoreError::ClosesTooMany(max));
         }
@@ -291,10 +283,5 @@ fn unit(row: &AnyRow) -> Result<Unit, StoreError> {
 }
 
 fn assignment(row: &AnyRow) -> Result<Assignment, StoreError> {
-    Ok(Assignment {
-        hsa: hsa(row, "hsa")?,
-        unit: hsa(row, "unit")?,
-        title: row.try_get("title")?,
-        span: span(row)?,
-    })
+    Ok(Assignment { hsa: hsa(row, "hsa")?, unit: hsa(row, "unit")?, title: row.try_get("title")?, span: span(row)? })
 }
