@@ -18,7 +18,7 @@ pub(super) mod problem;
 pub(super) mod query;
 pub(super) mod sign;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod view;
 pub(super) mod work;
 

@@ -92,6 +92,18 @@ struct Whole {
     block: Option<Block>,
 }
 
+impl App {
+    /// An account with its rights and regions, if it is a member's own or one that their duties reach.
+    pub(in crate::web) async fn visible_account(
+        &self,
+        member: &Member,
+        id: AccountId,
+    ) -> Result<Option<Whole>, Problem> {
+        let whole = read(self, id).await.map_err(|error| refused(&error))?;
+        Ok(whole.filter(|(_, grants, regions)| id == member.account || reached(member, grants, regions)))
+    }
+}
+
 async fn read(app: &App, id: AccountId) -> Result<Option<Whole>, StoreError> {
     let Some(account) = app.store.account(id).await? else { return Ok(None) };
     let (grants, regions) = (app.store.grants(id).await?, app.store.regions(id).await?);
