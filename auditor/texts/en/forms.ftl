@@ -176,7 +176,7 @@ forms-show-revealed = That you read the form is recorded.
 
 forms-why-own = You cannot decide on a form about yourself.
 forms-why-unidentified = Your account has no HSA-id. So it cannot be told whether the form is about yourself, and you cannot decide on it. Please ask support.
-forms-why-again = You have decided on this form already. The next step is another person's.
+forms-why-again = You have submitted or decided on this form already. The next step is another person's.
 forms-why-lapsed = Nobody has done anything with the form for long. It has lapsed.
 forms-why-not-yours = The form is submitted by the person it is about.
 
@@ -258,7 +258,7 @@ appointments-hsa-hint = The care unit's for log reviewers; the organisation's fo
 appointments-to-hint = Leave empty if the duty has no end.
 appointments-end-heading = End a duty
 appointments-end-intro = The duty ends at once. This cannot be undone, but it can be given anew.
-appointments-end-why = Why?
+appointments-end-why = Reason
 appointments-why-other-duty = Another duty, or somebody else takes over
 appointments-why-leaves = Leaves
 appointments-why-mistake = It was given by mistake
@@ -294,7 +294,7 @@ problem-own-text = This is about yourself. Somebody else has to do it.
 problem-unidentified = Your account has no HSA-id
 problem-unidentified-text = Who decides must be known by an HSA-id, so that it can be told that the decision is not about themselves. Please ask support.
 problem-decided-before = The next step is another person's
-problem-decided-before-text = You have decided on this form already. Two people are needed.
+problem-decided-before-text = You have submitted or decided on this form already. Two people are needed.
 problem-not-yours = The form is another's
 problem-not-yours-text = The person the form is about writes and submits it. For another only what takes away rights can be submitted.
 problem-too-many = You have too many drafts

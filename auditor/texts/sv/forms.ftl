@@ -176,7 +176,7 @@ forms-show-revealed = Att du läser blanketten registreras.
 
 forms-why-own = Du kan inte besluta om en blankett som gäller dig själv.
 forms-why-unidentified = Ditt konto saknar HSA-id. Därför går det inte att avgöra om blanketten gäller dig själv, och du kan inte besluta om den. Vänd dig till supporten.
-forms-why-again = Du har redan beslutat om den här blanketten. Nästa steg är någon annans.
+forms-why-again = Du har redan skickat in eller beslutat om den här blanketten. Nästa steg är någon annans.
 forms-why-lapsed = Ingen har gjort något med blanketten på länge. Den har förfallit.
 forms-why-not-yours = Blanketten skickas in av den som den gäller.
 
@@ -258,7 +258,7 @@ appointments-hsa-hint = Vårdenhetens för loggranskare; organisationens för en
 appointments-to-hint = Lämna tomt om uppdraget inte är tidsbegränsat.
 appointments-end-heading = Avsluta ett uppdrag
 appointments-end-intro = Uppdraget upphör direkt. Det går inte att ångra, men det kan ges på nytt.
-appointments-end-why = Varför?
+appointments-end-why = Skäl
 appointments-why-other-duty = Annat uppdrag, eller någon annan tar över
 appointments-why-leaves = Slutar
 appointments-why-mistake = Det gavs av misstag
@@ -294,7 +294,7 @@ problem-own-text = Det här gäller dig själv. Någon annan måste göra det.
 problem-unidentified = Ditt konto saknar HSA-id
 problem-unidentified-text = Den som beslutar måste vara känd med HSA-id, så att det går att avgöra att beslutet inte gäller en själv. Vänd dig till supporten.
 problem-decided-before = Nästa steg är någon annans
-problem-decided-before-text = Du har redan beslutat om den här blanketten. Två personer behövs.
+problem-decided-before-text = Du har redan skickat in eller beslutat om den här blanketten. Två personer behövs.
 problem-not-yours = Blanketten är någon annans
 problem-not-yours-text = Den som blanketten gäller skriver och skickar in den. För någon annan kan bara det som tar bort behörighet skickas in.
 problem-too-many = Du har för många utkast

@@ -123,7 +123,7 @@ fn fields(deed: Deed, typed: &Typed) -> Fields {
     }
     let own = |name: &&str| FIELDS.contains(name) || *name == "form" || *name == step::CODE;
     for name in typed.names().filter(|name| !own(name)) {
-        map.entry(name).or_insert(Value::Null);
+        map.insert(format!("?{name}"), Value::Null);
     }
     Fields::typed(map)
 }

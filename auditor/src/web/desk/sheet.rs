@@ -139,7 +139,8 @@ impl Sheet {
             map.insert((*name).to_owned(), value);
         }
         for name in &self.strange {
-            map.entry(name.clone()).or_insert(Value::Null);
+            // By a name that nothing else has: it is told as unknown, whatever it is.
+            map.insert(format!("?{name}"), Value::Null);
         }
         Fields::typed(map)
     }

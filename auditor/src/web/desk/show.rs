@@ -120,7 +120,7 @@ async fn form_page(app: &App, member: &Member, frame: Frame, id: &str, tried: &T
     };
     let offers: Vec<Offer> = deeds.iter().map(|deed| offer(&frame, *deed, &filed, tried)).collect();
     let mine = offers.iter().find(|offer| tried.deed.is_some_and(|deed| deed.as_str() == offer.name));
-    let told = field::summary(&tried.wrong, mine.map_or(&[], |offer| &offer.fields));
+    let told = field::summary(&tried.wrong, mine.map_or(&[], |offer| offer.fields.as_slice()));
     let owns = member.viewer.owns(&filed.heading);
     let edit = (state == State::Draft && owns).then(|| format!("/admin/forms/{id}/edit"));
     Ok(FormPage {

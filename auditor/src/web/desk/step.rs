@@ -51,7 +51,7 @@ pub(super) fn ask(frame: Frame, asked: Asked<'_>, wrong: Option<&'static str>) -
     let code = Field::line(&frame, CODE, "step-up-code").hinted(&frame, "step-up-code-hint");
     // A code is never shown again.
     let fields = vec![code.input(Input::Line("text")).filled_by("one-time-code").with("", &wrong)];
-    let hidden = asked.fields.iter().map(|name| (*name, asked.typed.get(name).to_owned()));
+    let hidden = asked.fields.iter().map(|name| (*name, asked.typed.get(name).replace("\r\n", "\n")));
     let shown = StepUpPage {
         heading: frame.say("step-up-heading"),
         to: asked.to,

@@ -56,7 +56,7 @@ async fn nobody_decides_about_themselves_or_twice_and_is_told_why() {
     let page = both.open(&own).await.is(200).says("Du kan inte besluta om en blankett som gäller dig själv.");
     assert!(!page.has_form(&format!("{own}/approve")));
     let form = anna.submitted().await;
-    both.deed(&form, "approve", &[("basis", "Kollega")]).await.is(200).says("Du har redan beslutat");
+    both.deed(&form, "approve", &[("basis", "Kollega")]).await.is(200).says("Du har redan skickat in eller beslutat");
     both.open("/admin").await.is(200).says("Inget väntar på dig.").never_says("Att vidarebefordra");
     // Another's signature of the region on one's own is forced, and refused.
     let proof = both.open("/admin/forms/new/application").await.sheet("/admin/forms/new/application");

@@ -51,7 +51,7 @@ async fn somebody_is_appointed_and_it_ends() {
     let end = theirs.html.split("href=\"").filter_map(|rest| rest.split('"').next()).find(|to| to.ends_with("/end"));
     let end = end.expect("a link").to_owned();
     let page = admin.open(&end).await.is(200).says("Uppdraget upphör direkt.").says("Person 1");
-    let unsaid = admin.send(&page, &end, &[]).await.is(422).says("Varför?: välj ett alternativ.");
+    let unsaid = admin.send(&page, &end, &[]).await.is(422).says("Skäl: välj ett alternativ.");
     admin.send(&unsaid, &end, &[("why", "leaves")]).await.is(200).says("Uppdraget är avslutat.");
     admin.open(&end).await.is(404);
     anna.open("/admin").await.is(200).never_says("Godkännare i Region Skåne");

@@ -22,7 +22,7 @@ async fn what_is_wrong_is_told_beside_its_field_and_above_them() {
         ("address", "1\n2\n3\n4\n5\n6\n7", "en till sex rader"),
         ("address", "", "Arbetsadress behöver fyllas i."),
         ("telephone", "", "Telefon behöver fyllas i."),
-        ("registry", "Fot led", "Registrets kortnamn"),
+        ("registry", "Fot led", "Registrets kortnamn har"),
         ("right", "write", "Behörighet: välj ett alternativ."),
         ("valid_from", "i morgon", "Giltig från ska vara ett datum"),
         ("valid_to", "1999-01-01", "måste vara efter"),
