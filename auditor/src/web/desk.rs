@@ -39,6 +39,7 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/admin", get(start::show).fallback(wrong_method))
+        .route("/admin/", any(async || see_other("/admin")))
         .merge(forms())
         .route("/admin/{*rest}", any(nothing))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

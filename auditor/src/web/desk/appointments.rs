@@ -83,10 +83,10 @@ impl Chosen {
     fn address(&self, ended: bool, cursor: Option<&str>) -> String {
         let mut to = format!("{LIST}?ended={ended}");
         if let Some(of) = self.of {
-            to.push_str(&format!("&account={of}"));
+            to.extend(["&account=", &of.to_string()]);
         }
         if let Some(cursor) = cursor {
-            to.push_str(&format!("&cursor={cursor}"));
+            to.extend(["&cursor=", cursor]);
         }
         to
     }

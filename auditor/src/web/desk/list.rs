@@ -80,11 +80,11 @@ impl Chosen {
             let value = self.get(name);
             // What was read has these letters only.
             if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
-                to.push_str(&format!("&{name}={value}"));
+                to.extend(["&", name, "=", value]);
             }
         }
         if let Some(cursor) = cursor {
-            to.push_str(&format!("&cursor={cursor}"));
+            to.extend(["&cursor=", cursor]);
         }
         to
     }

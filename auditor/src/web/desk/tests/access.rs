@@ -97,6 +97,7 @@ async fn what_is_not_there_is_a_page() {
     ] {
         anna.open(nothing).await.is(404).says("There is nothing here");
     }
+    anna.open("/admin/").await.is(200).says("Administration");
     let form = anna.submitted().await;
     anna.open(&format!("{form}/approve")).await.is(405);
     anna.open(&format!("{form}/edit")).await.is(409).says("The form is no longer there");

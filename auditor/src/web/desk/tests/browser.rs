@@ -175,7 +175,7 @@ pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {
         match letter {
-            '<' | '>' | '&' | '"' | '\'' => out.push_str(&format!("&#{};", u32::from(letter))),
+            '<' | '>' | '&' | '"' | '\'' => out.extend(["&#", &u32::from(letter).to_string(), ";"]),
             other => out.push(other),
         }
     }
