@@ -92,15 +92,21 @@ struct Whole {
     block: Option<Block>,
 }
 
+/// An account that a member may see, with its rights and the regions that vouch for it.
+pub(in crate::web) type Visible = (Account, Vec<Grant>, Vec<Vouched>);
+
 impl App {
-    /// An account with its rights and regions, if it is a member's own or one that their duties reach.
+    /// An account, if it is a member's own or one that their duties reach.
     pub(in crate::web) async fn visible_account(
         &self,
         member: &Member,
         id: AccountId,
-    ) -> Result<Option<Whole>, Problem> {
+    ) -> Result<Option<Visible>, Problem> {
         let whole = read(self, id).await.map_err(|error| refused(&error))?;
-        Ok(whole.filter(|(_, grants, regions)| id == member.account || reached(member, grants, regions)))
+        let seen = |whole: &Whole| {
+            id == member.account || reached(member, Action::SeeAccount, &whole.grants, &whole.regions)
+        };
+        Ok(whole.filter(seen).map(|whole| (whole.account, whole.grants, whole.regions)))
     }
 }
 
