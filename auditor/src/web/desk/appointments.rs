@@ -121,8 +121,9 @@ async fn listed(
 ) -> Result<ListPage, Problem> {
     let chosen = Chosen::read(Parameters::new(Ok(Query(asked)))?)?;
     let (found, next) = app.appointment_list(member, chosen.of, chosen.ended, chosen.page).await?;
-    let people = found.iter().flat_map(|given| [given.account, given.given_by]);
-    let names = Names::of(app, member, people.chain([member.account])).await?;
+    let mut people: Vec<AccountId> = found.iter().flat_map(|given| [given.account, given.given_by]).collect();
+    people.push(member.account);
+    let names = Names::of(app, member, &people).await?;
     let appoints = appoints(member);
     let of = if appoints { chosen.of } else { Some(member.account) };
     let heading = match of {
@@ -414,7 +415,7 @@ async fn to_end(app: &App, member: &Member, id: &str) -> Result<(Given, Names), 
     let given = app.store.appointment(id).await;
     let given = given.map_err(|error| Problem::from_store(&error, Action::Appoint))?;
     let given = given.filter(|given| given.ended.is_none()).ok_or(Kind::NotFound)?;
-    let names = Names::of(app, member, [given.account]).await?;
+    let names = Names::of(app, member, &[given.account]).await?;
     Ok((given, names))
 }
 

@@ -46,18 +46,14 @@ const NAMES_MAX: usize = 60;
 
 impl Names {
     /// Looks accounts up.
-    pub(super) async fn of(
-        app: &App,
-        member: &Member,
-        ids: impl IntoIterator<Item = AccountId>,
-    ) -> Result<Self, Problem> {
+    pub(super) async fn of(app: &App, member: &Member, ids: &[AccountId]) -> Result<Self, Problem> {
         let mut names = HashMap::new();
         for id in ids {
-            if id.is_none() || names.contains_key(&id) || names.len() == NAMES_MAX {
+            if id.is_none() || names.contains_key(id) || names.len() == NAMES_MAX {
                 continue;
             }
-            if let Some((account, grants, _)) = app.visible_account(member, id).await? {
-                names.insert(id, Known { name: account.name, grants });
+            if let Some((account, grants, _)) = app.visible_account(member, *id).await? {
+                names.insert(*id, Known { name: account.name, grants });
             }
         }
         Ok(Self(names))
@@ -66,7 +62,8 @@ impl Names {
     /// Of all whom a form's page tells of.
     pub(super) async fn in_form(app: &App, member: &Member, filed: &Filed) -> Result<Self, Problem> {
         let did = filed.steps.iter().map(|step| step.by);
-        Self::of(app, member, filed.heading.account.into_iter().chain(did)).await
+        let all: Vec<AccountId> = filed.heading.account.into_iter().chain(did).collect();
+        Self::of(app, member, &all).await
     }
 
     /// An account by name, else by its id.
