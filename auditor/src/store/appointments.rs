@@ -31,6 +31,13 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// An appointment.
+    pub async fn appointment(&self, id: AppointmentId) -> Result<Option<Given>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM appointment WHERE id = $1"));
+        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(&mut *self.read().await?).await?;
+        row.as_ref().map(read).transpose()
+    }
+
     /// Appointments that have begun since the directory was told of their account, and those whose time is over.
     pub async fn appointments_due(&self, now: Micros, limit: u32) -> Result<Vec<AppointmentId>, StoreError> {
         let ids: Vec<String> = sqlx::query_scalar(

@@ -6,27 +6,26 @@
 //! written. What somebody may not know of is not there for them.
 
 mod accounts;
-mod appointments;
-mod body;
-mod content;
-mod forms;
+pub(super) mod appointments;
+pub(super) mod body;
+pub(super) mod content;
+pub(super) mod forms;
 mod imports;
 mod member;
 mod moves;
 mod openapi;
-mod problem;
-mod query;
-mod sign;
+pub(super) mod problem;
+pub(super) mod query;
+pub(super) mod sign;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod view;
+pub(super) mod work;
 
 use self::accounts::holds;
 use super::App;
-use super::attempt::by;
-use crate::clock;
 use crate::duties::Action;
-use crate::store::{Heading, StoreError};
+use crate::store::StoreError;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -34,9 +33,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
-use contract::id::{AccountId, FormId};
-use contract::record::{AuthEventKind, Reason};
-use member::Member;
 use problem::{Kind, Problem};
 use serde::Serialize;
 use std::str::FromStr;
@@ -137,31 +133,5 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let id = path.ok().and_then(|Path(text)| text.parse().ok());
         Ok(Self(id.ok_or(Kind::NotFound)?))
-    }
-}
-
-impl App {
-    /// A form that a member may know of. If they may not, that they tried is on record, and it is not there for them.
-    async fn visible(&self, member: &Member, form: FormId, wanted: &str) -> Result<Heading, Problem> {
-        let found = self.store.form(form).await.map_err(|error| refused(&error))?;
-        let (heading, _) = found.ok_or(Kind::NotFound)?;
-        if member.viewer.sees(&heading) {
-            return Ok(heading);
-        }
-        self.hide(member, heading.account, &format!("{wanted} form={form}")).await
-    }
-
-    /// Records that somebody asked for what they may not know of.
-    async fn hide<T>(&self, member: &Member, about: Option<AccountId>, wanted: &str) -> Result<T, Problem> {
-        let recorded = async {
-            let mut change = self.store.change(clock::now(), by(&member.caller)).await?;
-            let mut event = change.event(AuthEventKind::MoveDenied, about.unwrap_or(AccountId::NONE));
-            event.reason = Reason::NotAppointed;
-            event.detail = format!("{} {wanted}", event.detail).into();
-            change.record(event).await?;
-            change.commit().await
-        };
-        recorded.await.map_err(|error| refused(&error))?;
-        Err(Kind::NotFound.into())
     }
 }

@@ -1,19 +1,35 @@
 //! The administration's pages, `/admin`. They work without scripts. What may be done is decided where the interface for
 //! programs asks too: in the store, with `duties` and the forms themselves.
 
+mod appointments;
+mod day;
+mod field;
+mod list;
+mod moves;
+mod paper;
+mod said;
+mod sheet;
+mod show;
+mod start;
+mod step;
+#[cfg(test)]
+mod tests;
+mod turn;
+mod words;
+mod write;
+mod wrong;
+
 use super::member::{Member, Unknown};
-use super::page::{Frame, Link, Trouble, chosen, page, remember};
+use super::page::{Frame, Link, Trouble, chosen, remember};
 use super::pages::{see_other, set_cookie};
 use super::{App, Caller, problem};
-use askama::Template;
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{any, get};
-use axum::{Extension, Router};
+use axum::routing::{any, get, post};
 use contract::way_back::{WayBack, set_return_cookie};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Most bytes of a form.
@@ -22,15 +38,36 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 /// The pages' routes.
 pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
-        .route("/admin", get(start).fallback(wrong_method))
+        .route("/admin", get(start::show).fallback(wrong_method))
+        .route("/admin/", any(async || see_other("/admin")))
+        .merge(forms())
         .route("/admin/{*rest}", any(nothing))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(app), known_member))
 }
 
+/// Forms on their way, and appointments.
+fn forms() -> Router<Arc<App>> {
+    let routes = [
+        ("/admin/forms", get(list::list)),
+        ("/admin/forms/new/{paper}", get(write::new).post(write::begin)),
+        ("/admin/forms/{id}", get(show::show)),
+        ("/admin/forms/{id}/edit", get(write::edit).post(write::mend)),
+        ("/admin/forms/{id}/{deed}", post(moves::post)),
+        ("/admin/appointments", get(appointments::list)),
+        ("/admin/appointments/new", get(appointments::new).post(appointments::give)),
+        ("/admin/appointments/{id}/end", get(appointments::ending).post(appointments::end)),
+    ];
+    routes.into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route.fallback(wrong_method)))
+}
+
 /// The menu of somebody.
 pub(super) fn links(_member: &Member) -> Vec<Link> {
-    vec![Link { to: "/admin", key: "link-start" }]
+    vec![
+        Link { to: "/admin", key: "link-start" },
+        Link { to: "/admin/forms", key: "forms-link" },
+        Link { to: "/admin/appointments", key: "forms-link-appointments" },
+    ]
 }
 
 /// Lets a request in only of a member, and remembers the language that it chooses.
@@ -70,18 +107,4 @@ async fn nothing(frame: Frame) -> Response {
 
 async fn wrong_method(frame: Frame) -> Response {
     Trouble::Method.page(frame)
-}
-
-/// What waits, and where one can go.
-#[derive(Template)]
-#[template(path = "admin/start.html")]
-struct StartPage {
-    frame: Frame,
-    heading: Cow<'static, str>,
-    duties: usize,
-}
-
-async fn start(frame: Frame, Extension(member): Extension<Member>) -> Response {
-    let heading = frame.say("start-heading");
-    page(StatusCode::OK, &StartPage { frame, heading, duties: member.viewer.appointments.len() })
 }

@@ -11,7 +11,6 @@ page-recorded = What is done here is recorded.
 link-start = Start
 
 start-heading = Administration
-start-no-duties = You have no duties in the administration.
 
 wrong-heading = Something has to be put right
 wrong-stale = The page had been open for too long, or was not opened from here. Nothing was changed. Check what you typed and send it again.

@@ -11,7 +11,6 @@ page-recorded = Det som görs här registreras.
 link-start = Start
 
 start-heading = Administration
-start-no-duties = Du har inga uppdrag i administrationen.
 
 wrong-heading = Något behöver rättas
 wrong-stale = Sidan hade varit öppen för länge, eller öppnades inte härifrån. Inget har ändrats. Kontrollera uppgifterna och skicka igen.

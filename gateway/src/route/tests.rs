@@ -59,6 +59,7 @@ fn the_example_file_reads() {
     );
     assert_eq!(found(Method::POST, "/auth/login"), ("auditor", "login", Right::ReadWrite));
     assert_eq!(found(Method::GET, "/admin/"), ("auditor", "administration", Right::Read));
+    assert_eq!(found(Method::GET, "/admin"), ("auditor", "administration-start", Right::Read));
 }
 
 #[test]

@@ -92,6 +92,24 @@ struct Whole {
     block: Option<Block>,
 }
 
+/// An account that a member may see, with its rights and the regions that vouch for it.
+pub(in crate::web) type Visible = (Account, Vec<Grant>, Vec<Vouched>);
+
+impl App {
+    /// An account, if it is a member's own or one that their duties reach.
+    pub(in crate::web) async fn visible_account(
+        &self,
+        member: &Member,
+        id: AccountId,
+    ) -> Result<Option<Visible>, Problem> {
+        let whole = read(self, id).await.map_err(|error| refused(&error))?;
+        let seen = |whole: &Whole| {
+            id == member.account || reached(member, Action::SeeAccount, &whole.grants, &whole.regions)
+        };
+        Ok(whole.filter(seen).map(|whole| (whole.account, whole.grants, whole.regions)))
+    }
+}
+
 async fn read(app: &App, id: AccountId) -> Result<Option<Whole>, StoreError> {
     let Some(account) = app.store.account(id).await? else { return Ok(None) };
     let (grants, regions) = (app.store.grants(id).await?, app.store.regions(id).await?);

@@ -5,9 +5,10 @@ use super::member::Member;
 use super::problem::Problem;
 use super::query::{Asked, Parameters, cursor};
 use super::view::{known, time};
+use super::work::appoints;
 use super::{Id, answer, refused};
 use crate::clock;
-use crate::duties::{About, Action, Appointment, Given, Why, may};
+use crate::duties::{Action, Appointment, Given, Why};
 use crate::store::StoreError;
 use crate::web::App;
 use crate::web::attempt::by;
@@ -15,6 +16,7 @@ use axum::Extension;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::Response;
+use contract::Micros;
 use contract::id::{AccountId, AppointmentId};
 use serde::Serialize;
 use std::sync::Arc;
@@ -98,6 +100,9 @@ impl From<&Given> for AppointmentView {
     }
 }
 
+/// Why somebody ends an appointment.
+pub(in crate::web) const ENDS: [Why; 3] = [Why::OtherDuty, Why::Leaves, Why::Mistake];
+
 /// One's own appointments; for who appoints, those of one account or of all.
 #[utoipa::path(
     get, path = "/appointments", tag = "appointments", operation_id = "list_appointments",
@@ -119,17 +124,7 @@ pub(super) async fn list(
     let ended = asked.parsed("ended", "true or false", |text| text.parse().ok()).unwrap_or(false);
     let (after, limit) = (asked.after::<AppointmentId>("given"), asked.limit());
     asked.finish()?;
-    let appoints = may(&member.viewer.appointments, Action::Appoint, &About::default());
-    let of = match of {
-        Some(account) if account != member.account && !appoints => return Err(Problem::lacking(Action::Appoint)),
-        None if !appoints => Some(member.account),
-        of => of,
-    };
-    let found = app.store.appointment_page(of, ended, after, limit + 1).await;
-    let mut found = found.map_err(|error| refused(&error))?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| cursor("given", last.given, &last.id));
+    let (found, next) = app.appointment_list(&member, of, ended, (after, limit)).await?;
     let appointments = found.iter().map(AppointmentView::from).collect();
     Ok(answer(StatusCode::OK, None, &AppointmentPage { appointments, next }))
 }
@@ -159,13 +154,7 @@ pub(super) async fn give(
     if to.is_some_and(|to| to <= from) {
         return Err(Problem::field("/valid_to", "period", "the appointment would end before it begins"));
     }
-    let signature = app.sign(&member, now).await?;
-    let by = by(&member.caller);
-    let given = app.office.appoint(now, by, &signature, account, &appointment, (from, to)).await;
-    let id = given.map_err(|error| match error {
-        StoreError::Absent(_) => Problem::field("/account", "refused", "there is no such account"),
-        error => Problem::from_store(&error, Action::Appoint),
-    })?;
+    let id = app.appoint(&member, account, &appointment, (from, to)).await?;
     Ok(answer(StatusCode::CREATED, None, &NewAppointment { id: id.to_string() }))
 }
 
@@ -182,14 +171,65 @@ pub(super) async fn end(
     Id(appointment): Id<AppointmentId>,
     mut fields: Fields,
 ) -> Result<Response, Problem> {
-    let some = [Why::OtherDuty, Why::Leaves, Why::Mistake];
-    let read = |text: &str| Why::parse(text).filter(|why| some.contains(why));
+    let read = |text: &str| Why::parse(text).filter(|why| ENDS.contains(why));
     let why = fields.parsed("why", "other_duty, leaves or mistake", read);
     fields.finish()?;
     let Some(why) = why else { return Err(Problem::field("/why", "missing", "is missing")) };
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    let ended = app.office.end_appointment(now, by(&member.caller), &signature, appointment, why).await;
-    let given = ended.map_err(|error| Problem::from_store(&error, Action::Appoint))?;
+    let given = app.end_appointment(&member, appointment, why).await?;
     Ok(answer(StatusCode::OK, None, &AppointmentView::from(&given)))
+}
+
+impl App {
+    /// Appointments, and the next page's cursor if there is one: one's own; for who appoints, those of one account or
+    /// of all.
+    pub(in crate::web) async fn appointment_list(
+        &self,
+        member: &Member,
+        of: Option<AccountId>,
+        ended: bool,
+        (after, limit): (Option<(Micros, AppointmentId)>, u32),
+    ) -> Result<(Vec<Given>, Option<String>), Problem> {
+        let appoints = appoints(member);
+        let of = match of {
+            Some(account) if account != member.account && !appoints => return Err(Problem::lacking(Action::Appoint)),
+            None if !appoints => Some(member.account),
+            of => of,
+        };
+        let found = self.store.appointment_page(of, ended, after, limit + 1).await;
+        let mut found = found.map_err(|error| refused(&error))?;
+        let more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        let next = found.last().filter(|_| more).map(|last| cursor("given", last.given, &last.id));
+        Ok((found, next))
+    }
+
+    /// Appoints somebody.
+    pub(in crate::web) async fn appoint(
+        &self,
+        member: &Member,
+        account: AccountId,
+        appointment: &Appointment,
+        period: (Micros, Option<Micros>),
+    ) -> Result<AppointmentId, Problem> {
+        let now = clock::now();
+        let signature = self.sign(member, now).await?;
+        let given = self.office.appoint(now, by(&member.caller), &signature, account, appointment, period).await;
+        given.map_err(|error| match error {
+            StoreError::Absent(_) => Problem::field("/account", "refused", "there is no such account"),
+            error => Problem::from_store(&error, Action::Appoint),
+        })
+    }
+
+    /// Ends an appointment.
+    pub(in crate::web) async fn end_appointment(
+        &self,
+        member: &Member,
+        appointment: AppointmentId,
+        why: Why,
+    ) -> Result<Given, Problem> {
+        let now = clock::now();
+        let signature = self.sign(member, now).await?;
+        let ended = self.office.end_appointment(now, by(&member.caller), &signature, appointment, why).await;
+        ended.map_err(|error| Problem::from_store(&error, Action::Appoint))
+    }
 }

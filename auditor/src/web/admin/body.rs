@@ -16,7 +16,7 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// The fields of a body. No body is one without fields.
 #[derive(Debug)]
-pub(super) struct Fields {
+pub(in crate::web) struct Fields {
     map: Map<String, Value>,
     errors: Vec<FieldError>,
 }
@@ -81,24 +81,29 @@ impl<'de> Visitor<'de> for OnceVisitor {
 }
 
 /// Whether a content type is JSON's own, whatever its parameters.
-pub(super) fn is_json(value: &axum::http::HeaderValue) -> bool {
+pub(in crate::web) fn is_json(value: &axum::http::HeaderValue) -> bool {
     let text = value.to_str().unwrap_or_default();
     text.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 impl Fields {
+    /// Fields that were typed into a page's form.
+    pub(in crate::web) fn typed(map: Map<String, Value>) -> Self {
+        Self { map, errors: Vec::new() }
+    }
+
     fn wrong(&mut self, name: &str, code: &'static str, detail: &str) {
         let field = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
         self.errors.push(FieldError { field, code, detail: detail.to_owned() });
     }
 
     /// Whether a field is there, with null or with a value.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(in crate::web) fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
     }
 
     /// A text that may be left out or be null.
-    pub(super) fn optional(&mut self, name: &'static str) -> Option<String> {
+    pub(in crate::web) fn optional(&mut self, name: &'static str) -> Option<String> {
         match self.map.remove(name) {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text),
@@ -110,7 +115,7 @@ impl Fields {
     }
 
     /// A text.
-    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
+    pub(in crate::web) fn text(&mut self, name: &'static str) -> Option<String> {
         let before = self.errors.len();
         let text = self.optional(name);
         if text.is_none() && self.errors.len() == before {
@@ -120,13 +125,13 @@ impl Fields {
     }
 
     /// A text of one line.
-    pub(super) fn line(&mut self, name: &'static str) -> Option<String> {
+    pub(in crate::web) fn line(&mut self, name: &'static str) -> Option<String> {
         let text = self.text(name)?;
         self.one_line(name, text)
     }
 
     /// A text of one line that may be left out.
-    pub(super) fn optional_line(&mut self, name: &'static str) -> Option<String> {
+    pub(in crate::web) fn optional_line(&mut self, name: &'static str) -> Option<String> {
         let text = self.optional(name)?;
         self.one_line(name, text)
     }
@@ -140,7 +145,7 @@ impl Fields {
     }
 
     /// A text of several lines.
-    pub(super) fn words(&mut self, name: &'static str) -> Option<String> {
+    pub(in crate::web) fn words(&mut self, name: &'static str) -> Option<String> {
         let text = self.text(name)?;
         if check_words(name, &text).is_err() {
             self.wrong(name, "text", "is empty, too long, or has characters that cannot be printed");
@@ -150,7 +155,7 @@ impl Fields {
     }
 
     /// Texts of one line each.
-    pub(super) fn lines(&mut self, name: &'static str) -> Option<Vec<String>> {
+    pub(in crate::web) fn lines(&mut self, name: &'static str) -> Option<Vec<String>> {
         let texts = match self.map.remove(name) {
             None | Some(Value::Null) => {
                 self.wrong(name, "missing", "is missing");
@@ -175,7 +180,7 @@ impl Fields {
     }
 
     /// A text that `read` reads; `what`: what it must be.
-    pub(super) fn parsed<T>(
+    pub(in crate::web) fn parsed<T>(
         &mut self,
         name: &'static str,
         what: &str,
@@ -186,7 +191,7 @@ impl Fields {
     }
 
     /// As [`Self::parsed`], and may be left out.
-    pub(super) fn optional_parsed<T>(
+    pub(in crate::web) fn optional_parsed<T>(
         &mut self,
         name: &'static str,
         what: &str,
@@ -204,7 +209,7 @@ impl Fields {
     }
 
     /// Texts, each of which `read` reads; none if left out.
-    pub(super) fn each_parsed<T>(
+    pub(in crate::web) fn each_parsed<T>(
         &mut self,
         name: &'static str,
         what: &str,
@@ -219,7 +224,7 @@ impl Fields {
     }
 
     /// Whether all was well, and nothing else was sent.
-    pub(super) fn finish(mut self) -> Result<(), Problem> {
+    pub(in crate::web) fn finish(mut self) -> Result<(), Problem> {
         for name in std::mem::take(&mut self.map).keys().take(UNKNOWN_MAX) {
             // Whoever writes what they mean into the name does not get it back.
             let name = if name.len() <= NAME_BYTES_MAX { name.as_str() } else { "" };

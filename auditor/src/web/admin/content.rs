@@ -102,7 +102,7 @@ const HSA: &str = "an HSA-id";
 const TIME: &str = "a date (2026-11-01) or a time (2026-11-01T12:00:00Z)";
 
 /// Reads a form that `me` sends.
-pub(super) fn form(mut fields: Fields, me: AccountId, now: Micros) -> Result<Form, Problem> {
+pub(in crate::web) fn form(mut fields: Fields, me: AccountId, now: Micros) -> Result<Form, Problem> {
     let kind = fields.parsed("kind", "F1, F2 or F3", Kind::parse);
     let region = fields.parsed("region", "a region's code (länskod), as 12", Region::parse);
     let registry = fields.parsed("registry", "a registry's name", |text| RegistryName::parse(text).ok());

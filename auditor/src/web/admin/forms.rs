@@ -3,25 +3,21 @@
 use super::body::Fields;
 use super::content::{self, SentForm};
 use super::member::Member;
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
 use super::query::{Asked, Parameters, cursor};
 use super::view::{FormHead, FormPage, FormView};
 use super::{Id, answer, refused, seen};
 use crate::clock;
-use crate::duties::{Action, Region, may};
-use crate::forms::{self, Form, State};
-use crate::store::{Order, Page, Queue};
+use crate::duties::Region;
+use crate::forms::{self, State};
+use crate::store::{Heading, Order, Page, Queue};
 use crate::web::App;
-use crate::web::attempt::by;
 use axum::Extension;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use contract::id::{FormId, RegistryName};
 use std::sync::Arc;
-
-/// Drafts of one account at a time.
-const DRAFTS_MAX: u32 = 50;
 
 const ORDERS: [(&str, Order); 4] =
     [("waited", Order::Waited), ("moved", Order::Moved), ("oldest", Order::Oldest), ("newest", Order::Newest)];
@@ -46,29 +42,8 @@ pub(super) async fn list(
     Extension(member): Extension<Member>,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    let mut asked = Parameters::new(asked)?;
-    let queue = asked.parsed("queue", "all, waiting or mine", |text| match text {
-        "all" => Some(Queue::All),
-        "waiting" => Some(Queue::Waiting),
-        "mine" => Some(Queue::Mine),
-        _ => None,
-    });
-    let state = asked.parsed("state", "where a form can stand", State::parse);
-    let kind = asked.parsed("kind", "F1, F2 or F3", forms::Kind::parse);
-    let region = asked.parsed("region", "a region's code (länskod)", Region::parse);
-    let registry = asked.parsed("registry", "a registry's name", |text| RegistryName::parse(text).ok());
-    let order = asked
-        .parsed("sort", "waited, moved, oldest or newest", |text| ORDERS.into_iter().find(|(name, _)| *name == text));
-    let (name, order) = order.unwrap_or(("waited", Order::Waited));
-    let (after, limit) = (asked.after::<FormId>(name), asked.limit());
-    asked.finish()?;
-    let left_since = clock::now().saturating_sub(app.request_life_us);
-    let queue = queue.unwrap_or_default();
-    let page = Page { queue, state, kind, region, registry, order, after, limit: limit + 1, left_since };
-    let mut found = app.store.form_page(&member.viewer, &page).await.map_err(|error| refused(&error))?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| cursor(name, order.key(last), &last.id));
+    let list = List::read(Parameters::new(asked)?)?;
+    let (found, next) = app.form_list(&member, &list).await?;
     Ok(answer(StatusCode::OK, None, &FormPage { forms: found.iter().map(FormHead::from).collect(), next }))
 }
 
@@ -83,17 +58,7 @@ pub(super) async fn show(
     Extension(member): Extension<Member>,
     Id(form): Id<FormId>,
 ) -> Result<Response, Problem> {
-    let heading = app.visible(&member, form, "see").await?;
-    let filed = if member.viewer.owns(&heading) {
-        app.office.read(form).await
-    } else {
-        app.office.reveal(clock::now(), by(&member.caller), form).await
-    };
-    let filed = filed.map_err(|error| refused(&error))?;
-    // It may have become another's draft in the meantime.
-    if !member.viewer.sees(&filed.heading) {
-        return app.hide(&member, filed.heading.account, &format!("see form={form}")).await;
-    }
+    let filed = app.read_form(&member, form).await?;
     Ok(answer(StatusCode::OK, Some(filed.heading.version), &FormView::from(&filed)))
 }
 
@@ -107,11 +72,8 @@ pub(super) async fn begin(
     Extension(member): Extension<Member>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let now = clock::now();
-    let form = content::form(fields, member.account, now)?;
-    for_whom(&member, &form)?;
-    room(&app, &member).await?;
-    let heading = app.office.begin(now, by(&member.caller), form).await.map_err(|error| about(&error))?;
+    let form = content::form(fields, member.account, clock::now())?;
+    let heading = app.begin_form(&member, form).await?;
     let mut response = answer(StatusCode::CREATED, Some(heading.version), &FormHead::from(&heading));
     if let Ok(place) = format!("{}/forms/{}", super::BASE, heading.id).parse() {
         response.headers_mut().insert(axum::http::header::LOCATION, place);
@@ -137,36 +99,55 @@ pub(super) async fn mend(
 ) -> Result<Response, Problem> {
     app.visible(&member, known, "mend").await?;
     let version = seen(&headers)?;
-    let now = clock::now();
-    let form = content::form(fields, member.account, now)?;
-    for_whom(&member, &form)?;
-    let mended = app.office.mend(now, by(&member.caller), (known, version), form).await;
-    let heading = mended.map_err(|error| refused(&error))?;
+    let form = content::form(fields, member.account, clock::now())?;
+    let heading = app.mend_form(&member, (known, version), form).await?;
     Ok(answer(StatusCode::OK, Some(heading.version), &FormHead::from(&heading)))
 }
 
-/// Whether somebody may begin another form: drafts are kept until they lapse, and are a bounded number.
-async fn room(app: &App, member: &Member) -> Result<(), Problem> {
-    let (queue, state) = (Queue::Mine, Some(State::Draft));
-    let drafts = Page { queue, state, limit: DRAFTS_MAX, ..Page::default() };
-    let drafts = app.store.form_page(&member.viewer, &drafts).await.map_err(|error| refused(&error))?;
-    if drafts.len() < DRAFTS_MAX as usize { Ok(()) } else { Err(Kind::TooMany.into()) }
+/// A list that was asked for.
+#[derive(Debug)]
+pub(in crate::web) struct List {
+    pub(in crate::web) page: Page,
+    /// The order's name.
+    pub(in crate::web) sort: &'static str,
 }
 
-/// Whether somebody may write a form about this account: their own, or one that they may submit forms for. Nobody else
-/// learns whether there is such an account.
-fn for_whom(member: &Member, form: &Form) -> Result<(), Problem> {
-    let own = form.subject.account == Some(member.account);
-    if own || may(&member.viewer.appointments, Action::Deregister, &form.about()) {
-        return Ok(());
+impl List {
+    pub(in crate::web) fn read(mut asked: Parameters) -> Result<Self, Problem> {
+        let queue = asked.parsed("queue", "all, waiting or mine", |text| match text {
+            "all" => Some(Queue::All),
+            "waiting" => Some(Queue::Waiting),
+            "mine" => Some(Queue::Mine),
+            _ => None,
+        });
+        let state = asked.parsed("state", "where a form can stand", State::parse);
+        let kind = asked.parsed("kind", "F1, F2 or F3", forms::Kind::parse);
+        let region = asked.parsed("region", "a region's code (länskod)", Region::parse);
+        let registry = asked.parsed("registry", "a registry's name", |text| RegistryName::parse(text).ok());
+        let sort = |text: &str| ORDERS.into_iter().find(|(name, _)| *name == text);
+        let order = asked.parsed("sort", "waited, moved, oldest or newest", sort);
+        let (sort, order) = order.unwrap_or(("waited", Order::Waited));
+        let (after, limit) = (asked.after::<FormId>(sort), asked.limit());
+        asked.finish()?;
+        let queue = queue.unwrap_or_default();
+        Ok(Self { page: Page { queue, state, kind, region, registry, order, after, limit, left_since: 0 }, sort })
     }
-    Err(Problem::lacking(Action::Deregister))
 }
 
-/// What the store says to a form about an account.
-fn about(error: &crate::store::StoreError) -> Problem {
-    match error {
-        crate::store::StoreError::Absent(_) => Problem::field("/account", "refused", "there is no such account"),
-        error => refused(error),
+impl App {
+    /// The forms of a list, and the next page's cursor if there is one.
+    pub(in crate::web) async fn form_list(
+        &self,
+        member: &Member,
+        list: &List,
+    ) -> Result<(Vec<Heading>, Option<String>), Problem> {
+        let List { page, sort } = list;
+        let left_since = clock::now().saturating_sub(self.request_life_us);
+        let asked = Page { limit: page.limit + 1, left_since, ..page.clone() };
+        let mut found = self.store.form_page(&member.viewer, &asked).await.map_err(|error| refused(&error))?;
+        let more = found.len() > page.limit as usize;
+        found.truncate(page.limit as usize);
+        let next = found.last().filter(|_| more).map(|last| cursor(sort, page.order.key(last), &last.id));
+        Ok((found, next))
     }
 }

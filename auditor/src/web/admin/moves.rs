@@ -4,14 +4,9 @@ use super::body::Fields;
 use super::member::Member;
 use super::problem::Problem;
 use super::view::FormHead;
+use super::work::Deed;
 use super::{Id, answer, seen};
-use crate::accounts::UserName;
-use crate::clock;
-use crate::duties::Action;
-use crate::forms::{Kind, Move, State};
-use crate::store::Heading;
 use crate::web::App;
-use crate::web::attempt::by;
 use axum::Extension;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode};
@@ -44,31 +39,18 @@ pub(super) struct Execution {
     user_name: Option<String>,
 }
 
-/// A request to make a move.
-struct Wanted {
-    form: FormId,
-    heading: Heading,
-    version: i64,
-}
-
 impl App {
-    async fn wanted(&self, member: &Member, form: FormId, headers: &HeaderMap, name: &str) -> Result<Wanted, Problem> {
-        let heading = self.visible(member, form, name).await?;
-        Ok(Wanted { form, heading, version: seen(headers)? })
-    }
-
-    async fn make(
+    async fn moved(
         &self,
         member: &Member,
-        wanted: Wanted,
-        (made, duty): (Move, Action),
-        user_name: Option<&UserName>,
+        form: FormId,
+        headers: &HeaderMap,
+        (deed, fields): (Deed, Fields),
     ) -> Result<Response, Problem> {
-        let now = clock::now();
-        let signature = self.sign(member, now).await?;
-        let seen = (wanted.form, wanted.version);
-        let made = self.office.make(now, by(&member.caller), seen, made, Some(signature), user_name).await;
-        let heading = made.map_err(|error| Problem::from_store(&error, duty))?;
+        let heading = self.visible(member, form, deed.as_str()).await?;
+        let version = seen(headers)?;
+        let ready = deed.read(fields, &heading, member.account)?;
+        let heading = self.make(member, (form, version), ready).await?;
         Ok(answer(StatusCode::OK, Some(heading.version), &FormHead::from(&heading)))
     }
 }
@@ -89,11 +71,7 @@ pub(super) async fn submit(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let wanted = app.wanted(&member, form, &headers, "submit").await?;
-    fields.finish()?;
-    let own = wanted.heading.account == Some(member.account) || wanted.heading.kind == Kind::Application;
-    let made = if own { Move::Submit } else { Move::SubmitForAnother };
-    app.make(&member, wanted, (made, Action::Deregister), None).await
+    app.moved(&member, form, &headers, (Deed::Submit, fields)).await
 }
 
 /// Approves a form for its region.
@@ -110,13 +88,9 @@ pub(super) async fn approve(
     Extension(member): Extension<Member>,
     Id(form): Id<FormId>,
     headers: HeaderMap,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let wanted = app.wanted(&member, form, &headers, "approve").await?;
-    let basis = fields.words("basis");
-    fields.finish()?;
-    let made = Move::Approve(basis.unwrap_or_default());
-    app.make(&member, wanted, (made, Action::DecideForRegion), None).await
+    app.moved(&member, form, &headers, (Deed::Approve, fields)).await
 }
 
 /// Refuses a form, for good.
@@ -133,13 +107,9 @@ pub(super) async fn refuse(
     Extension(member): Extension<Member>,
     Id(form): Id<FormId>,
     headers: HeaderMap,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let wanted = app.wanted(&member, form, &headers, "refuse").await?;
-    let reason = fields.words("reason");
-    fields.finish()?;
-    let made = Move::Refuse(reason.unwrap_or_default());
-    app.make(&member, wanted, (made, Action::DecideForRegion), None).await
+    app.moved(&member, form, &headers, (Deed::Refuse, fields)).await
 }
 
 /// Sends a form back, to be mended and submitted again.
@@ -156,14 +126,9 @@ pub(super) async fn send_back(
     Extension(member): Extension<Member>,
     Id(form): Id<FormId>,
     headers: HeaderMap,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let wanted = app.wanted(&member, form, &headers, "return").await?;
-    let reason = fields.words("reason");
-    fields.finish()?;
-    // Whose it is depends on where the form stands.
-    let duty = if wanted.heading.state == State::Approved { Action::Forward } else { Action::DecideForRegion };
-    app.make(&member, wanted, (Move::SendBack(reason.unwrap_or_default()), duty), None).await
+    app.moved(&member, form, &headers, (Deed::Return, fields)).await
 }
 
 /// Forwards an approved form, as it is.
@@ -182,9 +147,7 @@ pub(super) async fn forward(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let wanted = app.wanted(&member, form, &headers, "forward").await?;
-    fields.finish()?;
-    app.make(&member, wanted, (Move::Forward, Action::Forward), None).await
+    app.moved(&member, form, &headers, (Deed::Forward, fields)).await
 }
 
 /// Executes a forwarded form: what it gives, it gives now.
@@ -201,15 +164,7 @@ pub(super) async fn execute(
     Extension(member): Extension<Member>,
     Id(form): Id<FormId>,
     headers: HeaderMap,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let wanted = app.wanted(&member, form, &headers, "execute").await?;
-    let what = "a user name: 3 to 64 letters a-z, digits, '.', '_', '-' or '@'";
-    let user_name = fields.optional_parsed("user_name", what, |text| UserName::parse(text).ok());
-    let makes_one = wanted.heading.kind == Kind::Application && wanted.heading.account.is_none();
-    fields.finish()?;
-    if makes_one && user_name.is_none() {
-        return Err(Problem::field("/user_name", "missing", "a new account needs a user name"));
-    }
-    app.make(&member, wanted, (Move::Execute, Action::Execute), user_name.as_ref()).await
+    app.moved(&member, form, &headers, (Deed::Execute, fields)).await
 }

@@ -16,7 +16,7 @@ const URN: &str = "urn:grindvakt:problem:";
 
 /// A kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::web) enum Kind {
     NotLoggedIn,
     StepUpRequired,
     CodeRefused,
@@ -45,7 +45,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Its name, its status, and what it says.
-    const fn parts(self) -> (&'static str, StatusCode, &'static str) {
+    pub(in crate::web) const fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::NotLoggedIn => ("not_logged_in", StatusCode::UNAUTHORIZED, "Nobody is logged in here"),
             Self::StepUpRequired => {
@@ -87,24 +87,24 @@ impl Kind {
 
 /// What is wrong with a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct FieldError {
+pub(in crate::web) struct FieldError {
     /// Which, as a JSON pointer (RFC 6901); of a parameter its name; of an import `/LINE/NAME`. Empty: the whole.
-    pub(super) field: String,
+    pub(in crate::web) field: String,
     /// What, for programs: missing, type, text, form, period, unknown or refused; of an import also value, double,
     /// backwards, overlap, absent or too_many.
-    pub(super) code: &'static str,
+    pub(in crate::web) code: &'static str,
     /// What, for people.
-    pub(super) detail: String,
+    pub(in crate::web) detail: String,
 }
 
 /// What goes wrong.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(in crate::web) struct Problem {
     kind: Kind,
     detail: Option<String>,
     duty: Option<Action>,
     step_up_s: Option<i64>,
-    pub(super) errors: Vec<FieldError>,
+    pub(in crate::web) errors: Vec<FieldError>,
 }
 
 /// A problem (RFC 9457).
@@ -138,12 +138,22 @@ impl From<Kind> for Problem {
 }
 
 impl Problem {
-    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub(in crate::web) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..kind.into() }
     }
 
+    /// Its kind.
+    pub(in crate::web) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The duty that is lacking.
+    pub(in crate::web) fn duty(&self) -> Option<Action> {
+        self.duty
+    }
+
     /// A signature without a second factor shown within so many seconds.
-    pub(super) fn step_up(within_s: i64) -> Self {
+    pub(in crate::web) fn step_up(within_s: i64) -> Self {
         let detail = format!(
             "Send your code to POST {BASE}/step-up as {{\"code\": \"…\"}}, and then this again within {within_s} s"
         );
@@ -151,22 +161,22 @@ impl Problem {
     }
 
     /// A duty that is lacking.
-    pub(super) fn lacking(duty: Action) -> Self {
+    pub(in crate::web) fn lacking(duty: Action) -> Self {
         Self { duty: Some(duty), ..Kind::NotAppointed.into() }
     }
 
     /// Fields that cannot be taken.
-    pub(super) fn invalid(errors: Vec<FieldError>) -> Self {
+    pub(in crate::web) fn invalid(errors: Vec<FieldError>) -> Self {
         Self { errors, ..Kind::Invalid.into() }
     }
 
     /// One field that cannot be taken.
-    pub(super) fn field(field: &str, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(in crate::web) fn field(field: &str, code: &'static str, detail: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError { field: field.to_owned(), code, detail: detail.into() }])
     }
 
     /// What the store says to something that needs this duty.
-    pub(super) fn from_store(error: &StoreError, duty: Action) -> Self {
+    pub(in crate::web) fn from_store(error: &StoreError, duty: Action) -> Self {
         match error {
             StoreError::Denied(denied) => Self::denied(*denied, duty),
             StoreError::Raced(_) => Kind::Changed.into(),
@@ -209,6 +219,8 @@ impl Problem {
 
     fn fault(fault: FormFault) -> Self {
         let (field, code) = match fault {
+            FormFault::Text("the address") => ("/address", "text"),
+            FormFault::Text("the list of units") => ("/units", "text"),
             FormFault::Text(_) => ("", "text"),
             FormFault::Period => ("/valid_to", "period"),
             FormFault::Subject => ("/hsa", "missing"),

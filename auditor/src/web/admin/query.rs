@@ -9,11 +9,11 @@ use contract::Micros;
 use std::str::FromStr;
 
 /// Parameters as they came, in order.
-pub(super) type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
+pub(in crate::web) type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 /// Parameters that are read by name.
 #[derive(Debug)]
-pub(super) struct Parameters {
+pub(in crate::web) struct Parameters {
     asked: Vec<(String, String)>,
     errors: Vec<FieldError>,
 }
@@ -24,7 +24,7 @@ const LIMIT: u32 = 50;
 const PARAMETERS_MAX: usize = 32;
 
 impl Parameters {
-    pub(super) fn new(asked: Asked) -> Result<Self, Problem> {
+    pub(in crate::web) fn new(asked: Asked) -> Result<Self, Problem> {
         match asked {
             Ok(Query(asked)) if asked.len() <= PARAMETERS_MAX => Ok(Self { asked, errors: Vec::new() }),
             _ => Err(Problem::new(Kind::Malformed, "the parameters cannot be read")),
@@ -36,7 +36,7 @@ impl Parameters {
     }
 
     /// A parameter that `read` reads; `what`: what it must be.
-    pub(super) fn parsed<T>(
+    pub(in crate::web) fn parsed<T>(
         &mut self,
         name: &'static str,
         what: &str,
@@ -58,13 +58,13 @@ impl Parameters {
     }
 
     /// How many rows.
-    pub(super) fn limit(&mut self) -> u32 {
+    pub(in crate::web) fn limit(&mut self) -> u32 {
         let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
         self.parsed("limit", "1 to 100", read).unwrap_or(LIMIT)
     }
 
     /// After which row of a list in this order.
-    pub(super) fn after<T: FromStr>(&mut self, order: &str) -> Option<(Micros, T)> {
+    pub(in crate::web) fn after<T: FromStr>(&mut self, order: &str) -> Option<(Micros, T)> {
         self.parsed("cursor", "that of a page before, in the same order", |text| {
             let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
             let plain = String::from_utf8(bytes).ok()?;
@@ -75,7 +75,7 @@ impl Parameters {
     }
 
     /// Whether all was well, and nothing else was asked.
-    pub(super) fn finish(mut self) -> Result<(), Problem> {
+    pub(in crate::web) fn finish(mut self) -> Result<(), Problem> {
         if !self.asked.is_empty() {
             self.wrong("", "unknown", "there is a parameter that is not known here");
         }
@@ -84,7 +84,7 @@ impl Parameters {
 }
 
 /// A cursor that [`Parameters::after`] reads.
-pub(super) fn cursor(order: &str, at: Micros, id: &impl ToString) -> String {
+pub(in crate::web) fn cursor(order: &str, at: Micros, id: &impl ToString) -> String {
     URL_SAFE_NO_PAD.encode(format!("{order} {at} {}", id.to_string()))
 }
 

@@ -55,27 +55,32 @@ pub(super) async fn step_up(
 ) -> Result<Response, Problem> {
     let code = fields.text("code").map(Zeroizing::new);
     fields.finish()?;
-    let code = code.filter(|code| code.len() <= CODE_BYTES_MAX).unwrap_or_default();
-    let (begun, now) = (Instant::now(), clock::now());
-    let account = app.store.account(member.account).await.map_err(|error| refused(&error))?;
-    let account = account.ok_or(Kind::NotLoggedIn)?;
-    let tried = app.pseudonym.user_name(account.user_name.as_str());
-    let shown = app.show_code(&member, &code, now).await.map_err(|error| match error {
-        // The session has ended in the meantime.
-        StoreError::Absent(_) => Kind::NotLoggedIn.into(),
-        error => refused(&error),
-    });
-    if shown? {
-        app.throttle.right(tried.0);
-        let until = clock::rfc3339(now.saturating_add(app.login.step_up_us));
-        return Ok(answer(StatusCode::OK, None, &SteppedUp { until }));
-    }
-    let delay = app.throttle.wrong(tried.0, begun.into_std());
-    tokio::time::sleep_until(begun + app.login.refusal + delay).await;
-    Err(Kind::CodeRefused.into())
+    let until = clock::rfc3339(app.step_up(&member, &code.unwrap_or_default()).await?);
+    Ok(answer(StatusCode::OK, None, &SteppedUp { until }))
 }
 
 impl App {
+    /// Somebody shows a code. Until when signatures can be made in their session.
+    pub(in crate::web) async fn step_up(&self, member: &Member, code: &str) -> Result<Micros, Problem> {
+        let code = if code.len() <= CODE_BYTES_MAX { code } else { "" };
+        let (begun, now) = (Instant::now(), clock::now());
+        let account = self.store.account(member.account).await.map_err(|error| refused(&error))?;
+        let account = account.ok_or(Kind::NotLoggedIn)?;
+        let tried = self.pseudonym.user_name(account.user_name.as_str());
+        let shown = self.show_code(member, code, now).await.map_err(|error| match error {
+            // The session has ended in the meantime.
+            StoreError::Absent(_) => Kind::NotLoggedIn.into(),
+            error => refused(&error),
+        });
+        if shown? {
+            self.throttle.right(tried.0);
+            return Ok(now.saturating_add(self.login.step_up_us));
+        }
+        let delay = self.throttle.wrong(tried.0, begun.into_std());
+        tokio::time::sleep_until(begun + self.login.refusal + delay).await;
+        Err(Kind::CodeRefused.into())
+    }
+
     /// Judges a code like that of a login whose password was right, and notes at the session that it was shown.
     async fn show_code(&self, member: &Member, code: &str, now: Micros) -> Result<bool, StoreError> {
         let mut change = self.store.change(now, by(&member.caller)).await?;

@@ -3,7 +3,7 @@
 mod accounts;
 mod appointments;
 mod bad_input;
-mod bed;
+pub(in crate::web) mod bed;
 mod described;
 mod lists;
 mod procedure;

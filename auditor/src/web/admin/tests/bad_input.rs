@@ -35,7 +35,7 @@ async fn every_field_that_is_wrong_is_named_and_nothing_of_it_said() {
         (set("address", json!("one line")), "/address", "type"),
         (set("address", json!(["a", 7])), "/address", "type"),
         (set("address", json!([""])), "/address", "text"),
-        (set("address", json!([])), "", "text"),
+        (set("address", json!([])), "/address", "text"),
         (set("region", json!("02")), "/region", "form"),
         (set("registry", json!("Fot led")), "/registry", "form"),
         (set("unit_hsa", json!("x")), "/unit_hsa", "form"),

@@ -37,81 +37,82 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-pub(super) const LIFE: Micros = 30 * clock::DAY;
-pub(super) const STEP_UP: Micros = 300 * clock::SECOND;
-pub(super) const NUMBER: &str = "191212121212";
-pub(super) const STREET: &str = "Barngatan 4";
+pub(in crate::web) const LIFE: Micros = 30 * clock::DAY;
+pub(in crate::web) const STEP_UP: Micros = 300 * clock::SECOND;
+pub(in crate::web) const NUMBER: &str = "191212121212";
+pub(in crate::web) const STREET: &str = "Barngatan 4";
 /// A browser's own page, with JSON.
-pub(super) const BROWSER: [(&str, &str); 2] = [("sec-fetch-site", "same-origin"), ("content-type", "application/json")];
+pub(in crate::web) const BROWSER: [(&str, &str); 2] =
+    [("sec-fetch-site", "same-origin"), ("content-type", "application/json")];
 
 /// Somebody with an active account, logged in.
 #[derive(Clone)]
-pub(super) struct Who {
-    pub(super) id: AccountId,
-    pub(super) session: Session,
-    pub(super) secret: Arc<TotpSecret>,
+pub(in crate::web) struct Who {
+    pub(in crate::web) id: AccountId,
+    pub(in crate::web) session: Session,
+    pub(in crate::web) secret: Arc<TotpSecret>,
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
+pub(in crate::web) struct Answer {
+    pub(in crate::web) status: StatusCode,
+    pub(in crate::web) headers: HeaderMap,
+    pub(in crate::web) text: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::web) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{}: {}", self.status, self.text))
     }
 
     /// The problem's own name.
-    pub(super) fn problem(&self) -> String {
+    pub(in crate::web) fn problem(&self) -> String {
         let name = self.json()["type"].as_str().expect("a type").to_owned();
         name.strip_prefix("urn:grindvakt:problem:").expect("ours").to_owned()
     }
 
-    pub(super) fn tag(&self) -> String {
+    pub(in crate::web) fn tag(&self) -> String {
         self.headers[header::ETAG].to_str().expect("text").to_owned()
     }
 
     /// Which fields are wrong, and how.
-    pub(super) fn wrong(&self) -> Vec<(String, String)> {
+    pub(in crate::web) fn wrong(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
         errors.iter().map(|error| (text(&error["field"]), text(&error["code"]))).collect()
     }
 
     #[track_caller]
-    pub(super) fn is(self, status: u16) -> Self {
+    pub(in crate::web) fn is(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         self
     }
 
     #[track_caller]
-    pub(super) fn refused(&self, status: u16, name: &str) {
+    pub(in crate::web) fn refused(&self, status: u16, name: &str) {
         assert_eq!((self.status.as_u16(), self.problem().as_str()), (status, name), "{}", self.text);
     }
 }
 
-pub(super) struct Bed {
+pub(in crate::web) struct Bed {
     _dir: TempDir,
-    pub(super) store: Store,
-    pub(super) office: Office,
+    pub(in crate::web) store: Store,
+    pub(in crate::web) office: Office,
     app: Arc<App>,
     gateway: Vec<u8>,
     device: Device,
     totp: Arc<TotpKey>,
 }
 
-pub(super) fn hsa(number: u32) -> HsaId {
+pub(in crate::web) fn hsa(number: u32) -> HsaId {
     HsaId::parse(&format!("SE2321000016-P{number:05}")).expect("valid")
 }
 
-pub(super) fn registry() -> RegistryName {
+pub(in crate::web) fn registry() -> RegistryName {
     RegistryName::parse("fotled").expect("valid")
 }
 
 /// Form 1, as it is sent.
-pub(super) fn application() -> Value {
+pub(in crate::web) fn application() -> Value {
     json!({
         "kind": "F1", "region": "12", "registry": "fotled", "number": NUMBER, "name": "Anna Åkesson",
         "title": "sjuksköterska", "unit": "Ortopedkliniken", "unit_hsa": "SE2321000016-P00900",
@@ -121,7 +122,7 @@ pub(super) fn application() -> Value {
 }
 
 impl Bed {
-    pub(super) async fn new() -> Self {
+    pub(in crate::web) async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::open(&Place::Sqlite(dir.path().join("auditor.db"))).await.expect("opens");
         let gateway = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).expect("makes");
@@ -183,12 +184,12 @@ impl Bed {
         bed
     }
 
-    pub(super) async fn change(&self) -> Change {
+    pub(in crate::web) async fn change(&self) -> Change {
         self.store.change(clock::now(), By::program("test")).await.expect("begins")
     }
 
     /// Somebody who is appointed to this.
-    pub(super) async fn who(&self, number: u32, appointments: &[&str]) -> Who {
+    pub(in crate::web) async fn who(&self, number: u32, appointments: &[&str]) -> Who {
         let now = clock::now();
         let account = Account {
             id: AccountId::new(random::uuid(now)),
@@ -216,19 +217,19 @@ impl Bed {
     }
 
     /// Somebody who has just shown a second factor.
-    pub(super) async fn signer(&self, number: u32, appointments: &[&str]) -> Who {
+    pub(in crate::web) async fn signer(&self, number: u32, appointments: &[&str]) -> Who {
         let who = self.who(number, appointments).await;
         self.shown(&who, clock::now()).await;
         who
     }
 
-    pub(super) async fn shown(&self, who: &Who, at: Micros) {
+    pub(in crate::web) async fn shown(&self, who: &Who, at: Micros) {
         let mut change = self.store.change(at, By::program("test")).await.expect("begins");
         change.show_factor(who.session.key, AuthMethod::PasswordTotp).await.expect("notes");
         change.commit().await.expect("commits");
     }
 
-    pub(super) async fn session(&self, account: AccountId, method: AuthMethod) -> Session {
+    pub(in crate::web) async fn session(&self, account: AccountId, method: AuthMethod) -> Session {
         let now = clock::now();
         let session = Session {
             key: SessionKey(*random::secret()),
@@ -250,7 +251,7 @@ impl Bed {
     }
 
     /// Region Skåne vouches for somebody, who has a right.
-    pub(super) async fn vouched(&self, who: &Who, right: Right) {
+    pub(in crate::web) async fn vouched(&self, who: &Who, right: Right) {
         let mut change = self.change().await;
         change.confirm(who.id, Region::Skane, AuthMethod::None).await.expect("confirms");
         let now = clock::now();
@@ -260,7 +261,7 @@ impl Bed {
     }
 
     /// Locks an account, without asking the interface.
-    pub(super) async fn locked(&self, id: AccountId) {
+    pub(in crate::web) async fn locked(&self, id: AccountId) {
         let mut change = self.change().await;
         let mut account = change.account(id).await.expect("is there");
         account.state = account.state.lock(change.at(), None).expect("in use");
@@ -268,7 +269,7 @@ impl Bed {
         change.commit().await.expect("commits");
     }
 
-    pub(super) async fn ask(
+    pub(in crate::web) async fn ask(
         &self,
         who: Option<&Who>,
         (method, path): (&str, &str),
@@ -279,14 +280,27 @@ impl Bed {
         self.ask_with(&assertion, (method, path), headers, body).await
     }
 
-    pub(super) async fn ask_with(
+    pub(in crate::web) async fn ask_with(
         &self,
         assertion: &str,
         (method, path): (&str, &str),
         headers: &[(&str, &str)],
         body: String,
     ) -> Answer {
-        let mut request = Request::builder().method(method).uri(format!("{BASE}{path}"));
+        let answer = self.raw(assertion, (method, &format!("{BASE}{path}")), headers, body).await;
+        described::holds(method, path, &answer);
+        answer
+    }
+
+    /// Asks for any address.
+    pub(in crate::web) async fn raw(
+        &self,
+        assertion: &str,
+        (method, uri): (&str, &str),
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(uri);
         request = request.header(ASSERTION_HEADER, assertion);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -296,33 +310,47 @@ impl Bed {
         let (head, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.expect("a body");
         let text = String::from_utf8(body.to_vec()).expect("text");
-        let answer = Answer { status: head.status, headers: head.headers, text };
-        described::holds(method, path, &answer);
-        answer
+        Answer { status: head.status, headers: head.headers, text }
     }
 
-    pub(super) async fn get(&self, who: &Who, path: &str) -> Answer {
+    /// What the gateway vouches for of a device on which nobody is logged in.
+    pub(in crate::web) fn vouch_for_nobody(&self) -> String {
+        self.assertion(None, self.device.id)
+    }
+
+    /// What the gateway vouches for of somebody on the enrolled device.
+    pub(in crate::web) fn vouch(&self, who: &Who) -> String {
+        self.assertion(Some(&who.session), self.device.id)
+    }
+
+    pub(in crate::web) async fn get(&self, who: &Who, path: &str) -> Answer {
         self.ask(Some(who), ("GET", path), &[], String::new()).await
     }
 
-    pub(super) async fn post(&self, who: &Who, path: &str, body: &Value) -> Answer {
+    pub(in crate::web) async fn post(&self, who: &Who, path: &str, body: &Value) -> Answer {
         self.ask(Some(who), ("POST", path), &BROWSER, body.to_string()).await
     }
 
     /// What somebody does with a version of a form.
-    pub(super) async fn with_tag(&self, who: &Who, (method, path): (&str, &str), tag: &str, body: &Value) -> Answer {
+    pub(in crate::web) async fn with_tag(
+        &self,
+        who: &Who,
+        (method, path): (&str, &str),
+        tag: &str,
+        body: &Value,
+    ) -> Answer {
         let headers = [BROWSER[0], BROWSER[1], ("if-match", tag)];
         self.ask(Some(who), (method, path), &headers, body.to_string()).await
     }
 
     /// Makes a move with a form as it is.
-    pub(super) async fn make(&self, who: &Who, form: &str, name: &str, body: Value) -> Answer {
+    pub(in crate::web) async fn make(&self, who: &Who, form: &str, name: &str, body: Value) -> Answer {
         let (heading, _) = self.store.form(form.parse().expect("an id")).await.expect("reads").expect("is there");
         let tag = format!("\"{}\"", heading.version);
         self.with_tag(who, ("POST", &format!("/forms/{form}/{name}")), &tag, &body).await
     }
 
-    pub(super) fn assertion(&self, session: Option<&Session>, device: DeviceId) -> String {
+    pub(in crate::web) fn assertion(&self, session: Option<&Session>, device: DeviceId) -> String {
         let now = jsonwebtoken::get_current_timestamp();
         let assertion = Assertion {
             iss: "gw".to_owned(),
@@ -347,18 +375,18 @@ impl Bed {
     }
 
     /// What was told since the last time.
-    pub(super) async fn told(&self) -> Vec<AuthEvent> {
+    pub(in crate::web) async fn told(&self) -> Vec<AuthEvent> {
         let Some(batch) = self.store.batch(10_000).await.expect("reads") else { return Vec::new() };
         self.store.batch_arrived(batch.number, &[0; 32]).await.expect("writes");
         batch.events.into_iter().map(|(_, event)| event).collect()
     }
 
-    pub(super) async fn told_of(&self, kind: AuthEventKind) -> Vec<AuthEvent> {
+    pub(in crate::web) async fn told_of(&self, kind: AuthEventKind) -> Vec<AuthEvent> {
         self.told().await.into_iter().filter(|event| event.kind == kind).collect()
     }
 
     /// An application of somebody without an account, submitted on an enrolled device.
-    pub(super) async fn newcomer(&self, number: u32, region: Region) -> Heading {
+    pub(in crate::web) async fn newcomer(&self, number: u32, region: Region) -> Heading {
         let now = clock::now();
         let content = Content::Application(Application {
             name: "Bo Nyman".to_owned(),
@@ -382,7 +410,7 @@ impl Bed {
     }
 
     /// A draft of form 3 that somebody writes about themselves, at a time.
-    pub(super) async fn own_end(&self, who: &Who, at: Micros) -> Heading {
+    pub(in crate::web) async fn own_end(&self, who: &Who, at: Micros) -> Heading {
         let by = By { account: who.id, ..By::program("app") };
         let content = Content::Deregistration(Deregistration { account: who.id, reason: "Slutar".to_owned() });
         let subject = Person { account: Some(who.id), hsa: None, number: None };
@@ -391,7 +419,7 @@ impl Bed {
     }
 
     /// Makes a move without asking the interface.
-    pub(super) async fn moved(&self, who: &Who, form: &Heading, wanted: Move) -> Heading {
+    pub(in crate::web) async fn moved(&self, who: &Who, form: &Heading, wanted: Move) -> Heading {
         let by = By { account: who.id, ..By::program("app") };
         let now = clock::now();
         let seen = (form.id, form.version);
@@ -399,6 +427,6 @@ impl Bed {
     }
 }
 
-pub(super) fn sign(account: AccountId, at: Micros) -> Signature {
+pub(in crate::web) fn sign(account: AccountId, at: Micros) -> Signature {
     Fresh::after_check(account, at, AuthMethod::PasswordTotp).sign(at, 1).expect("fresh")
 }

@@ -1,0 +1,111 @@
+//! Where one comes to: who one is, what waits, how one's own forms stand, and where one can go.
+
+use super::day::Shown;
+use super::list::{Line, line};
+use super::{said, words, wrong};
+use crate::clock;
+use crate::duties::{Action, allows};
+use crate::forms::State;
+use crate::store::{Order, Page, Queue};
+use crate::web::App;
+use crate::web::admin::forms::List;
+use crate::web::admin::problem::{Kind, Problem};
+use crate::web::admin::work::appoints;
+use crate::web::member::Member;
+use crate::web::page::{Frame, page};
+use askama::Template;
+use axum::Extension;
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::response::Response;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The most that is counted of a queue.
+const COUNT_MAX: u32 = 99;
+/// So many of one's own forms are shown.
+const OWN_MAX: u32 = 10;
+
+/// A queue in which something waits.
+#[derive(Debug)]
+struct Waiting {
+    to: String,
+    name: Cow<'static, str>,
+    count: String,
+    oldest: Shown,
+}
+
+#[derive(Template)]
+#[template(path = "admin/start.html")]
+struct StartPage {
+    frame: Frame,
+    heading: Cow<'static, str>,
+    name: String,
+    title: String,
+    hsa: Option<String>,
+    duties: Vec<String>,
+    rights: Vec<(String, String)>,
+    waiting: Vec<Waiting>,
+    own: Vec<Line>,
+    appoints: bool,
+}
+
+/// The start page.
+pub(super) async fn show(
+    Shared(app): Shared<Arc<App>>,
+    Extension(member): Extension<Member>,
+    frame: Frame,
+) -> Response {
+    match start(&app, &member, frame.clone()).await {
+        Ok(shown) => page(StatusCode::OK, &shown),
+        Err(problem) => wrong::trouble(frame, &problem),
+    }
+}
+
+async fn start(app: &App, member: &Member, frame: Frame) -> Result<StartPage, Problem> {
+    let me = app.visible_account(member, member.account).await?;
+    let (me, grants, _) = me.ok_or(Kind::NotLoggedIn)?;
+    let own = Page { queue: Queue::Mine, order: Order::Moved, limit: OWN_MAX, ..Page::default() };
+    let (own, _) = app.form_list(member, &List { page: own, sort: "moved" }).await?;
+    let now = clock::now();
+    let held = grants.iter().filter(|grant| grant.valid_to.is_none_or(|to| now < to));
+    let rights = held.map(|grant| (grant.registry.as_str().to_owned(), said::right(&frame, Some(grant))));
+    let duties = member.viewer.appointments.iter().map(|of| words::appointment(frame.language, of));
+    Ok(StartPage {
+        heading: frame.say("start-heading"),
+        name: me.name.clone(),
+        title: me.title.clone(),
+        hsa: me.hsa.as_ref().map(ToString::to_string),
+        duties: duties.collect(),
+        rights: rights.collect(),
+        waiting: waiting(app, member, &frame).await?,
+        own: own.iter().map(|form| line(&frame, member, form)).collect(),
+        appoints: appoints(member),
+        frame,
+    })
+}
+
+/// The queues in which something waits for a member.
+async fn waiting(app: &App, member: &Member, frame: &Frame) -> Result<Vec<Waiting>, Problem> {
+    let may = |action| member.viewer.appointments.iter().any(|appointment| allows(appointment.kind(), action));
+    let queues = [
+        (State::Draft, "home-queue-draft", true),
+        (State::Submitted, "home-queue-submitted", may(Action::DecideForRegion)),
+        (State::Approved, "home-queue-approved", may(Action::Forward)),
+        (State::Forwarded, "home-queue-forwarded", may(Action::Execute)),
+    ];
+    let mut all = Vec::new();
+    for (state, key, _) in queues.into_iter().filter(|(_, _, theirs)| *theirs) {
+        let page = Page { queue: Queue::Waiting, state: Some(state), limit: COUNT_MAX, ..Page::default() };
+        let (found, more) = app.form_list(member, &List { page, sort: "waited" }).await?;
+        let Some(oldest) = found.first() else { continue };
+        let count = found.len();
+        all.push(Waiting {
+            to: format!("/admin/forms?queue=waiting&state={}", state.as_str()),
+            name: frame.say(key),
+            count: if more.is_some() { frame.say_of("home-more", "count", count) } else { count.to_string() },
+            oldest: Shown::minute(oldest.state_at),
+        });
+    }
+    Ok(all)
+}

@@ -1,0 +1,8 @@
+//! The pages, asked for and filled in as a browser without scripts does it.
+
+mod access;
+mod appointments;
+mod browser;
+mod forms;
+mod languages;
+mod typing;
