@@ -134,7 +134,7 @@ const AUDITOR: Rules = Rules {
         ("duties", &[]),
         ("forms", &["duties"]),
         // Files and programs.
-        ("pki", &["random"]),
+        ("pki", &["devices", "random"]),
         ("init", &["accounts", "clock", "pki", "random"]),
         ("config", &["accounts", "clock", "devices", "init", "sealing", "sessions", "store"]),
         ("engine", &["clock", "fetch"]),
@@ -145,13 +145,19 @@ const AUDITOR: Rules = Rules {
         ("outbox", &["clock", "config", "lease", "store"]),
         ("migrate", &["clock", "config", "outbox"]),
         ("verify", &["clock", "config", "outbox"]),
-        ("sweep", &["accounts", "clock", "config", "feed", "lease", "sessions", "store"]),
+        ("sweep", &["accounts", "clock", "config", "feed", "issuing", "lease", "sessions", "store"]),
+        // Who gets a certificate.
+        ("issuing", &["devices", "forms", "pki", "random", "store"]),
+        ("enrol", &["clock", "devices", "issuing", "net", "pki", "store"]),
         ("net", &["config"]),
         ("internal", &["clock", "feed", "sessions", "store"]),
         ("ops", &["store"]),
         (
             "web",
-            &["accounts", "clock", "config", "devices", "duties", "forms", "random", "sealing", "sessions", "store"],
+            &[
+                "accounts", "clock", "config", "devices", "duties", "forms", "issuing", "pki", "random", "sealing",
+                "sessions", "store",
+            ],
         ),
         // The whole.
         ("serve", ALL),
