@@ -428,4 +428,4 @@ impl NewDevice {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

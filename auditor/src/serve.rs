@@ -114,7 +114,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     ));
     let app = App::new(web::Parts {
         store: store.clone(),
-        desk: Arc::clone(&desk),
+        issuing: Arc::clone(&desk),
         verifier: Arc::clone(&verifier),
         keys: config.keys,
         login: config.login,

@@ -62,6 +62,11 @@ impl Action {
             Self::Execute => "`POST /forms/{id}/execute`",
             Self::SeeAccount => "`GET /accounts/{id}`",
             Self::Appoint => "`GET /appointments`, `POST /appointments`, `POST /appointments/{id}/end`",
+            Self::SeeDevices => "`GET /devices`, `GET /devices/{id}`, `GET /device-codes`, `GET /organisations`",
+            Self::ManageDevices => {
+                "`POST /devices`, `POST /device-files`, `POST /devices/{id}/renew`, `POST /devices/{id}/revoke`, \
+                 `POST /device-codes`, `POST /device-codes/{id}/withdraw`, `POST /organisations`"
+            }
             Self::Lock
             | Self::Unlock
             | Self::Block
@@ -69,8 +74,6 @@ impl Action {
             | Self::Reconfirm
             | Self::HandOut
             | Self::Import
-            | Self::SeeDevices
-            | Self::ManageDevices
             | Self::Review
             | Self::ReadLog => "—",
         }

@@ -416,6 +416,7 @@ macro_rules! on_both {
 mod people;
 // After the macro, which they use.
 mod appointments;
+mod devices;
 mod effects;
 mod filed;
 mod procedure;

@@ -4,6 +4,7 @@ mod appointments;
 mod bad_input;
 mod bed;
 mod described;
+mod devices;
 mod lists;
 mod procedure;
 mod roles;

@@ -8,9 +8,10 @@ use crate::accounts::totp::{TotpKey, TotpSecret};
 use crate::accounts::{Account, NewGrant, State, Tries, UserName};
 use crate::clock;
 use crate::config::{Keys, Login};
-use crate::devices::{Device, Organisation};
+use crate::devices::{Device, Organisation, Renewal};
 use crate::duties::{Region, Why};
 use crate::forms::{Application, Content, Deregistration, Form, Fresh, Move, Person, Signature};
+use crate::issuing::{AuthorityFiles, Desk, Rules};
 use crate::random;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
@@ -98,7 +99,7 @@ pub(super) struct Bed {
     pub(super) office: Office,
     app: Arc<App>,
     gateway: Vec<u8>,
-    device: Device,
+    pub(super) device: Device,
     totp: Arc<TotpKey>,
 }
 
@@ -135,8 +136,10 @@ impl Bed {
         let verifier = Verifier::new(vec![file], &RegistryName::parse("auditor").expect("valid"));
         assert!(verifier.reload().is_empty());
         let (totp, fields) = (Arc::new(TotpKey::new(&[1; 32])), Arc::new(FieldKey::new(&[7; 32])));
+        let issuing = Arc::new(desk(&dir, &store));
         let app = App::new(Parts {
             store: store.clone(),
+            issuing,
             verifier: Arc::new(verifier),
             keys: Keys {
                 totp: Arc::clone(&totp),
@@ -168,7 +171,7 @@ impl Bed {
             serial: "01".to_owned(),
             fingerprint: CertFingerprint([1; 32]),
             not_before: 0,
-            not_after: i64::MAX,
+            not_after: clock::now() + 30 * clock::DAY,
             enrolled: 0,
             enrolled_by: AccountId::NONE,
             revoked: None,
@@ -181,6 +184,10 @@ impl Bed {
         change.enrol_device(&bed.device).await.expect("enrols");
         change.commit().await.expect("commits");
         bed
+    }
+
+    pub(super) fn issuing(&self) -> &Desk {
+        &self.app.issuing
     }
 
     pub(super) async fn change(&self) -> Change {
@@ -277,7 +284,20 @@ impl Bed {
         headers: &[(&str, &str)],
         body: String,
     ) -> Answer {
-        let mut request = Request::builder().method(method).uri(format!("{BASE}{path}"));
+        let answer = self.raw(assertion, (method, &format!("{BASE}{path}")), headers, body).await;
+        described::holds(method, path, &answer);
+        answer
+    }
+
+    /// Asks for a path of the whole application.
+    pub(super) async fn raw(
+        &self,
+        assertion: &str,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
         request = request.header(ASSERTION_HEADER, assertion);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -287,9 +307,7 @@ impl Bed {
         let (head, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.expect("a body");
         let text = String::from_utf8(body.to_vec()).expect("text");
-        let answer = Answer { status: head.status, headers: head.headers, text };
-        described::holds(method, path, &answer);
-        answer
+        Answer { status: head.status, headers: head.headers, text }
     }
 
     pub(super) async fn get(&self, who: &Who, path: &str) -> Answer {
@@ -314,6 +332,16 @@ impl Bed {
     }
 
     pub(super) fn assertion(&self, session: Option<&Session>, device: DeviceId) -> String {
+        self.assertion_by(session, device, self.device.fingerprint)
+    }
+
+    /// Of a device that has shown this certificate.
+    pub(super) fn assertion_by(
+        &self,
+        session: Option<&Session>,
+        device: DeviceId,
+        device_cert: CertFingerprint,
+    ) -> String {
         let now = jsonwebtoken::get_current_timestamp();
         let assertion = Assertion {
             iss: "gw".to_owned(),
@@ -324,7 +352,7 @@ impl Bed {
             account: session.map(|session| session.account),
             session: session.map(|session| session.key),
             device,
-            device_cert: self.device.fingerprint,
+            device_cert,
             device_org: self.device.organisation.clone(),
             user_hsa: None,
             name: None,
@@ -388,6 +416,17 @@ impl Bed {
         let seen = (form.id, form.version);
         self.office.make(now, by, seen, wanted, Some(sign(who.id, now)), None).await.expect("moves")
     }
+}
+
+/// Where devices get certificates of an authority of the test's own.
+fn desk(dir: &TempDir, store: &Store) -> Desk {
+    let now = clock::now();
+    let made = crate::pki::authority("Test device CA", &[1; 16], now, 3650).expect("makes");
+    let files = AuthorityFiles { cert: dir.path().join("device-ca.pem"), key: dir.path().join("device-ca.key") };
+    crate::init::write_new(&files.cert, 0o644, made.cert_pem.as_bytes()).expect("writes");
+    crate::init::write_new(&files.key, 0o600, made.key_pem.as_bytes()).expect("writes");
+    let rules = Rules { days: 30, renewal: Renewal { from_day: 20 }, code_life_us: clock::DAY };
+    Desk::new(store.clone(), files, rules, &[3; 32], "Grindvakt")
 }
 
 fn sign(account: AccountId, at: Micros) -> Signature {

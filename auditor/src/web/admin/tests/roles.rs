@@ -32,7 +32,7 @@ fn reaching(role: Role) -> (&'static str, Option<&'static str>) {
 }
 
 /// The actions that the interface serves.
-const SERVED: [Action; 7] = [
+const SERVED: [Action; 9] = [
     Action::SeeRequest,
     Action::Deregister,
     Action::DecideForRegion,
@@ -40,6 +40,8 @@ const SERVED: [Action; 7] = [
     Action::Execute,
     Action::SeeAccount,
     Action::Appoint,
+    Action::SeeDevices,
+    Action::ManageDevices,
 ];
 
 #[test]
@@ -109,6 +111,13 @@ impl Stage {
                     "account": self.anna.id, "appointment": format!("log_reviewer:SE2321000016-U{}", self.number),
                 });
                 bed.post(who, "/appointments", &given).await
+            }
+            Action::SeeDevices => bed.get(who, &format!("/devices/{}", bed.device.id)).await,
+            Action::ManageDevices => {
+                let code = json!({
+                    "organisation": bed.device.organisation, "name": format!("ward {}", self.number),
+                });
+                bed.post(who, "/device-codes", &code).await
             }
             other => unreachable!("{other:?} is not served"),
         };
