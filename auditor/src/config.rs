@@ -301,8 +301,7 @@ impl Config {
         let accounts = read_accounts(&root.section("accounts"));
         let session = read_session(&root.section("session"));
         let devices = devices::read(&root.section("devices"));
-        let enrol =
-            if root.has("enrol") { devices::read_enrol(&root.section("enrol")).map(Some) } else { Some(None) };
+        let enrol = if root.has("enrol") { devices::read_enrol(&root.section("enrol")).map(Some) } else { Some(None) };
         let clickhouse =
             if root.has("clickhouse") { read_clickhouse(&root.section("clickhouse")).map(Some) } else { Some(None) };
         let log = read_log(&root.section("log"));

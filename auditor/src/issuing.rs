@@ -13,9 +13,7 @@ pub use authority::AuthorityFiles;
 pub use crl::CrlRules;
 pub use file::{DeviceFile, FileForm};
 
-use crate::devices::{
-    Certificate, Code, CodeKey, Device, DeviceCode, DeviceName, KeyHash, Organisation, Renewal, Why,
-};
+use crate::devices::{Certificate, Code, CodeKey, Device, DeviceCode, DeviceName, KeyHash, Organisation, Renewal, Why};
 use crate::forms::Signature;
 use crate::pki::{self, Authority, DeviceSubject, PkiError, Request, RequestError};
 use crate::random;

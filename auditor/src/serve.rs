@@ -336,13 +336,7 @@ fn enrol_tls(files: &Enrol) -> Result<Arc<rustls::ServerConfig>, ServeError> {
     Ok(Arc::new(config))
 }
 
-fn write_ready(
-    file: &Path,
-    app: &Bound,
-    ops: &Bound,
-    internal: &Bound,
-    enrol: Option<&Bound>,
-) -> std::io::Result<()> {
+fn write_ready(file: &Path, app: &Bound, ops: &Bound, internal: &Bound, enrol: Option<&Bound>) -> std::io::Result<()> {
     let mut ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
     if let (Some(enrol), Some(ready)) = (enrol, ready.as_object_mut()) {
         ready.insert("enrol".to_owned(), enrol.name().into());

@@ -278,8 +278,7 @@ impl Directory {
     pub fn unreported_devices(&self, limit: usize) -> Vec<(CertFingerprint, Micros)> {
         let mut used = Vec::new();
         for device in &self.devices {
-            let (last, reported) =
-                (device.last_used.load(Ordering::Relaxed), device.reported.load(Ordering::Relaxed));
+            let (last, reported) = (device.last_used.load(Ordering::Relaxed), device.reported.load(Ordering::Relaxed));
             if last > reported.saturating_add(DEVICE_REPORT_EVERY) {
                 device.reported.store(last, Ordering::Relaxed);
                 used.push((*device.key(), last));
@@ -320,11 +319,14 @@ impl Directory {
                     return;
                 }
                 let id = device.id;
-                let held =
-                    Certificates { present: device.fingerprint, next: device.next.map(|next| next.fingerprint) };
+                let held = Certificates { present: device.fingerprint, next: device.next.map(|next| next.fingerprint) };
                 if let Some(next) = device.next {
-                    let next =
-                        Device { fingerprint: next.fingerprint, not_after: next.not_after, next: None, ..device.clone() };
+                    let next = Device {
+                        fingerprint: next.fingerprint,
+                        not_after: next.not_after,
+                        next: None,
+                        ..device.clone()
+                    };
                     self.put_certificate(next, true);
                 }
                 self.put_certificate(device, false);

@@ -132,8 +132,11 @@ async fn enrol(args: Enrol, config: &Config, store: &Store, output: Output) -> R
     let now = clock::now();
     let days = args.days.unwrap_or(config.devices.days);
     let serial = random::secret();
-    let subject =
-        DeviceSubject { id: DeviceId::new(random::uuid(now)), name: args.name.to_string(), organisation: args.org.clone() };
+    let subject = DeviceSubject {
+        id: DeviceId::new(random::uuid(now)),
+        name: args.name.to_string(),
+        organisation: args.org.clone(),
+    };
     let stem = args.file_name.clone().unwrap_or_else(|| subject.id.to_string());
     if stem.contains('/') || stem.starts_with('.') {
         return Err(CliError::Wrong("--file-name is a name, not a path".to_owned()));

@@ -33,8 +33,7 @@ impl Why {
         [Self::Lost, Self::Stolen, Self::KeyCompromised, Self::Replaced, Self::OutOfUse, Self::Leaves, Self::Mistake];
 
     /// Those, as a person reads them.
-    pub const TO_REVOKE_WORDS: &'static str =
-        "lost, stolen, key_compromised, replaced, out_of_use, leaves or mistake";
+    pub const TO_REVOKE_WORDS: &'static str = "lost, stolen, key_compromised, replaced, out_of_use, leaves or mistake";
 
     /// Reads a reason for revoking a device.
     pub fn to_revoke(text: &str) -> Option<Self> {

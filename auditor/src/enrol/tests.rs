@@ -71,10 +71,10 @@ async fn a_code_and_a_request_give_a_certificate_once() {
     let given = bed.enrol(HERE, Some(&code), &[], csr).await;
     assert_eq!(given.status, 200, "{}", given.text());
     assert_eq!(given.headers["content-type"], "application/pkcs7-mime; smime-type=certs-only");
-    assert_eq!((&given.headers["content-transfer-encoding"], &given.headers["cache-control"]), (
-        &HeaderValue::from_static("base64"),
-        &HeaderValue::from_static("no-store"),
-    ));
+    assert_eq!(
+        (&given.headers["content-transfer-encoding"], &given.headers["cache-control"]),
+        (&HeaderValue::from_static("base64"), &HeaderValue::from_static("no-store"),)
+    );
     let der = STANDARD.decode(given.text().split_ascii_whitespace().collect::<String>()).expect("base64");
     let read = Pkcs7::from_der(&der).expect("reads");
     let found = read.signed().and_then(|signed| signed.certificates()).expect("certificates");

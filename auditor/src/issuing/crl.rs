@@ -27,8 +27,7 @@ impl Desk {
         let mut change = self.store().change(now, By::program("sweeper")).await?;
         let number = change.next_crl_number().await?;
         let ended = change.ended_certificates().await?;
-        let revoked: Vec<Revoked> =
-            ended.into_iter().map(|(serial, at, why)| Revoked { serial, at, why }).collect();
+        let revoked: Vec<Revoked> = ended.into_iter().map(|(serial, at, why)| Revoked { serial, at, why }).collect();
         let updates = Updates { this: now, next: now.saturating_add(rules.life_us) };
         let der = authority.crl(number, &revoked, updates)?;
         let crl = Crl { number, stamp, this_update: updates.this, next_update: updates.next, der };

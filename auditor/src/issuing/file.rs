@@ -51,8 +51,7 @@ pub(super) fn make(
         FileForm::Pkcs12 => (archive(Lock::Modern)?, "p12", "application/x-pkcs12"),
         FileForm::Pkcs12Legacy => (archive(Lock::Legacy)?, "p12", "application/x-pkcs12"),
         FileForm::MobileConfig => {
-            let names =
-                ProfileNames { title, device: &subject.name, organisation: subject.organisation.as_str() };
+            let names = ProfileNames { title, device: &subject.name, organisation: subject.organisation.as_str() };
             let ids = [random::uuid(at), random::uuid(at)];
             // iOS reads no other lock.
             (pki::profile(&archive(Lock::Legacy)?, subject.id, names, ids)?, "mobileconfig", PROFILE_TYPE)

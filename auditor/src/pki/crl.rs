@@ -3,9 +3,7 @@
 use super::{Authority, PkiError, date};
 use crate::devices::Why;
 use contract::Micros;
-use rcgen::{
-    CertificateRevocationListParams, KeyIdMethod, RevocationReason, RevokedCertParams, SerialNumber,
-};
+use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevocationReason, RevokedCertParams, SerialNumber};
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -120,6 +118,8 @@ mod tests {
         assert_eq!(told, Some(named));
         let reasons: Vec<bool> = parsed.iter_revoked_certificates().map(|one| one.reason_code().is_some()).collect();
         assert_eq!(reasons, [true, false]);
-        assert!(X509Crl::from_der(&authority.crl(8, &[], updates).expect("signs")).expect("reads").get_revoked().is_none());
+        assert!(
+            X509Crl::from_der(&authority.crl(8, &[], updates).expect("signs")).expect("reads").get_revoked().is_none()
+        );
     }
 }

@@ -24,12 +24,7 @@ pub struct ProfileNames<'n> {
 
 /// A profile around a PKCS#12 file. The device's id makes its identifiers: a later profile for the device replaces the
 /// earlier one. `ids`: of this edition, random.
-pub fn profile(
-    archive: &[u8],
-    device: DeviceId,
-    names: ProfileNames<'_>,
-    ids: [Uuid; 2],
-) -> Result<Vec<u8>, PkiError> {
+pub fn profile(archive: &[u8], device: DeviceId, names: ProfileNames<'_>, ids: [Uuid; 2]) -> Result<Vec<u8>, PkiError> {
     let [outer, inner] = ids.map(|id| id.to_string().to_uppercase());
     let identifier = format!("se.grindvakt.device.{device}");
     let payload = dictionary([

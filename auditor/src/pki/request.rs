@@ -145,7 +145,8 @@ mod tests {
             let base64 = STANDARD.encode(&der);
             let lines: Vec<&str> =
                 base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("text")).collect();
-            let pem = |word: &str| format!("-----BEGIN {word}-----\r\n{}\r\n-----END {word}-----\r\n", lines.join("\r\n"));
+            let pem =
+                |word: &str| format!("-----BEGIN {word}-----\r\n{}\r\n-----END {word}-----\r\n", lines.join("\r\n"));
             let hash = Request::from_der(&der).expect("taken").key_hash();
             for form in [
                 der.clone(),

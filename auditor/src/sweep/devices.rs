@@ -168,7 +168,11 @@ mod tests {
         change.revoke_device(DeviceId::new(Uuid::from_u128(2)), Why::Stolen).await.expect("revokes");
         change.commit().await.expect("commits");
         one.round(true, now).await.expect("signs");
-        assert_eq!(one.care.metrics.expiring.get(), 1, "one that is revoked, one that has time and one that ended are not");
+        assert_eq!(
+            one.care.metrics.expiring.get(),
+            1,
+            "one that is revoked, one that has time and one that ended are not"
+        );
         other.round(false, now).await.expect("writes");
         let read = |name: &str| std::fs::read(dir.path().join(name)).expect("reads");
         assert_eq!(read("one.crl"), read("other.crl"));

@@ -69,11 +69,9 @@ pub(super) async fn code(new: New, config: &Config, store: &Store, output: Outpu
 pub(super) async fn csr(args: Csr, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
     let request = Request::read(&read(&args.csr)?)?;
     let desk = desk(config, store);
-    let given =
-        desk.enrol_request(clock::now(), operator::by(), Asker::Operator, &args.new.into(), &request).await?;
+    let given = desk.enrol_request(clock::now(), operator::by(), Asker::Operator, &args.new.into(), &request).await?;
     let text = format!("{}\n{}", given.cert_pem.trim_end(), given.authority_pem);
-    write_new(&args.out, 0o644, text.as_bytes())
-        .map_err(|source| CliError::File { path: args.out.clone(), source })?;
+    write_new(&args.out, 0o644, text.as_bytes()).map_err(|source| CliError::File { path: args.out.clone(), source })?;
     let (id, until) = (given.device.to_string(), clock::rfc3339(given.certificate.not_after));
     let fingerprint = given.certificate.fingerprint.to_string();
     let file = args.out.display().to_string();
@@ -90,8 +88,7 @@ pub(super) async fn crl(out: &Path, config: &Config, store: &Store, output: Outp
     let rules = CrlRules { life_us: Micros::from(config.devices.crl_hours) * HOUR };
     let crl = desk.mend_crl(clock::now(), rules).await?;
     desk.write_crl(out, &crl)?;
-    let (number, until, file) =
-        (crl.number.to_string(), clock::rfc3339(crl.next_update), out.display().to_string());
+    let (number, until, file) = (crl.number.to_string(), clock::rfc3339(crl.next_update), out.display().to_string());
     output.write(
         &json!({ "number": crl.number, "next_update": until, "file": file }),
         &Table::pairs(&[("number", &number), ("next update", &until), ("file", &file)]),

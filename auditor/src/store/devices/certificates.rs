@@ -201,11 +201,10 @@ pub(super) async fn next_of(
     connection: &mut AnyConnection,
     id: DeviceId,
 ) -> Result<Option<NextCertificate>, StoreError> {
-    let row =
-        sqlx::query("SELECT fingerprint, not_after FROM device_certificate WHERE device = $1 AND stage = 'next'")
-            .bind(id.to_string())
-            .fetch_optional(connection)
-            .await?;
+    let row = sqlx::query("SELECT fingerprint, not_after FROM device_certificate WHERE device = $1 AND stage = 'next'")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
     let Some(row) = row else { return Ok(None) };
     let fingerprint = read_fingerprint(row.try_get("fingerprint")?)?;
     Ok(Some(NextCertificate { fingerprint, not_after: row.try_get("not_after")? }))

@@ -293,7 +293,8 @@ async fn devices_are_searched_sorted_and_paged(bed: Bed) {
         let whole = found(WantedDevices { order, ..all.clone() }).await;
         let (mut paged, mut after) = (Vec::new(), None);
         loop {
-            let page = store.device_page(&WantedDevices { order, after, limit: 1, ..all.clone() }).await.expect("reads");
+            let page =
+                store.device_page(&WantedDevices { order, after, limit: 1, ..all.clone() }).await.expect("reads");
             let Some(last) = page.last() else { break };
             after = Some((order.of(last), last.device.id));
             paged.push(last.device.fingerprint.0[0]);

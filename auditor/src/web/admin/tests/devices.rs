@@ -164,11 +164,7 @@ async fn bad_fields_and_parameters_are_named() {
             &[("/organisation", "form"), ("/name", "form"), ("/csr", "form"), ("/days", "unknown")][..],
         ),
         ("/device-files", json!({ "organisation": HERE, "name": "x", "form": "jks" }), &[("/form", "form")]),
-        (
-            "/device-codes",
-            json!({ "organisation": "SE2321000016-0000", "name": "x" }),
-            &[("/organisation", "refused")],
-        ),
+        ("/device-codes", json!({ "organisation": "SE2321000016-0000", "name": "x" }), &[("/organisation", "refused")]),
         ("/organisations", json!({ "hsa": "SE1", "name": "" }), &[("/hsa", "form"), ("/name", "text")]),
     ] {
         let asked = bed.post(&admin, path, &body).await;
