@@ -5,6 +5,7 @@
 mod account;
 mod appointment;
 mod device;
+mod import;
 mod operator;
 mod output;
 mod passkeys;
@@ -59,6 +60,8 @@ enum Command {
     /// Enrol and revoke devices.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// Bring in what other systems tell of people and units: all of a file, or nothing of it.
+    Import(import::Import),
     /// List sessions, and end them.
     #[command(subcommand)]
     Session(session::SessionCommand),
@@ -226,6 +229,15 @@ fn run(cli: Cli) -> Result<(), CliError> {
             runtime()?.block_on(async {
                 let store = Store::open(&config.store).await?;
                 let done = request::run(command, &config, &store, output).await;
+                store.close().await;
+                done
+            })
+        }
+        Command::Import(args) => {
+            let config = read_config(&cli.config)?;
+            runtime()?.block_on(async {
+                let store = Store::open(&config.store).await?;
+                let done = import::run(args, &store, cli.output).await;
                 store.close().await;
                 done
             })

@@ -15,6 +15,7 @@ pub mod enrol;
 pub mod feed;
 pub mod fetch;
 pub mod forms;
+pub mod imports;
 pub mod init;
 pub mod internal;
 pub mod issuing;

@@ -11,15 +11,19 @@
 //! - Nothing here is a secret in the clear: tokens are hashes, passwords Argon2id, second factors and passkeys
 //!   sealed.
 
+mod account_page;
 mod accounts;
 mod appointment_page;
 mod appointments;
 mod blocks;
 mod commissions;
+mod condition;
 mod devices;
 mod directory;
 mod forms;
 mod grants;
+mod holds;
+mod imports;
 mod leases;
 mod outbox;
 mod passkeys;
@@ -30,11 +34,14 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
+pub use account_page::{AccountKey, AccountOrder, AccountPage};
 pub use accounts::Credential;
 pub use blocks::Block;
 pub use devices::{Crl, DeviceOrder, Listed, WantedDevices};
 pub use directory::Snapshot;
 pub use forms::{Filed, Heading, Office, Order, Page, Queue, Viewer, Wanted};
+pub use holds::Which;
+pub use imports::Wish;
 pub use leases::Held;
 pub use outbox::{Batch, Chain, Waiting};
 pub use passkeys::Passkey;
@@ -44,6 +51,7 @@ pub use reviews::Vouched;
 use crate::accounts::InvalidMove;
 use crate::devices::{AlreadyRevoked, TooEarly};
 use crate::forms::{Denied, FormFault, MoveError, WrongState};
+use crate::imports::Faults;
 use crate::sealing::RestError;
 use contract::Micros;
 use contract::directory::Epoch;
@@ -124,6 +132,12 @@ pub enum StoreError {
     /// A cell that this program's key does not open.
     #[error(transparent)]
     Sealed(#[from] RestError),
+    /// Rows that cannot be brought in.
+    #[error(transparent)]
+    Rows(Box<Faults>),
+    /// More accounts would end by an import than was wished.
+    #[error("more than {0} account(s) would end by this: is the list whole? If so, allow more")]
+    ClosesTooMany(usize),
     /// The device is revoked already.
     #[error(transparent)]
     Revoked(#[from] AlreadyRevoked),

@@ -11,6 +11,7 @@ ALTER TABLE ${database}.access_log${on_cluster}
         'cert_revoked' = 64, 'cert_broken' = 65, 'tls_version' = 66, 'bad_credentials' = 80, 'bad_second_factor' = 81,
         'code_replayed' = 82, 'locked' = 83, 'unused' = 100, 'uncollected' = 101, 'unconfirmed' = 102,
         'no_action' = 103, 'incident' = 104, 'by_form' = 105, 'account_closed' = 106, 'expired' = 107,
+        'employment_ended' = 108,
         'not_appointed' = 110, 'own' = 111, 'decided_before' = 112, 'other_signature' = 113, 'not_theirs' = 114,
         'unidentified' = 115, 'code_unknown' = 120, 'code_expired' = 121, 'code_spent' = 122, 'undelivered' = 123,
         'provider_answer' = 124, 'weak_login' = 125, 'no_account' = 126
@@ -28,7 +29,8 @@ ALTER TABLE ${database}.auth_event${on_cluster}
         'account_confirmed' = 31, 'review_due' = 32, 'account_blocked' = 33, 'lift_proposed' = 34,
         'block_lifted' = 35, 'account_reactivated' = 36, 'credentials_issued' = 37, 'credentials_sent' = 38,
         'credentials_failed' = 39, 'credentials_collected' = 40, 'instructions_accepted' = 41,
-        'device_code_issued' = 42, 'device_code_refused' = 43, 'device_renewed' = 44
+        'device_code_issued' = 42, 'device_code_refused' = 43, 'device_renewed' = 44,
+        'data_imported' = 45
     ),
     MODIFY COLUMN reason Enum8(
         'none' = 0, 'no_route' = 1, 'malformed' = 2, 'head_too_large' = 3, 'body_too_large' = 4, 'misdirected' = 5,
@@ -41,6 +43,7 @@ ALTER TABLE ${database}.auth_event${on_cluster}
         'cert_revoked' = 64, 'cert_broken' = 65, 'tls_version' = 66, 'bad_credentials' = 80, 'bad_second_factor' = 81,
         'code_replayed' = 82, 'locked' = 83, 'unused' = 100, 'uncollected' = 101, 'unconfirmed' = 102,
         'no_action' = 103, 'incident' = 104, 'by_form' = 105, 'account_closed' = 106, 'expired' = 107,
+        'employment_ended' = 108,
         'not_appointed' = 110, 'own' = 111, 'decided_before' = 112, 'other_signature' = 113, 'not_theirs' = 114,
         'unidentified' = 115, 'code_unknown' = 120, 'code_expired' = 121, 'code_spent' = 122, 'undelivered' = 123,
         'provider_answer' = 124, 'weak_login' = 125, 'no_account' = 126

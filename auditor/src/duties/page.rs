@@ -60,22 +60,22 @@ impl Action {
             Self::DecideForRegion => "`POST /forms/{id}/approve`, `…/refuse`, `…/return`",
             Self::Forward => "`POST /forms/{id}/forward`, `…/return`",
             Self::Execute => "`POST /forms/{id}/execute`",
-            Self::SeeAccount => "`GET /accounts/{id}`",
+            Self::SeeAccount => "`POST /accounts/search`, `GET /accounts/{id}`",
+            Self::Lock => {
+                "`POST /accounts/{id}/lock`, `GET /accounts/{id}/sessions`, `POST /accounts/{id}/sessions/end`"
+            }
+            Self::Unlock => "`POST /accounts/{id}/unlock`",
+            Self::Block => "`POST /accounts/{id}/block`",
+            Self::LiftBlock => "`POST /accounts/{id}/propose-lift`, `…/lift`",
+            Self::Reconfirm => "`POST /accounts/{id}/confirm`, `…/reactivate`",
             Self::Appoint => "`GET /appointments`, `POST /appointments`, `POST /appointments/{id}/end`",
             Self::SeeDevices => "`GET /devices`, `GET /devices/{id}`, `GET /device-codes`, `GET /organisations`",
             Self::ManageDevices => {
                 "`POST /devices`, `POST /device-files`, `POST /devices/{id}/renew`, `POST /devices/{id}/revoke`, \
                  `POST /device-codes`, `POST /device-codes/{id}/withdraw`, `POST /organisations`"
             }
-            Self::Lock
-            | Self::Unlock
-            | Self::Block
-            | Self::LiftBlock
-            | Self::Reconfirm
-            | Self::HandOut
-            | Self::Import
-            | Self::Review
-            | Self::ReadLog => "—",
+            Self::Import => "`POST /imports/{feed}`",
+            Self::HandOut | Self::Review | Self::ReadLog => "—",
         }
     }
 }

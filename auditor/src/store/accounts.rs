@@ -28,7 +28,7 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "id, user_name, hsa, name, title, state, state_at, state_until, failures, locks, last_login, created";
 
 impl Store {
@@ -288,7 +288,7 @@ async fn credential(connection: &mut AnyConnection, id: AccountId) -> Result<Cre
     })
 }
 
-fn read_account(row: &AnyRow) -> Result<Account, StoreError> {
+pub(super) fn read_account(row: &AnyRow) -> Result<Account, StoreError> {
     let state: &str = row.try_get("state")?;
     let count = |name| -> Result<u32, StoreError> {
         u32::try_from(row.try_get::<i64, _>(name)?).map_err(|_| StoreError::Damaged("count of attempts"))

@@ -47,11 +47,7 @@ impl Change {
         reason: &str,
     ) -> Result<(), StoreError> {
         let actor = self.actor(key, signature).await?;
-        let regions = self.regions(id).await?;
-        let reached = regions.iter().map(|vouched| About { region: Some(vouched.region), ..About::default() });
-        if !reached.chain([About::default()]).any(|about| may(&actor.appointments, Action::Block, &about)) {
-            return Err(Denied::NotAppointed.into());
-        }
+        self.reached(&actor.appointments, Action::Block, id).await?;
         crate::forms::check_words("the reason", reason)?;
         let mut account = self.account(id).await?;
         account.state = account.state.at(self.at).block(self.at)?;

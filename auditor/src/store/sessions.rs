@@ -107,6 +107,11 @@ impl Change {
         Ok(true)
     }
 
+    /// Whether a session is of an account.
+    pub(super) async fn session_is_of(&mut self, key: SessionKey, id: AccountId) -> Result<bool, StoreError> {
+        Ok(session(&mut self.tx, key).await?.is_some_and(|(session, _)| session.account == id))
+    }
+
     /// Ends a session if its time is over, by what this change sees.
     pub async fn end_session_if_over(&mut self, key: SessionKey, grace: Micros) -> Result<bool, StoreError> {
         let Some((session, _)) = session(&mut self.tx, key).await? else { return Ok(false) };

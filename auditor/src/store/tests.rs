@@ -419,6 +419,7 @@ mod appointments;
 mod devices;
 mod effects;
 mod filed;
+mod imports;
 mod procedure;
 mod queue;
 mod random_moves;

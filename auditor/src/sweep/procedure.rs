@@ -1,4 +1,4 @@
-//! What time does in the account procedure: appointments begin and end, forms lapse, regions are reminded to confirm their
+//! What time does in the account procedure: appointments begin and end, accounts end with an employment, forms lapse, regions are reminded to confirm their
 //! accounts, and accounts that are not confirmed rest.
 
 use super::AT_ONCE;
@@ -15,6 +15,14 @@ pub(super) async fn sweep(store: &Store, times: Accounts, now: Micros) -> Result
         let mut change = store.change(now, by()).await?;
         for id in due {
             change.appointment_by_time(id).await?;
+        }
+        change.commit().await?;
+    }
+    let over = store.employment_over(now, AT_ONCE).await?;
+    if !over.is_empty() {
+        let mut change = store.change(now, by()).await?;
+        for id in over {
+            change.close_by_employment(id).await?;
         }
         change.commit().await?;
     }

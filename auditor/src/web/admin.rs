@@ -12,6 +12,7 @@ mod content;
 mod device_codes;
 mod devices;
 mod forms;
+mod imports;
 mod member;
 mod moves;
 mod openapi;
@@ -23,6 +24,7 @@ mod sign;
 mod tests;
 mod view;
 
+use self::accounts::holds;
 use super::App;
 use super::attempt::by;
 use crate::clock;
@@ -64,7 +66,18 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/forms/{id}/execute", post(moves::execute)),
         ("/appointments", get(appointments::list).post(appointments::give)),
         ("/appointments/{id}/end", post(appointments::end)),
+        ("/imports/{feed}", post(imports::bring).layer(DefaultBodyLimit::max(imports::BODY_BYTES_MAX))),
+        ("/accounts/search", post(accounts::list::search)),
         ("/accounts/{id}", get(accounts::show)),
+        ("/accounts/{id}/lock", post(holds::lock)),
+        ("/accounts/{id}/unlock", post(holds::unlock)),
+        ("/accounts/{id}/block", post(holds::block)),
+        ("/accounts/{id}/propose-lift", post(holds::propose_lift)),
+        ("/accounts/{id}/lift", post(holds::lift)),
+        ("/accounts/{id}/confirm", post(holds::confirm)),
+        ("/accounts/{id}/reactivate", post(holds::reactivate)),
+        ("/accounts/{id}/sessions", get(holds::sessions)),
+        ("/accounts/{id}/sessions/end", post(holds::end_sessions)),
         ("/organisations", get(organisations::list).post(organisations::add)),
         ("/devices", get(devices::list).post(devices::enrol)),
         ("/devices/{id}", get(devices::show)),

@@ -32,14 +32,14 @@ const LANGUAGE_COOKIE: &str = "__Host-grindvakt-language";
 pub(super) struct Frame {
     pub(super) language: Language,
     /// The installation's title.
-    title: String,
+    pub(super) title: String,
     /// Whom users turn to.
-    help: String,
+    pub(super) help: String,
     /// Who is logged in, by name if it is known.
-    name: String,
+    pub(super) name: String,
     /// The page's own path.
     path: String,
-    links: Vec<Link>,
+    pub(super) links: Vec<Link>,
     csrf: Csrf,
 }
 
@@ -107,12 +107,12 @@ impl Frame {
     }
 
     /// The page's title, after its heading.
-    fn titled(&self, heading: &str) -> String {
+    pub(super) fn titled(&self, heading: &str) -> String {
         self.language.say_with("page-title", [("page", heading.into()), ("title", self.title.as_str().into())])
     }
 
     /// Whether a link of the menu is to where the page is.
-    fn is_at(&self, link: &Link) -> bool {
+    pub(super) fn is_at(&self, link: &Link) -> bool {
         self.path == link.to || link.to != "/admin" && self.path.starts_with(link.to)
     }
 }

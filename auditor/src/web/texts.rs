@@ -59,8 +59,11 @@ impl Language {
         key: &'static str,
         values: impl IntoIterator<Item = (&'static str, FluentValue<'v>)>,
     ) -> String {
-        let values: FluentArgs<'v> = values.into_iter().collect();
-        self.format(key, Some(&values)).into_owned()
+        let mut named = FluentArgs::new();
+        for (name, value) in values {
+            named.set(name, value);
+        }
+        self.format(key, Some(&named)).into_owned()
     }
 
     fn format(self, key: &'static str, values: Option<&FluentArgs<'_>>) -> Cow<'static, str> {

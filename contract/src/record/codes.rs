@@ -165,6 +165,8 @@ wire_enum! {
         AccountClosed = 106 => "account_closed",
         /// Its time was over.
         Expired = 107 => "expired",
+        /// The user's employment is over.
+        EmploymentEnded = 108 => "employment_ended",
         /// Not appointed to this, or not there.
         NotAppointed = 110 => "not_appointed",
         /// It is about themselves.
@@ -413,5 +415,7 @@ wire_enum! {
         DeviceCodeRefused = 43 => "device_code_refused",
         /// A device's certificate was renewed.
         DeviceRenewed = 44 => "device_renewed",
+        /// Data about people or units were brought in; `detail` says which and how many.
+        DataImported = 45 => "data_imported",
     }
 }

@@ -133,13 +133,14 @@ const AUDITOR: Rules = Rules {
         ("sessions", &[]),
         ("duties", &[]),
         ("forms", &["duties"]),
+        ("imports", &[]),
         // Files and programs.
         ("pki", &["devices", "random"]),
         ("init", &["accounts", "clock", "pki", "random"]),
         ("config", &["accounts", "clock", "devices", "init", "sealing", "sessions", "store"]),
         ("engine", &["clock", "fetch"]),
         // The store, and what reads it.
-        ("store", &["accounts", "clock", "devices", "duties", "forms", "random", "sealing", "sessions"]),
+        ("store", &["accounts", "clock", "devices", "duties", "forms", "imports", "random", "sealing", "sessions"]),
         ("feed", &["clock", "store"]),
         ("lease", &["clock", "random", "store"]),
         ("outbox", &["clock", "config", "lease", "store"]),
@@ -155,7 +156,7 @@ const AUDITOR: Rules = Rules {
         (
             "web",
             &[
-                "accounts", "clock", "config", "devices", "duties", "forms", "issuing", "pki", "random", "sealing",
+                "accounts", "clock", "config", "devices", "duties", "forms", "imports", "issuing", "pki", "random", "sealing",
                 "sessions", "store",
             ],
         ),
@@ -166,7 +167,7 @@ const AUDITOR: Rules = Rules {
         ("lib", ALL),
     ],
     mutual: &[],
-    pure: &["accounts", "devices", "duties", "forms", "sessions"],
+    pure: &["accounts", "devices", "duties", "forms", "imports", "sessions"],
     only_in: &[
         ("sqlx", &["store"]),
         ("clickhouse", &["migrate", "outbox", "verify"]),

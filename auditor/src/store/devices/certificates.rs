@@ -18,10 +18,8 @@ const DAY: Micros = 86_400 * 1_000_000;
 pub(super) enum Stage {
     /// Given, and not used yet.
     Next,
-    /// In use.
+    /// In use. When another has taken its place it is past, which is written nowhere but in [`Change::put_past`].
     Present,
-    /// Another has taken its place.
-    Past,
 }
 
 impl Stage {
@@ -29,7 +27,6 @@ impl Stage {
         match self {
             Self::Next => "next",
             Self::Present => "present",
-            Self::Past => "past",
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{COLUMNS, Heading, read_heading};
 use crate::duties::{About, Action, Appointment, Region, allows, may};
 use crate::forms::{Kind, State};
+use crate::store::condition::Sql;
 use crate::store::{Store, StoreError};
 use contract::Micros;
 use contract::id::{AccountId, FormId, RegistryName};
@@ -137,16 +138,9 @@ impl Store {
         let limit = sql.number(i64::from(page.limit));
         let text = format!(
             "SELECT {COLUMNS} FROM request WHERE {} ORDER BY {column} {direction}, id {direction} LIMIT {limit}",
-            sql.conditions.join(" AND ")
+            sql.all()
         );
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
-        for value in sql.values {
-            query = match value {
-                Value::Text(text) => query.bind(text),
-                Value::Number(number) => query.bind(number),
-            };
-        }
-        let rows = query.fetch_all(&mut *self.read().await?).await?;
+        let rows = sql.fetch(text, &mut *self.read().await?).await?;
         rows.iter().map(read_heading).collect()
     }
 }
@@ -187,35 +181,4 @@ fn reach(sql: &mut Sql, appointments: &[Appointment], action: Action) -> String 
         })
         .collect();
     if reached.is_empty() { "1 = 0".to_owned() } else { format!("({})", reached.join(" OR ")) }
-}
-
-/// A condition in the making, and the values for its places.
-#[derive(Default)]
-struct Sql {
-    conditions: Vec<String>,
-    values: Vec<Value>,
-}
-
-enum Value {
-    Text(String),
-    Number(i64),
-}
-
-impl Sql {
-    fn text(&mut self, text: String) -> String {
-        self.value(Value::Text(text))
-    }
-
-    fn number(&mut self, number: i64) -> String {
-        self.value(Value::Number(number))
-    }
-
-    fn value(&mut self, value: Value) -> String {
-        self.values.push(value);
-        format!("${}", self.values.len())
-    }
-
-    fn and(&mut self, condition: String) {
-        self.conditions.push(condition);
-    }
 }

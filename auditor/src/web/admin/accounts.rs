@@ -1,13 +1,16 @@
-//! An account, for those who may see it.
+//! Accounts, for those who may see them.
+
+pub(super) mod holds;
+pub(super) mod list;
 
 use super::member::Member;
 use super::problem::{Kind, Problem};
-use super::view::{GrantView, time};
+use super::view::{GrantView, known, time};
 use super::{Id, answer, refused};
 use crate::accounts::Account;
 use crate::clock;
 use crate::duties::{About, Action, may};
-use crate::store::{StoreError, Vouched};
+use crate::store::{Block, StoreError, Vouched};
 use crate::web::App;
 use axum::Extension;
 use axum::extract::State as Shared;
@@ -34,6 +37,10 @@ pub(super) struct AccountView {
     hsa: Option<String>,
     /// created, handed_out, active, locked, locked_unused, dormant, blocked, deregistered or lapsed.
     state: &'static str,
+    /// Since when.
+    since: String,
+    /// Who has proposed to lift its block, if anybody has; null also: it is not blocked.
+    lift_proposed_by: Option<String>,
     /// What it may do.
     grants: Vec<GrantView>,
     /// The regions that vouch for it.
@@ -64,41 +71,61 @@ pub(super) async fn show(
     Extension(member): Extension<Member>,
     Id(wanted): Id<AccountId>,
 ) -> Result<Response, Problem> {
-    let Some((account, grants, regions)) = read(&app, wanted).await.map_err(|error| refused(&error))? else {
-        return Err(Kind::NotFound.into());
-    };
-    if wanted != member.account && !reached(&member, &grants, &regions) {
-        return app.hide(&member, Some(wanted), "see account").await;
+    match look(&app, &member, wanted, Action::SeeAccount).await? {
+        Some(view) => Ok(answer(StatusCode::OK, None, &view)),
+        None => app.hide(&member, Some(wanted), "see account").await,
     }
-    let view = AccountView {
-        id: account.id.to_string(),
-        user_name: account.user_name.as_str().to_owned(),
-        name: account.name,
-        title: account.title,
-        hsa: account.hsa.as_ref().map(ToString::to_string),
-        state: account.state.at(clock::now()).parts().0,
-        grants: grants.iter().map(GrantView::from).collect(),
-        regions: regions
-            .iter()
-            .map(|of| RegionView { region: of.region.as_str(), confirmed: clock::rfc3339(of.confirmed) })
-            .collect(),
-        last_login: time(account.last_login),
-        created: clock::rfc3339(account.created),
-    };
-    Ok(answer(StatusCode::OK, None, &view))
 }
 
-type Whole = (Account, Vec<Grant>, Vec<Vouched>);
+/// An account, if it is one's own or a duty to this reaches it.
+async fn look(app: &App, member: &Member, id: AccountId, action: Action) -> Result<Option<AccountView>, Problem> {
+    let whole = read(app, id).await.map_err(|error| refused(&error))?.ok_or(Kind::NotFound)?;
+    let seen = id == member.account || reached(member, action, &whole.grants, &whole.regions);
+    Ok(seen.then(|| AccountView::from(whole)))
+}
+
+/// An account with what is kept beside it.
+struct Whole {
+    account: Account,
+    grants: Vec<Grant>,
+    regions: Vec<Vouched>,
+    block: Option<Block>,
+}
 
 async fn read(app: &App, id: AccountId) -> Result<Option<Whole>, StoreError> {
     let Some(account) = app.store.account(id).await? else { return Ok(None) };
-    Ok(Some((account, app.store.grants(id).await?, app.store.regions(id).await?)))
+    let (grants, regions) = (app.store.grants(id).await?, app.store.regions(id).await?);
+    Ok(Some(Whole { account, grants, regions, block: app.store.block(id).await? }))
+}
+
+impl From<Whole> for AccountView {
+    fn from(whole: Whole) -> Self {
+        let Whole { account, grants, regions, block } = whole;
+        let (state, since, _) = account.state.at(clock::now()).parts();
+        Self {
+            id: account.id.to_string(),
+            user_name: account.user_name.as_str().to_owned(),
+            name: account.name,
+            title: account.title,
+            hsa: account.hsa.as_ref().map(ToString::to_string),
+            state,
+            since: clock::rfc3339(since),
+            lift_proposed_by: block.and_then(|block| block.proposed_by).and_then(known),
+            grants: grants.iter().map(GrantView::from).collect(),
+            regions: regions
+                .iter()
+                .map(|of| RegionView { region: of.region.as_str(), confirmed: clock::rfc3339(of.confirmed) })
+                .collect(),
+            last_login: time(account.last_login),
+            created: clock::rfc3339(account.created),
+        }
+    }
 }
 
 /// Whether a duty reaches an account: by a region that vouches for it, or a registry that it has a right in.
-fn reached(member: &Member, grants: &[Grant], regions: &[Vouched]) -> bool {
+fn reached(member: &Member, action: Action, grants: &[Grant], regions: &[Vouched]) -> bool {
     let by_region = regions.iter().map(|of| About { region: Some(of.region), ..About::default() });
     let by_registry = grants.iter().map(|of| About { registry: Some(of.registry.clone()), ..About::default() });
     let mut ways = std::iter::once(About::default()).chain(by_region).chain(by_registry);
-    ways.any(|about| may(&member.viewer.appointments, Action::SeeAccount, &about))
+    ways.any(|about| may(&member.viewer.appointments, action, &about))
 }

@@ -1,7 +1,10 @@
 //! The interface, described: OpenAPI 3.1.
 
+use super::accounts::holds;
 use super::problem::Told;
-use super::{BASE, accounts, appointments, device_codes, devices, forms, moves, organisations, sign};
+use super::{
+    BASE, accounts, appointments, device_codes, devices, forms, imports, moves, organisations, sign,
+};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use contract::directory::SESSION_COOKIE;
@@ -20,7 +23,10 @@ use utoipa::{Modify, OpenApi};
         forms::list, forms::begin, forms::show, forms::mend,
         moves::submit, moves::approve, moves::refuse, moves::send_back, moves::forward, moves::execute,
         appointments::list, appointments::give, appointments::end,
-        accounts::show,
+        imports::bring,
+        accounts::list::search, accounts::show,
+        holds::lock, holds::unlock, holds::block, holds::propose_lift, holds::lift, holds::confirm, holds::reactivate,
+        holds::sessions, holds::end_sessions,
         organisations::list, organisations::add,
         devices::list, devices::enrol, devices::show, devices::renew_file, devices::revoke, devices::enrol_file,
         device_codes::list, device_codes::issue, device_codes::withdraw,
@@ -32,7 +38,8 @@ use utoipa::{Modify, OpenApi};
         (name = "forms", description = "Application (F1), change (F2) and deregistration (F3): drafts, lists, one"),
         (name = "moves", description = "What is done with a form, each signed, on the version that was seen"),
         (name = "appointments", description = "Who is appointed to what"),
-        (name = "accounts", description = "Accounts"),
+        (name = "accounts", description = "Accounts: found, locked, blocked, confirmed; their sessions"),
+        (name = "imports", description = "Data about people and units from other systems"),
         (name = "devices", description = "Organisations, devices, and the codes that devices are enrolled by"),
     )
 )]
@@ -62,6 +69,7 @@ impl Modify for Problems {
                 let changes = operation.request_body.is_some() || !operation.responses.responses.contains_key("200");
                 let changes = changes || operation.tags.iter().flatten().any(|tag| tag == "moves");
                 let changes = changes || path.ends_with("/withdraw");
+                let changes = changes || path.starts_with("/accounts/{id}/") && path != "/accounts/{id}/sessions";
                 problems(path, operation, changes);
             }
         }

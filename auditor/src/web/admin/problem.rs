@@ -4,6 +4,7 @@
 use super::BASE;
 use crate::duties::Action;
 use crate::forms::{Denied, FormFault};
+use crate::imports::Faults;
 use crate::issuing::IssueError;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -92,9 +93,10 @@ impl Kind {
 /// What is wrong with a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct FieldError {
-    /// Which, as a JSON pointer (RFC 6901); of a parameter its name. Empty: the whole.
+    /// Which, as a JSON pointer (RFC 6901); of a parameter its name; of an import `/LINE/NAME`. Empty: the whole.
     pub(super) field: String,
-    /// What, for programs: missing, type, text, form, period, unknown or refused.
+    /// What, for programs: missing, type, text, form, period, unknown or refused; of an import also value, double,
+    /// backwards, overlap, absent or too_many.
     pub(super) code: &'static str,
     /// What, for people.
     pub(super) detail: String,
@@ -183,6 +185,8 @@ impl Problem {
             StoreError::Overtaken => Self::new(Kind::Overtaken, error.to_string()),
             StoreError::Incomplete(what) => Self::field("", "refused", *what),
             StoreError::Fault(fault) => Self::fault(*fault),
+            StoreError::Rows(faults) => Self::rows(faults),
+            StoreError::ClosesTooMany(_) => Self::field("closes_at_most", "refused", error.to_string()),
             _ => {
                 tracing::error!(error = error as &dyn std::error::Error, "a request of the administration failed");
                 Kind::Unavailable.into()
@@ -216,6 +220,17 @@ impl Problem {
             Denied::Again => Kind::DecidedBefore.into(),
             Denied::NotYours | Denied::OtherSignature => Kind::NotYours.into(),
         }
+    }
+
+    /// Rows of an import that cannot be taken.
+    pub(super) fn rows(faults: &Faults) -> Self {
+        let told = faults.told.iter().map(|fault| FieldError {
+            field: format!("/{}/{}", fault.line, fault.field),
+            code: fault.what.as_str(),
+            detail: fault.to_string(),
+        });
+        let detail = format!("{} fault(s): nothing was brought in", faults.count);
+        Self { errors: told.collect(), ..Self::new(Kind::Invalid, detail) }
     }
 
     fn fault(fault: FormFault) -> Self {

@@ -1,5 +1,6 @@
 //! The interface through its router, with a store of its own.
 
+mod accounts;
 mod appointments;
 mod bad_input;
 mod bed;

@@ -266,6 +266,15 @@ impl Bed {
         change.commit().await.expect("commits");
     }
 
+    /// Locks an account, without asking the interface.
+    pub(super) async fn locked(&self, id: AccountId) {
+        let mut change = self.change().await;
+        let mut account = change.account(id).await.expect("is there");
+        account.state = account.state.lock(change.at(), None).expect("in use");
+        change.stop_account(&account, AuthEventKind::AccountLocked).await.expect("locks");
+        change.commit().await.expect("commits");
+    }
+
     pub(super) async fn ask(
         &self,
         who: Option<&Who>,
@@ -429,6 +438,6 @@ fn desk(dir: &TempDir, store: &Store) -> Desk {
     Desk::new(store.clone(), files, rules, &[3; 32], "Grindvakt")
 }
 
-fn sign(account: AccountId, at: Micros) -> Signature {
+pub(super) fn sign(account: AccountId, at: Micros) -> Signature {
     Fresh::after_check(account, at, AuthMethod::PasswordTotp).sign(at, 1).expect("fresh")
 }

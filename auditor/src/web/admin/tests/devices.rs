@@ -209,14 +209,9 @@ async fn a_device_renews_itself_by_its_certificate() {
     let bed = Bed::new().await;
     let long_ago = clock::now() - 20 * clock::DAY;
     let request = crate::pki::Request::read(&asked().1).expect("a request");
-    let first = bed.issuing().enrol_request(
-        long_ago,
-        By::program("test"),
-        crate::issuing::Asker::Operator,
-        &crate::issuing::tests::ward(),
-        &request,
-    );
-    let first = first.await.expect("enrols");
+    let (ward, asker) = (crate::issuing::tests::ward(), crate::issuing::Asker::Operator);
+    let first = bed.issuing().enrol_request(long_ago, By::program("test"), asker, &ward, &request).await;
+    let first = first.expect("enrols");
     let by = |device: DeviceId, cert: CertFingerprint| bed.assertion_by(None, device, cert);
     let mine = by(first.device, first.certificate.fingerprint);
     let kind = ("content-type", "application/pkcs10");

@@ -1,9 +1,12 @@
 //! The table of duties, cell by cell against the interface: each role, each action that is served, in reach and
 //! beyond it.
 
-use super::bed::{Bed, Who, registry};
+use super::bed::{Bed, Who, registry, sign};
+use crate::clock;
 use crate::duties::{ALLOWED, Action, Region, Role, allows, page};
 use crate::forms::Move;
+use crate::store::By;
+use contract::id::AccountId;
 use contract::record::Right;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -32,14 +35,20 @@ fn reaching(role: Role) -> (&'static str, Option<&'static str>) {
 }
 
 /// The actions that the interface serves.
-const SERVED: [Action; 9] = [
+const SERVED: [Action; 15] = [
     Action::SeeRequest,
     Action::Deregister,
     Action::DecideForRegion,
     Action::Forward,
     Action::Execute,
     Action::SeeAccount,
+    Action::Lock,
+    Action::Unlock,
+    Action::Block,
+    Action::LiftBlock,
+    Action::Reconfirm,
     Action::Appoint,
+    Action::Import,
     Action::SeeDevices,
     Action::ManageDevices,
 ];
@@ -59,6 +68,7 @@ struct Stage {
     anna: Who,
     approver: Who,
     holder: Who,
+    admin: Who,
     number: u32,
 }
 
@@ -68,7 +78,15 @@ impl Stage {
         let anna = bed.who(1, &[]).await;
         bed.vouched(&anna, Right::Read).await;
         let (approver, holder) = (bed.who(2, &["approver:12"]).await, bed.who(3, &["registry_holder:fotled"]).await);
-        Self { bed, anna, approver, holder, number: 100 }
+        let admin = bed.who(4, &["account_admin"]).await;
+        Self { bed, anna, approver, holder, admin, number: 100 }
+    }
+
+    /// An account of somebody new, whom region Skåne vouches for.
+    async fn account(&self) -> AccountId {
+        let who = self.bed.who(self.number + 2_000, &[]).await;
+        self.bed.vouched(&who, Right::Read).await;
+        who.id
     }
 
     /// What somebody asks who tries an action, and what they get if they may.
@@ -106,12 +124,37 @@ impl Stage {
                 bed.make(who, &id, "execute", json!({ "user_name": format!("new{}", self.number) })).await
             }
             Action::SeeAccount => bed.get(who, &format!("/accounts/{}", self.anna.id)).await,
+            Action::Lock => {
+                let id = self.account().await;
+                bed.post(who, &format!("/accounts/{id}/lock"), &json!({})).await
+            }
+            Action::Unlock => {
+                let id = self.account().await;
+                bed.locked(id).await;
+                bed.post(who, &format!("/accounts/{id}/unlock"), &json!({ "called_back": "yes" })).await
+            }
+            Action::Block => {
+                let id = self.account().await;
+                bed.post(who, &format!("/accounts/{id}/block"), &json!({ "reason": "Förlorad dator" })).await
+            }
+            Action::LiftBlock => {
+                let id = self.account().await;
+                let by = By { account: self.admin.id, ..By::program("app") };
+                let now = clock::now();
+                bed.office.block(now, by, &sign(self.admin.id, now), id, "Förlorad dator").await.expect("blocks");
+                bed.post(who, &format!("/accounts/{id}/propose-lift"), &json!({})).await
+            }
+            Action::Reconfirm => {
+                let id = self.account().await;
+                bed.post(who, &format!("/accounts/{id}/confirm"), &json!({ "region": "12" })).await
+            }
             Action::Appoint => {
                 let given = json!({
                     "account": self.anna.id, "appointment": format!("log_reviewer:SE2321000016-U{}", self.number),
                 });
                 bed.post(who, "/appointments", &given).await
             }
+            Action::Import => bed.post(who, "/imports/units", &json!([])).await,
             Action::SeeDevices => bed.get(who, &format!("/devices/{}", bed.device.id)).await,
             Action::ManageDevices => {
                 let code = json!({
