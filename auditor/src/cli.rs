@@ -96,6 +96,10 @@ enum CliError {
     #[error(transparent)]
     Pki(#[from] crate::pki::PkiError),
     #[error(transparent)]
+    Request(#[from] crate::pki::RequestError),
+    #[error(transparent)]
+    Issue(#[from] crate::issuing::IssueError),
+    #[error(transparent)]
     Password(#[from] crate::accounts::password::PasswordError),
     #[error(transparent)]
     Breached(#[from] crate::breached::BreachedError),

@@ -2,6 +2,8 @@
 //!
 //! Everything is read and checked before any port is bound. A value of these types is valid.
 
+mod devices;
+
 use crate::accounts::Review;
 use crate::accounts::login::LockRule;
 use crate::accounts::passkey::Origin;
@@ -74,6 +76,8 @@ pub struct Config {
     pub session: Session,
     /// The device authority.
     pub devices: Devices,
+    /// Where devices are enrolled by code; none: they are not.
+    pub enrol: Option<Enrol>,
     /// ClickHouse; none: events wait.
     pub clickhouse: Option<ClickHouse>,
     /// Logs.
@@ -185,7 +189,7 @@ pub struct Session {
 }
 
 /// The device authority.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Devices {
     /// Its certificate, PEM.
     pub ca_cert: PathBuf,
@@ -193,6 +197,29 @@ pub struct Devices {
     pub ca_key: PathBuf,
     /// How many days a device's certificate holds.
     pub days: u32,
+    /// So many days after a certificate began, its device may have the next one.
+    pub renew_from_day: u32,
+    /// How many hours a code to enrol by is good.
+    pub code_hours: u32,
+    /// Where the certificate revocation list is written; none: nowhere.
+    pub crl_file: Option<PathBuf>,
+    /// How many hours a revocation list is good; half of that is the longest time to the next one.
+    pub crl_hours: u32,
+}
+
+/// The listener that devices without a certificate enrol at.
+#[derive(Debug, Clone)]
+pub struct Enrol {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Its certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+    /// Connections at a time.
+    pub connections_max: usize,
+    /// Tries a minute of one address.
+    pub tries_a_minute: u32,
 }
 
 /// ClickHouse.
@@ -273,7 +300,8 @@ impl Config {
         let login = read_login(&root.section("login"));
         let accounts = read_accounts(&root.section("accounts"));
         let session = read_session(&root.section("session"));
-        let devices = read_devices(&root.section("devices"));
+        let devices = devices::read(&root.section("devices"));
+        let enrol = if root.has("enrol") { devices::read_enrol(&root.section("enrol")).map(Some) } else { Some(None) };
         let clickhouse =
             if root.has("clickhouse") { read_clickhouse(&root.section("clickhouse")).map(Some) } else { Some(None) };
         let log = read_log(&root.section("log"));
@@ -294,6 +322,7 @@ impl Config {
                 accounts: accounts?,
                 session: session?,
                 devices: devices?,
+                enrol: enrol?,
                 clickhouse: clickhouse?,
                 log: log?,
             })
@@ -527,14 +556,6 @@ fn read_session(section: &Section<'_>) -> Option<Session> {
         report_grace: Duration::from_secs(report_grace_s?),
         sweep_every: Duration::from_millis(sweep_every_ms?),
     })
-}
-
-fn read_devices(section: &Section<'_>) -> Option<Devices> {
-    let ca_cert = existing(section, "ca_cert_file");
-    let ca_key = section.path_required("ca_key_file");
-    let days = section.within("certificate_days", 30, 1, 825);
-    section.finish();
-    Some(Devices { ca_cert: ca_cert?, ca_key: ca_key?, days: days? })
 }
 
 fn read_clickhouse(section: &Section<'_>) -> Option<ClickHouse> {

@@ -1,7 +1,18 @@
-//! Devices and the organisations that they are enrolled for. Pure.
+//! Devices, their certificates, the organisations that they are enrolled for, and the codes that they are enrolled by.
+//! Pure.
+
+mod certificate;
+mod code;
+mod name;
+mod why;
+
+pub use certificate::{Certificate, KeyHash, Renewal, TooEarly};
+pub use code::{CODE_TRIES_MAX, Code, CodeError, CodeHash, CodeKey, DeviceCode};
+pub use name::{DeviceName, DeviceNameError};
+pub use why::Why;
 
 use contract::Micros;
-use contract::directory;
+use contract::directory::{self, NextCertificate};
 use contract::id::{AccountId, CertFingerprint, DeviceId, HsaId};
 
 /// A device: one client certificate holder.
@@ -43,14 +54,15 @@ impl Device {
         }
     }
 
-    /// The device as gateways see it.
-    pub fn entry(&self) -> directory::Device {
+    /// The device as gateways see it, with the certificate that it may have been given besides.
+    pub fn entry(&self, next: Option<NextCertificate>) -> directory::Device {
         directory::Device {
             id: self.id,
             fingerprint: self.fingerprint,
             organisation: self.organisation.clone(),
             not_after: self.not_after,
             revoked: self.revoked,
+            next,
         }
     }
 }
@@ -85,7 +97,7 @@ mod tests {
             revoked: None,
         };
         let revoked = device.revoke(5).expect("not yet revoked");
-        assert_eq!(revoked.entry().revoked, Some(5));
+        assert_eq!(revoked.entry(None).revoked, Some(5));
         assert_eq!(revoked.revoke(6), Err(AlreadyRevoked));
     }
 }

@@ -159,5 +159,18 @@ pub fn may(appointments: &[Appointment], action: Action, about: &About) -> bool 
     appointments.iter().any(|appointment| allows(appointment.kind(), action) && appointment.reaches(about))
 }
 
+/// The organisations in whose devices somebody may do something; none said: in all.
+pub fn organisations(appointments: &[Appointment], action: Action) -> Option<Vec<HsaId>> {
+    let mut some = Vec::new();
+    for appointment in appointments.iter().filter(|appointment| allows(appointment.kind(), action)) {
+        match appointment {
+            Appointment::DeviceAdmin(Some(organisation)) => some.push(organisation.clone()),
+            reaching if reaching.reaches(&About::default()) => return None,
+            _ => {}
+        }
+    }
+    Some(some)
+}
+
 #[cfg(test)]
 mod tests;

@@ -60,13 +60,20 @@ async fn session(State(internal): State<Internal>, Json(question): Json<SessionQ
 }
 
 async fn activity(State(internal): State<Internal>, Json(report): Json<SessionsUsed>) -> Result<Response, Failed> {
-    if report.used.len() > USED_MAX {
+    if report.used.len() > USED_MAX || report.devices.len() > USED_MAX {
         return Ok((StatusCode::PAYLOAD_TOO_LARGE, "at most 10,000 entries a report\n").into_response());
     }
     for used in report.used.chunks(USES_AT_ONCE) {
         let mut change = internal.store.change(clock::now(), By::program("gateway")).await?;
         for (key, at) in used {
             change.use_session(*key, *at).await?;
+        }
+        change.commit().await?;
+    }
+    for used in report.devices.chunks(USES_AT_ONCE) {
+        let mut change = internal.store.change(clock::now(), By::program("gateway")).await?;
+        for (fingerprint, at) in used {
+            change.use_device(*fingerprint, *at).await?;
         }
         change.commit().await?;
     }

@@ -1,12 +1,19 @@
 //! Listeners: TCP, Unix sockets and mutual TLS, each with a bound on connections, on the time a request's head may
 //! take, and on the time a reader may keep an answer waiting.
 //!
-//! A reader that takes nothing for [`Limits::stall`] loses its connection: it cannot hold memory for longer.
+//! A reader that takes nothing for [`Limits::stall`] loses its connection: it cannot hold memory for longer. Where anybody
+//! may come, one address has no more than [`Limits::of_one_address`] connections, and failed handshakes are no news.
+
+mod peers;
+
+pub use peers::Peer;
 
 use crate::config::Listen;
 use arc_swap::ArcSwap;
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::future::Future;
@@ -44,6 +51,8 @@ pub struct Limits {
     pub head: Duration,
     /// A reader must take something within this.
     pub stall: Duration,
+    /// Connections of one address at a time, where anybody may come.
+    pub of_one_address: Option<usize>,
 }
 
 /// A bound listener.
@@ -97,6 +106,7 @@ impl Bound {
     pub async fn serve(self, router: Router, limits: Limits, stop: CancellationToken) {
         let permits = Arc::new(Semaphore::new(limits.connections_max));
         let tracker = TaskTracker::new();
+        let peers = peers::Peers::new(limits.of_one_address);
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
             let accepted = tokio::select! {
@@ -112,20 +122,23 @@ impl Bound {
                     continue;
                 }
             };
+            let peer = stream.peer();
+            // Who has as many as they may gets none.
+            let Some(place) = peers.place(peer) else { continue };
             let (router, stop, tls) = (router.clone(), stop.clone(), self.tls.as_ref().map(|tls| tls.load_full()));
+            let name = self.name.clone();
             tracker.spawn(async move {
-                let _permit = permit;
+                let _permit = (permit, place);
                 match (stream, tls) {
-                    (Stream::Tcp(stream), Some(tls)) => {
+                    (Stream::Tcp(stream, _), Some(tls)) => {
                         let handshake = TlsAcceptor::from(tls).accept(stream);
                         match tokio::time::timeout(limits.head, handshake).await {
-                            Ok(Ok(stream)) => connection(stream, router, limits, stop).await,
-                            Ok(Err(error)) => tracing::warn!(%error, "an internal TLS handshake failed"),
-                            Err(_) => tracing::warn!("an internal TLS handshake took too long"),
+                            Ok(Ok(stream)) => connection(stream, peer, router, limits, stop).await,
+                            failed => handshake_failed(&name, failed.map(|ended| ended.err()).ok().flatten(), limits),
                         }
                     }
-                    (Stream::Tcp(stream), None) => connection(stream, router, limits, stop).await,
-                    (Stream::Unix(stream), _) => connection(stream, router, limits, stop).await,
+                    (Stream::Tcp(stream, _), None) => connection(stream, peer, router, limits, stop).await,
+                    (Stream::Unix(stream), _) => connection(stream, peer, router, limits, stop).await,
                 }
             });
         }
@@ -137,9 +150,9 @@ impl Bound {
     async fn accept(&self) -> io::Result<Stream> {
         match &self.socket {
             Socket::Tcp(listener) => {
-                let (stream, _): (_, SocketAddr) = listener.accept().await?;
+                let (stream, from): (_, SocketAddr) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
+                Ok(Stream::Tcp(stream, from))
             }
             Socket::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
         }
@@ -147,8 +160,27 @@ impl Bound {
 }
 
 enum Stream {
-    Tcp(tokio::net::TcpStream),
+    Tcp(tokio::net::TcpStream, SocketAddr),
     Unix(tokio::net::UnixStream),
+}
+
+impl Stream {
+    fn peer(&self) -> Option<Peer> {
+        match self {
+            Self::Tcp(_, from) => Some(Peer(from.ip())),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+/// Where anybody may come, anybody can make handshakes fail: that is no warning.
+fn handshake_failed(listener: &str, error: Option<io::Error>, limits: Limits) {
+    let why = error.map_or_else(|| "it took too long".to_owned(), |error| error.to_string());
+    if limits.of_one_address.is_some() {
+        tracing::debug!(listener, why, "a TLS handshake failed");
+    } else {
+        tracing::warn!(listener, why, "a TLS handshake failed");
+    }
 }
 
 /// Binds a Unix socket with mode 0600 in place of one that a dead process left.
@@ -168,16 +200,23 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn connection<S>(stream: S, router: Router, limits: Limits, stop: CancellationToken)
+async fn connection<S>(stream: S, peer: Option<Peer>, router: Router, limits: Limits, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        router.call(request)
+    });
     let io = TokioIo::new(Guarded { io: stream, stall: limits.stall, waiting: None });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .serve_connection(io, service);
     let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -3,6 +3,16 @@
 //! Keys are ECDSA P-256: what every browser, card reader and system in care reads. Times and random numbers are
 //! arguments; nothing here touches a file.
 
+mod crl;
+pub mod pkcs7;
+mod profile;
+mod request;
+
+pub use crl::{Revoked, Updates};
+pub use profile::{PROFILE_TYPE, ProfileNames, profile};
+pub use request::{REQUEST_BYTES_MAX, Request, RequestError};
+
+use crate::devices::KeyHash;
 use contract::Micros;
 use contract::id::{CertFingerprint, DeviceId, HsaId};
 use openssl::hash::MessageDigest;
@@ -13,8 +23,8 @@ use openssl::stack::Stack;
 use openssl::x509::X509;
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData as _, SanType, SerialNumber,
 };
 use std::net::IpAddr;
 use time::OffsetDateTime;
@@ -26,8 +36,8 @@ pub enum PkiError {
     /// The certificate library refused.
     #[error("the certificate cannot be made")]
     Issue(#[from] rcgen::Error),
-    /// The PKCS#12 file cannot be made.
-    #[error("the PKCS#12 file cannot be made")]
+    /// OpenSSL refused: a certificate cannot be read, or a PKCS#12 file not be made.
+    #[error("a certificate cannot be read, or a PKCS#12 file not be made")]
     Pkcs12(#[from] openssl::error::ErrorStack),
     /// A time is out of range.
     #[error("a certificate's time is out of range")]
@@ -35,9 +45,12 @@ pub enum PkiError {
     /// A name cannot stand in a certificate.
     #[error("{0:?} is no host name or address")]
     Host(String),
-    /// The request's key is too weak or of a kind that is not accepted.
-    #[error("the request's key is not accepted: ECDSA P-256 or P-384, Ed25519, or RSA is")]
-    RequestKey,
+    /// A serial number that this program cannot have made.
+    #[error("a serial number is not hexadecimal digits")]
+    Serial,
+    /// The configuration profile cannot be made.
+    #[error("the configuration profile cannot be made")]
+    Profile(#[from] plist::Error),
 }
 
 /// A certificate and its key, as PEM.
@@ -48,6 +61,8 @@ pub struct Issued {
     pub cert_der: Vec<u8>,
     /// The key in PKCS#8 form.
     pub key_pem: Zeroizing<String>,
+    /// SHA-256 of the public key.
+    pub key_hash: KeyHash,
 }
 
 impl std::fmt::Debug for Issued {
@@ -75,6 +90,7 @@ pub fn seal_key() -> Result<Zeroizing<String>, PkiError> {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     cert_pem: String,
+    cert_der: Vec<u8>,
 }
 
 impl std::fmt::Debug for Authority {
@@ -107,12 +123,18 @@ impl Authority {
     /// Reads an authority's certificate and key.
     pub fn from_pem(cert: &str, key: &str) -> Result<Self, PkiError> {
         let issuer = Issuer::from_ca_cert_pem(cert, KeyPair::from_pem(key)?)?;
-        Ok(Self { issuer, cert_pem: cert.to_owned() })
+        let cert_der = der_of(cert)?;
+        Ok(Self { issuer, cert_pem: cert.to_owned(), cert_der })
     }
 
     /// The authority's certificate.
     pub fn cert_pem(&self) -> &str {
         &self.cert_pem
+    }
+
+    /// The authority's certificate, its bytes.
+    pub fn cert_der(&self) -> &[u8] {
+        &self.cert_der
     }
 
     /// Issues a certificate for hosts (names or addresses).
@@ -151,23 +173,23 @@ impl Authority {
         Ok(issued(cert.pem(), cert.der(), &key))
     }
 
-    /// Issues a device's certificate for the key of a request. Of the request only the key counts: name and
-    /// organisation are the auditor's, and its signature proves that the asker holds the key.
+    /// Issues a device's certificate for the key of a request: as PEM, and its bytes.
     pub fn issue_device_for(
         &self,
         subject: &DeviceSubject,
-        csr_pem: &str,
+        request: &Request,
         serial: &[u8; 16],
         now: Micros,
         days: u32,
     ) -> Result<(String, Vec<u8>), PkiError> {
-        let request = CertificateSigningRequestParams::from_pem(csr_pem)?;
-        if request.public_key.algorithm() == &rcgen::PKCS_ECDSA_P521_SHA512 {
-            return Err(PkiError::RequestKey);
-        }
-        let cert = device_params(subject, serial, now, days)?.signed_by(&request.public_key, &self.issuer)?;
+        let cert = device_params(subject, serial, now, days)?.signed_by(request.key(), &self.issuer)?;
         Ok((cert.pem(), cert.der().to_vec()))
     }
+}
+
+/// A certificate's bytes.
+pub fn der_of(pem: &str) -> Result<Vec<u8>, PkiError> {
+    Ok(X509::from_pem(pem.as_bytes())?.to_der()?)
 }
 
 /// When a certificate issued at `now` begins to hold: a little earlier, for clocks that are late.
@@ -180,24 +202,44 @@ pub fn not_after(now: Micros, days: u32) -> Micros {
     now.saturating_add(Micros::from(days) * 86_400 * 1_000_000)
 }
 
-/// Certificate, key and authority as PKCS#12, in a form that Windows, macOS, Firefox and Chromium read: AES-256-CBC
-/// under PBKDF2 (PBES2), SHA-256 MAC.
-pub fn pkcs12(issued: &Issued, authority_pem: &str, name: &str, pass_phrase: &str) -> Result<Vec<u8>, PkiError> {
+/// How a PKCS#12 file is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// AES-256-CBC under PBKDF2 (PBES2), SHA-256 MAC: what Windows 10 1709 and later, Android 12 and later, macOS 13 and
+    /// later, Firefox and Chromium read.
+    Modern,
+    /// Triple DES and a SHA-1 MAC (RFC 7292, appendix C): what iOS and older macOS, Windows and Android ask for; they call a
+    /// modern file's pass phrase wrong. The pass phrase has 100 random bits, and so the file is no weaker for it.
+    Legacy,
+}
+
+/// Certificate, key and authority as PKCS#12.
+pub fn pkcs12(
+    issued: &Issued,
+    authority_pem: &str,
+    name: &str,
+    pass_phrase: &str,
+    lock: Lock,
+) -> Result<Vec<u8>, PkiError> {
     let key = PKey::private_key_from_pem(issued.key_pem.as_bytes())?;
     let cert = X509::from_der(&issued.cert_der)?;
     let mut chain = Stack::new()?;
     chain.push(X509::from_pem(authority_pem.as_bytes())?)?;
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let (cipher, digest) = match lock {
+        Lock::Modern => (Nid::AES_256_CBC, MessageDigest::sha256()),
+        Lock::Legacy => (Nid::PBE_WITHSHA1AND3_KEY_TRIPLEDES_CBC, MessageDigest::sha1()),
+    };
     let archive = Pkcs12::builder()
         .name(&name)
         .pkey(&key)
         .cert(&cert)
         .ca(chain)
-        .key_algorithm(Nid::AES_256_CBC)
-        .cert_algorithm(Nid::AES_256_CBC)
+        .key_algorithm(cipher)
+        .cert_algorithm(cipher)
         .key_iter(PKCS12_ROUNDS)
         .mac_iter(PKCS12_ROUNDS)
-        .mac_md(MessageDigest::sha256())
+        .mac_md(digest)
         .build2(pass_phrase)?;
     Ok(archive.to_der()?)
 }
@@ -259,7 +301,12 @@ fn host_name(host: &str) -> Result<SanType, PkiError> {
 }
 
 fn issued(cert_pem: String, cert_der: &[u8], key: &KeyPair) -> Issued {
-    Issued { cert_pem, cert_der: cert_der.to_vec(), key_pem: Zeroizing::new(key.serialize_pem()) }
+    Issued {
+        cert_pem,
+        cert_der: cert_der.to_vec(),
+        key_pem: Zeroizing::new(key.serialize_pem()),
+        key_hash: KeyHash::of_spki(&key.subject_public_key_info()),
+    }
 }
 
 #[cfg(test)]

@@ -3,16 +3,18 @@
 //! If a part ends that should not, the whole ends: a program that serves logins but no longer tells gateways of
 //! revocations must not look healthy.
 
-use crate::config::{Config, InternalTls};
+use crate::config::{Config, Enrol, InternalTls};
+use crate::devices::Renewal;
 use crate::feed::{Feed, FeedMetrics};
+use crate::issuing::{AuthorityFiles, CrlRules, Desk, Rules};
 use crate::lease::Keeper;
 use crate::net::{BindError, Bound, Limits};
 use crate::outbox::{OutboxMetrics, Shipper};
 use crate::store::{Store, StoreError};
-use crate::sweep::SweepMetrics;
+use crate::sweep::{DeviceMetrics, SweepMetrics};
 use crate::web::assertion::Verifier;
 use crate::web::{self, App, LoginMetrics};
-use crate::{clock, init, internal, ops, sweep};
+use crate::{clock, enrol, init, internal, ops, sweep};
 use arc_swap::ArcSwap;
 use contract::Micros;
 use contract::id::RegistryName;
@@ -45,8 +47,8 @@ pub enum ServeError {
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// Certificates of the internal listener.
-    #[error("the internal listener's certificates cannot be used: {0}")]
+    /// Certificates of the internal or the enrolment listener.
+    #[error("the certificates of the internal or enrolment listener cannot be used: {0}")]
     Tls(String),
     /// Metrics; two of one name.
     #[error("the metrics cannot be registered")]
@@ -64,6 +66,8 @@ const HEAD: Duration = Duration::from_secs(10);
 const APP_HEAD: Duration = Duration::from_mins(2);
 const STALL: Duration = Duration::from_secs(10);
 const OPS_CONNECTIONS_MAX: usize = 64;
+/// Of one address at the enrolment listener: programs of one site that come out of one address.
+const ENROL_CONNECTIONS_OF_ONE_MAX: usize = 16;
 /// How long requests that run may take to end after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(15);
 const LOOK_AT_FILES: Duration = Duration::from_secs(1);
@@ -82,17 +86,35 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     reload_keys(&verifier, &config.app.registry);
     let tls = config.internal.tls.as_ref().map(internal_tls).transpose()?.map(|tls| Arc::new(ArcSwap::new(tls)));
 
+    let enrol_tls = config.enrol.as_ref().map(enrol_tls).transpose()?.map(|tls| Arc::new(ArcSwap::new(tls)));
+
     let app_bound = Bound::bind(&crate::config::Listen::Tcp(config.app.listen), None).await?;
     let ops_bound = Bound::bind(&crate::config::Listen::Tcp(config.ops), None).await?;
     let internal_bound = Bound::bind(&config.internal.listen, tls.clone()).await?;
+    let enrol_bound = match &config.enrol {
+        Some(enrol) => Some(Bound::bind(&crate::config::Listen::Tcp(enrol.listen), enrol_tls.clone()).await?),
+        None => None,
+    };
     if !config.app.listen.ip().is_loopback() {
         tracing::warn!("the login application listens beyond loopback without TLS: keep that network to the gateway");
     }
 
     let stop = CancellationToken::new();
     let request_life_us = Micros::from(config.accounts.request_life_days) * clock::DAY;
+    let desk = Arc::new(Desk::new(
+        store.clone(),
+        AuthorityFiles { cert: config.devices.ca_cert.clone(), key: config.devices.ca_key.clone() },
+        Rules {
+            days: config.devices.days,
+            renewal: Renewal { from_day: config.devices.renew_from_day },
+            code_life_us: Micros::from(config.devices.code_hours) * 3_600 * clock::SECOND,
+        },
+        &config.keys.form,
+        &config.app.title,
+    ));
     let app = App::new(web::Parts {
         store: store.clone(),
+        issuing: Arc::clone(&desk),
         verifier: Arc::clone(&verifier),
         keys: config.keys,
         login: config.login,
@@ -113,12 +135,19 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     );
     let sweep_metrics = SweepMetrics::register(&registry)?;
     let times = sweep::Times { session: config.session, accounts: config.accounts };
-    let limits = |connections_max| Limits { connections_max, head: HEAD, stall: STALL };
+    let limits = |connections_max| Limits { connections_max, head: HEAD, stall: STALL, of_one_address: None };
     let app_limits = Limits { head: APP_HEAD, ..limits(config.app.connections_max) };
     if let Some(file) = &args.ready_file {
-        write_ready(file, &app_bound, &ops_bound, &internal_bound)?;
+        write_ready(file, &app_bound, &ops_bound, &internal_bound, enrol_bound.as_ref())?;
     }
-    tracing::info!(app = app_bound.name(), ops = ops_bound.name(), internal = internal_bound.name(), "ready");
+    let enrol_name = enrol_bound.as_ref().map(Bound::name);
+    tracing::info!(
+        app = app_bound.name(),
+        ops = ops_bound.name(),
+        internal = internal_bound.name(),
+        enrol = enrol_name,
+        "ready"
+    );
     let _no_systemd = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
     let mut parts = JoinSet::new();
@@ -128,17 +157,35 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let router = internal::router(Arc::clone(&feed), store.clone(), stop.clone());
     let served = internal_bound.serve(router, limits(config.internal.connections_max), stop.clone());
     parts.spawn(then(served, ended("the internal listener")));
-    let router = ops::router(store.clone(), registry, stop.clone());
+    let device_metrics = DeviceMetrics::register(&registry)?;
+    let router = ops::router(store.clone(), registry, stop.clone()).merge(enrol::crl_router(store.clone()));
     parts.spawn(then(
         ops_bound.serve(router, limits(OPS_CONNECTIONS_MAX), stop.clone()),
         ended("the operators' listener"),
     ));
+    if let (Some(bound), Some(enrol)) = (enrol_bound, &config.enrol) {
+        let of_one_address = Some(ENROL_CONNECTIONS_OF_ONE_MAX);
+        let limits = Limits { of_one_address, ..limits(enrol.connections_max) };
+        let router = enrol::router(Arc::clone(&desk), enrol.tries_a_minute);
+        parts.spawn(then(bound.serve(router, limits, stop.clone()), ended("the enrolment listener")));
+    }
+    let crl = CrlRules { life_us: Micros::from(config.devices.crl_hours) * 3_600 * clock::SECOND };
+    let care = sweep::DeviceCare { desk, crl, file: config.devices.crl_file, metrics: device_metrics };
+    let every = config.session.sweep_every;
+    parts.spawn(then(care.run(every, lease.clone(), stop.clone()), ended("the care of devices")));
     let follow = stop.clone();
     parts.spawn(then(async move { feed.run(watch, follow).await }, ended("the directory feed")));
     parts.spawn(then(keeper.run(stop.clone()), ended("the lease's keeper")));
     parts.spawn(then(shipper.run(stop.clone()), ended("the shipper")));
     parts.spawn(then(sweep::run(store.clone(), times, lease, sweep_metrics, stop.clone()), ended("the sweeper")));
-    let files = look_at_files(verifier, config.app.registry, config.internal.tls.zip(tls), stop.clone());
+    let mut listeners = Vec::new();
+    if let Some((files, config)) = config.internal.tls.zip(tls) {
+        listeners.push(Watched { files: ListenerFiles::Internal(files), config, seen: Vec::new() });
+    }
+    if let Some((files, config)) = config.enrol.zip(enrol_tls) {
+        listeners.push(Watched { files: ListenerFiles::Enrol(files), config, seen: Vec::new() });
+    }
+    let files = look_at_files(verifier, config.app.registry, listeners, stop.clone());
     parts.spawn(then(files, ended("the watch over files")));
 
     let outcome = tokio::select! {
@@ -166,36 +213,65 @@ async fn then<T, U>(future: impl Future<Output = T>, map: impl FnOnce(T) -> U) -
     map(future.await)
 }
 
+/// A listener's files.
+enum ListenerFiles {
+    Internal(InternalTls),
+    Enrol(Enrol),
+}
+
+impl ListenerFiles {
+    fn read(&self) -> Result<Arc<rustls::ServerConfig>, ServeError> {
+        match self {
+            Self::Internal(files) => internal_tls(files),
+            Self::Enrol(files) => enrol_tls(files),
+        }
+    }
+
+    fn stamps(&self) -> Vec<Option<std::time::SystemTime>> {
+        let files = match self {
+            Self::Internal(files) => vec![&files.cert, &files.key, &files.client_ca],
+            Self::Enrol(files) => vec![&files.cert, &files.key],
+        };
+        files.into_iter().map(|file| std::fs::metadata(file).and_then(|meta| meta.modified()).ok()).collect()
+    }
+}
+
+/// A listener whose certificate is read again when its files change.
+struct Watched {
+    files: ListenerFiles,
+    config: Arc<ArcSwap<rustls::ServerConfig>>,
+    seen: Vec<Option<std::time::SystemTime>>,
+}
+
 /// Reads keys and certificates again when their files change.
 async fn look_at_files(
     verifier: Arc<Verifier>,
     registry: RegistryName,
-    tls: Option<(InternalTls, Arc<ArcSwap<rustls::ServerConfig>>)>,
+    mut listeners: Vec<Watched>,
     stop: CancellationToken,
 ) {
-    let stamp = |files: &InternalTls| {
-        [&files.cert, &files.key, &files.client_ca]
-            .map(|file| std::fs::metadata(file).and_then(|meta| meta.modified()).ok())
-    };
-    let mut seen = tls.as_ref().map(|(files, _)| stamp(files));
+    for listener in &mut listeners {
+        listener.seen = listener.files.stamps();
+    }
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_AT_FILES) => {}
         }
         reload_keys(&verifier, &registry);
-        let Some((files, config)) = &tls else { continue };
-        let now = Some(stamp(files));
-        if now == seen {
-            continue;
-        }
-        match internal_tls(files) {
-            Ok(new) => {
-                config.store(new);
-                seen = now;
-                tracing::info!("the internal listener's certificates were read again");
+        for listener in &mut listeners {
+            let now = listener.files.stamps();
+            if now == listener.seen {
+                continue;
             }
-            Err(error) => tracing::warn!(%error, "the old certificates stay in use"),
+            match listener.files.read() {
+                Ok(new) => {
+                    listener.config.store(new);
+                    listener.seen = now;
+                    tracing::info!("a listener's certificates were read again");
+                }
+                Err(error) => tracing::warn!(%error, "the old certificates stay in use"),
+            }
         }
     }
 }
@@ -210,33 +286,61 @@ fn reload_keys(verifier: &Verifier, registry: &RegistryName) {
     }
 }
 
+fn tls_failed(file: &Path, error: &dyn std::fmt::Display) -> ServeError {
+    ServeError::Tls(format!("{}: {error}", file.display()))
+}
+
+type ChainAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn chain_and_key(cert: &Path, key: &Path) -> Result<ChainAndKey, ServeError> {
+    let chain = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| tls_failed(cert, &error))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| tls_failed(key, &error))?;
+    Ok((chain, key))
+}
+
 /// TLS 1.3 with a client certificate of the internal authority.
 fn internal_tls(files: &InternalTls) -> Result<Arc<rustls::ServerConfig>, ServeError> {
-    let failed = |file: &Path, error: &dyn std::fmt::Display| ServeError::Tls(format!("{}: {error}", file.display()));
-    let chain = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(&files.cert, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, &error))?;
+    let (chain, key) = chain_and_key(&files.cert, &files.key)?;
+    let failed = |error: &dyn std::fmt::Display| tls_failed(&files.client_ca, error);
     let mut roots = RootCertStore::empty();
-    for cert in CertificateDer::pem_file_iter(&files.client_ca).map_err(|error| failed(&files.client_ca, &error))? {
-        let cert = cert.map_err(|error| failed(&files.client_ca, &error))?;
-        roots.add(cert).map_err(|error| failed(&files.client_ca, &error))?;
+    for cert in CertificateDer::pem_file_iter(&files.client_ca).map_err(|error| failed(&error))? {
+        let cert = cert.map_err(|error| failed(&error))?;
+        roots.add(cert).map_err(|error| failed(&error))?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
-        .map_err(|error| failed(&files.client_ca, &error))?;
+        .map_err(|error| failed(&error))?;
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| failed(&files.cert, &error))?
+        .map_err(|error| tls_failed(&files.cert, &error))?
         .with_client_cert_verifier(clients)
         .with_single_cert(chain, key)
-        .map_err(|error| failed(&files.cert, &error))?;
+        .map_err(|error| tls_failed(&files.cert, &error))?;
     Ok(Arc::new(config))
 }
 
-fn write_ready(file: &Path, app: &Bound, ops: &Bound, internal: &Bound) -> std::io::Result<()> {
-    let ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
+/// TLS 1.3; no certificate is asked for.
+fn enrol_tls(files: &Enrol) -> Result<Arc<rustls::ServerConfig>, ServeError> {
+    let (chain, key) = chain_and_key(&files.cert, &files.key)?;
+    let mut config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|error| tls_failed(&files.cert, &error))?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|error| tls_failed(&files.cert, &error))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn write_ready(file: &Path, app: &Bound, ops: &Bound, internal: &Bound, enrol: Option<&Bound>) -> std::io::Result<()> {
+    let mut ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
+    if let (Some(enrol), Some(ready)) = (enrol, ready.as_object_mut()) {
+        ready.insert("enrol".to_owned(), enrol.name().into());
+    }
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}

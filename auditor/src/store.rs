@@ -37,6 +37,7 @@ mod tests;
 pub use account_page::{AccountKey, AccountOrder, AccountPage};
 pub use accounts::Credential;
 pub use blocks::Block;
+pub use devices::{Crl, DeviceOrder, Listed, WantedDevices};
 pub use directory::Snapshot;
 pub use forms::{Filed, Heading, Office, Order, Page, Queue, Viewer, Wanted};
 pub use holds::Which;
@@ -48,7 +49,7 @@ pub use place::{Place, Server, ServerError};
 pub use reviews::Vouched;
 
 use crate::accounts::InvalidMove;
-use crate::devices::AlreadyRevoked;
+use crate::devices::{AlreadyRevoked, TooEarly};
 use crate::forms::{Denied, FormFault, MoveError, WrongState};
 use crate::imports::Faults;
 use crate::sealing::RestError;
@@ -140,6 +141,12 @@ pub enum StoreError {
     /// The device is revoked already.
     #[error(transparent)]
     Revoked(#[from] AlreadyRevoked),
+    /// A device asks for its next certificate too early.
+    #[error(transparent)]
+    Early(#[from] TooEarly),
+    /// There are as many as there may be.
+    #[error("there are too many {0}")]
+    TooMany(&'static str),
 }
 
 impl From<MoveError> for StoreError {
@@ -265,6 +272,11 @@ impl Change {
     /// The change's time.
     pub fn at(&self) -> Micros {
         self.at
+    }
+
+    /// Who makes it.
+    pub fn by(&self) -> &By {
+        &self.by
     }
 
     /// Gives the change up: nothing of it is there. When it was to be, and by whom.

@@ -1,7 +1,10 @@
 //! Ends what time has ended: sessions past their limits, locks that ran out, accounts that nobody uses or collects, and
 //! what the account procedure has; and forgets old history.
 
+mod devices;
 mod procedure;
+
+pub use devices::{DeviceCare, DeviceMetrics};
 
 use crate::clock::{self, DAY};
 use crate::config::{Accounts, Session};

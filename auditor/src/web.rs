@@ -14,6 +14,7 @@ mod member;
 mod page;
 mod pages;
 mod passkey;
+mod renew;
 mod texts;
 mod throttle;
 
@@ -22,6 +23,7 @@ pub use attempt::LoginMetrics;
 use crate::accounts::passkey::RelyingParty;
 use crate::accounts::totp::TotpKey;
 use crate::config::Login;
+use crate::issuing::Desk;
 use crate::sealing::RestKey;
 use crate::sessions::Limits;
 use crate::store::{Office, Store};
@@ -46,6 +48,7 @@ use zeroize::Zeroizing;
 pub struct App {
     store: Store,
     office: Office,
+    issuing: Arc<Desk>,
     /// A form that nobody has done anything with for so long has lapsed.
     request_life_us: Micros,
     verifier: Arc<Verifier>,
@@ -69,6 +72,8 @@ pub struct App {
 pub struct Parts {
     /// The store.
     pub store: Store,
+    /// Where devices get certificates.
+    pub issuing: Arc<Desk>,
     /// Verifies assertions.
     pub verifier: Arc<Verifier>,
     /// Keys.
@@ -94,6 +99,7 @@ impl App {
             office: Office::new(parts.store.clone(), parts.keys.fields, parts.request_life_us),
             request_life_us: parts.request_life_us,
             store: parts.store,
+            issuing: parts.issuing,
             verifier: parts.verifier,
             totp: parts.keys.totp,
             passkeys: parts.keys.passkeys,
@@ -134,6 +140,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/passkeys/rename", post(passkey::rename))
         .route("/auth/passkeys/remove", post(passkey::remove))
         .route("/auth/static/passkey.js", get(passkey::script))
+        .route("/auth/renew", post(renew::renew))
         .route("/auth/token", post(pages::token))
         .route("/auth/me", get(pages::me))
         .route("/auth/static/style.css", get(pages::style))

@@ -134,6 +134,18 @@ pub struct Device {
     pub not_after: Micros,
     /// When it was revoked, if it was.
     pub revoked: Option<Micros>,
+    /// The certificate that it has been given besides, and takes the present one's place when it is first used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextCertificate>,
+}
+
+/// A certificate that a device has been given and not used yet: both are good until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextCertificate {
+    /// SHA-256 of it.
+    pub fingerprint: CertFingerprint,
+    /// When it ends.
+    pub not_after: Micros,
 }
 
 /// A session: who is logged in, on which device, until when.
@@ -196,11 +208,14 @@ pub struct SessionAnswer {
     pub account: Option<Account>,
 }
 
-/// When sessions were last used, as one gateway saw it.
+/// When sessions and devices were last used, as one gateway saw it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionsUsed {
     /// Key and time of last use; at most 10,000 a message.
     pub used: Vec<(SessionKey, Micros)>,
+    /// Of devices: their certificates and the time of last use; at most 10,000 a message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<(CertFingerprint, Micros)>,
 }
 
 /// The identity assertion that goes to backends, as a JWT (RFC 7519) signed with EdDSA (RFC 8037). Header:
@@ -268,6 +283,7 @@ mod tests {
                 organisation: HsaId::parse("SE2321000016-39KJ").expect("valid"),
                 not_after: 2,
                 revoked: None,
+                next: None,
             }),
         };
         let line = serde_json::to_string(&message).expect("writes");

@@ -56,4 +56,6 @@ uuid_id! {
     FormId;
     /// An appointment to a duty.
     AppointmentId;
+    /// A code to enrol a device by.
+    DeviceCodeId;
 }

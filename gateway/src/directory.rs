@@ -36,6 +36,32 @@ pub struct KnownDevice {
     pub actor: Arc<Actor>,
     /// Assertions made for it, one per registry.
     pub assertions: Assertions,
+    /// It is the device's next certificate: the auditor makes it the present one when it hears that it was used.
+    pending: bool,
+    /// When it was last used here.
+    last_used: AtomicI64,
+    /// What the auditor was last told of that.
+    reported: AtomicI64,
+}
+
+impl KnownDevice {
+    /// Notes a use.
+    pub fn used(&self, now: Micros) {
+        self.last_used.fetch_max(now, Ordering::Relaxed);
+    }
+}
+
+/// A device's certificates: the present one, and one that it may have been given and not used yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Certificates {
+    present: CertFingerprint,
+    next: Option<CertFingerprint>,
+}
+
+impl Certificates {
+    fn all(self) -> impl Iterator<Item = CertFingerprint> {
+        std::iter::once(self.present).chain(self.next)
+    }
 }
 
 /// A session with what the gateway remembers about it.
@@ -97,12 +123,15 @@ impl Assertions {
     }
 }
 
+/// How often the auditor is told that a device is in use, in microseconds.
+const DEVICE_REPORT_EVERY: Micros = 60_000_000;
+
 /// The copy.
 #[derive(Debug)]
 pub struct Directory {
     devices: DashMap<CertFingerprint, Arc<KnownDevice>>,
-    /// Which certificate each device has.
-    fingerprints: DashMap<DeviceId, CertFingerprint>,
+    /// Which certificates each device has.
+    fingerprints: DashMap<DeviceId, Certificates>,
     accounts: DashMap<AccountId, Arc<Account>>,
     sessions: DashMap<SessionKey, Arc<KnownSession>>,
     /// How many snapshots were taken. Held while one replaces all, and while a session that was asked for is put in.
@@ -191,7 +220,7 @@ impl Directory {
                     let mut snapshots = self.snapshots.lock();
                     *snapshots += 1;
                     self.devices.retain(|key, _| seen.devices.contains(key));
-                    self.fingerprints.retain(|_, key| seen.devices.contains(key));
+                    self.fingerprints.retain(|_, held| seen.devices.contains(&held.present));
                     self.accounts.retain(|key, _| seen.accounts.contains(key));
                     self.sessions.retain(|key, _| seen.sessions.contains(key));
                 }
@@ -244,9 +273,27 @@ impl Directory {
         used
     }
 
+    /// The devices' certificates used since that was last reported, at most `limit`, marked as reported. Of one that is in use
+    /// all the time it is told now and then only; that one is used for the first time is told at once.
+    pub fn unreported_devices(&self, limit: usize) -> Vec<(CertFingerprint, Micros)> {
+        let mut used = Vec::new();
+        for device in &self.devices {
+            let (last, reported) = (device.last_used.load(Ordering::Relaxed), device.reported.load(Ordering::Relaxed));
+            if last > reported.saturating_add(DEVICE_REPORT_EVERY) {
+                device.reported.store(last, Ordering::Relaxed);
+                used.push((*device.key(), last));
+                if used.len() >= limit {
+                    break;
+                }
+            }
+        }
+        used
+    }
+
     /// Everything, as a snapshot's lines would tell it: for the copy on disk.
     pub fn entries(&self) -> Vec<Entry> {
-        let devices = self.devices.iter().map(|d| Entry::Device(d.device.clone()));
+        // What a device has been given besides stands in its own entry.
+        let devices = self.devices.iter().filter(|d| !d.pending).map(|d| Entry::Device(d.device.clone()));
         let accounts = self.accounts.iter().map(|a| Entry::Account(Account::clone(&a)));
         let sessions = self.sessions.iter().map(|s| {
             let mut session = s.session.clone();
@@ -266,25 +313,29 @@ impl Directory {
     fn put(&self, entry: Entry) {
         match entry {
             Entry::Device(device) => {
-                if self.devices.get(&device.fingerprint).is_some_and(|known| known.device == device) {
-                    // As it was: the many of a snapshot that have not changed cost nothing.
+                let as_it_was = |known: &KnownDevice| !known.pending && known.device == device;
+                if self.devices.get(&device.fingerprint).is_some_and(|known| as_it_was(&known)) {
+                    // The many of a snapshot that have not changed cost nothing.
                     return;
                 }
-                // A renewed device has another certificate: the old one must not stay good.
-                if let Some(old) = self.fingerprints.insert(device.id, device.fingerprint)
-                    && old != device.fingerprint
-                {
-                    self.devices.remove_if(&old, |_, known| known.device.id == device.id);
-                }
-                let actor = Arc::new(Actor {
-                    device: device.id,
-                    device_cert: device.fingerprint,
-                    device_org: device.organisation.text(),
-                    ..Actor::nobody()
-                });
                 let id = device.id;
-                let known = KnownDevice { actor, assertions: Assertions::default(), device };
-                self.devices.insert(known.device.fingerprint, Arc::new(known));
+                let held = Certificates { present: device.fingerprint, next: device.next.map(|next| next.fingerprint) };
+                if let Some(next) = device.next {
+                    let next = Device {
+                        fingerprint: next.fingerprint,
+                        not_after: next.not_after,
+                        next: None,
+                        ..device.clone()
+                    };
+                    self.put_certificate(next, true);
+                }
+                self.put_certificate(device, false);
+                // A renewed device has another certificate: the old one must not stay good.
+                for old in self.fingerprints.insert(id, held).into_iter().flat_map(Certificates::all) {
+                    if !held.all().any(|kept| kept == old) {
+                        self.devices.remove_if(&old, |_, known| known.device.id == id);
+                    }
+                }
                 self.renew_sessions(|session| session.device == id);
             }
             Entry::Account(account) => {
@@ -306,6 +357,28 @@ impl Directory {
         }
     }
 
+    fn put_certificate(&self, device: Device, pending: bool) {
+        let actor = Arc::new(Actor {
+            device: device.id,
+            device_cert: device.fingerprint,
+            device_org: device.organisation.text(),
+            ..Actor::nobody()
+        });
+        let old = self.device(&device.fingerprint);
+        let seen = |of: fn(&KnownDevice) -> &AtomicI64| {
+            AtomicI64::new(old.as_deref().map_or(0, |old| of(old).load(Ordering::Relaxed)))
+        };
+        let known = KnownDevice {
+            actor,
+            assertions: Assertions::default(),
+            pending,
+            last_used: seen(|old| &old.last_used),
+            reported: seen(|old| &old.reported),
+            device,
+        };
+        self.devices.insert(known.device.fingerprint, Arc::new(known));
+    }
+
     /// Makes sessions anew: their actor and assertions carry what accounts and devices say.
     fn renew_sessions(&self, affected: impl Fn(&Session) -> bool) {
         let affected: Vec<Arc<KnownSession>> =
@@ -319,7 +392,7 @@ impl Directory {
 
     fn know(&self, session: Session) -> KnownSession {
         let account = self.account(session.account);
-        let device = self.fingerprints.get(&session.device).and_then(|fingerprint| self.device(&fingerprint));
+        let device = self.fingerprints.get(&session.device).and_then(|held| self.device(&held.present));
         let nobody = Actor::nobody();
         let text = |id: &Option<HsaId>| id.as_ref().map_or_else(|| nobody.acr.clone(), HsaId::text);
         let commission = &session.commission;
@@ -364,6 +437,7 @@ impl Seen {
         match entry {
             Entry::Device(device) => {
                 self.devices.insert(device.fingerprint);
+                self.devices.extend(device.next.map(|next| next.fingerprint));
             }
             Entry::Account(account) => {
                 self.accounts.insert(account.id);

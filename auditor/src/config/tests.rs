@@ -76,6 +76,21 @@ fn tcp_needs_mutual_tls_and_a_socket_none() {
 }
 
 #[test]
+fn devices_may_enrol_at_a_listener_of_its_own_if_there_is_one() {
+    let config = example(|text| text).expect("reads");
+    assert!(config.enrol.is_none(), "off unless it is asked for");
+    let devices = config.devices;
+    assert_eq!((devices.days, devices.renew_from_day, devices.code_hours, devices.crl_hours), (30, 20, 72, 24));
+    assert!(devices.crl_file.is_none());
+    let enrol = "[enrol]\nlisten = \"127.0.0.1:0\"\ncert_file = \"pki/internal-server.pem\"\n\
+                 key_file = \"pki/internal-server.key\"\n";
+    let enrol = |text: String| text + "\n" + enrol;
+    assert_eq!(example(enrol).expect("reads").enrol.expect("is there").tries_a_minute, 10);
+    let found = problems(|text| enrol(text) + "tries_a_minute = 0\n");
+    assert!(found.len() == 1 && found.iter().all(|p| p.starts_with("enrol.tries_a_minute: ")), "{found:?}");
+}
+
+#[test]
 fn a_seal_key_stands_here_or_in_a_file() {
     let file = "file = \"state/gateway/seal.pub\"";
     let key = format!("key = \"{}\"", "0f".repeat(32));

@@ -69,7 +69,13 @@ impl Action {
             Self::LiftBlock => "`POST /accounts/{id}/propose-lift`, `…/lift`",
             Self::Reconfirm => "`POST /accounts/{id}/confirm`, `…/reactivate`",
             Self::Appoint => "`GET /appointments`, `POST /appointments`, `POST /appointments/{id}/end`",
-            Self::HandOut | Self::Import | Self::SeeDevices | Self::ManageDevices | Self::Review | Self::ReadLog => "—",
+            Self::SeeDevices => "`GET /devices`, `GET /devices/{id}`, `GET /device-codes`, `GET /organisations`",
+            Self::ManageDevices => {
+                "`POST /devices`, `POST /device-files`, `POST /devices/{id}/renew`, `POST /devices/{id}/revoke`, \
+                 `POST /device-codes`, `POST /device-codes/{id}/withdraw`, `POST /organisations`"
+            }
+            Self::Import => "`POST /imports/{feed}`",
+            Self::HandOut | Self::Review | Self::ReadLog => "—",
         }
     }
 }

@@ -49,14 +49,21 @@ fn a_device_certificate_chains_and_ends() {
 fn the_pkcs12_file_opens_with_its_pass_phrase_only() {
     let authority = device_authority();
     let issued = authority.issue_device(&subject(), &[2; 16], NOW, 30).expect("issues");
-    let bytes = pkcs12(&issued, authority.cert_pem(), "Ward 3\0", "a pass phrase").expect("makes");
-    let archive = Pkcs12::from_der(&bytes).expect("reads");
-    assert!(archive.parse2("another").is_err());
-    let parsed = archive.parse2("a pass phrase").expect("opens");
-    let cert = parsed.cert.expect("a certificate");
-    assert!(chains(&cert, authority.cert_pem(), NOW));
-    assert!(cert.public_key().expect("has").public_eq(&parsed.pkey.expect("a key")));
-    assert_eq!(parsed.ca.map(|chain| chain.len()), Some(1));
+    for (lock, cipher) in [
+        (Lock::Modern, &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a][..]),
+        (Lock::Legacy, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03]),
+    ] {
+        let bytes = pkcs12(&issued, authority.cert_pem(), "Ward 3\0", "a pass phrase", lock).expect("makes");
+        let places = bytes.windows(cipher.len()).filter(|window| *window == cipher).count();
+        assert_eq!(places, 2, "key and certificates are locked by {lock:?}");
+        let archive = Pkcs12::from_der(&bytes).expect("reads");
+        assert!(archive.parse2("another").is_err());
+        let parsed = archive.parse2("a pass phrase").expect("opens");
+        let cert = parsed.cert.expect("a certificate");
+        assert!(chains(&cert, authority.cert_pem(), NOW));
+        assert!(cert.public_key().expect("has").public_eq(&parsed.pkey.expect("a key")));
+        assert_eq!(parsed.ca.map(|chain| chain.len()), Some(1));
+    }
 }
 
 #[test]
@@ -65,12 +72,18 @@ fn a_request_gives_its_key_and_nothing_else() {
     let key = KeyPair::generate().expect("makes");
     let mut asked = CertificateParams::new(vec!["evil.example".to_owned()]).expect("makes");
     asked.distinguished_name.push(DnType::CommonName, "somebody else");
+    asked.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::CodeSigning];
+    asked.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let request = asked.serialize_request(&key).expect("signs").pem().expect("writes");
+    let request = Request::read(request.as_bytes()).expect("a request");
     let (_, der) = authority.issue_device_for(&subject(), &request, &[3; 16], NOW, 30).expect("issues");
     let cert = X509::from_der(&der).expect("reads");
     assert!(chains(&cert, authority.cert_pem(), NOW));
     let text = String::from_utf8(cert.to_text().expect("writes")).expect("text");
-    assert!(!text.contains("evil") && !text.contains("somebody"), "{text}");
+    for asked in ["evil", "somebody", "CA:TRUE", "Server Authentication", "Code Signing"] {
+        assert!(!text.contains(asked), "{asked}: {text}");
+    }
+    assert_eq!(KeyHash::of_spki(&key.subject_public_key_info()), request.key_hash());
 }
 
 #[test]

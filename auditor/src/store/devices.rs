@@ -1,10 +1,20 @@
 //! Organisations and devices.
 
+mod certificates;
+mod codes;
+mod crl;
+mod list;
+mod office;
+
+pub use crl::Crl;
+pub use list::{Listed, Order as DeviceOrder, Wanted as WantedDevices};
+
 use super::{Change, Store, StoreError, parsed, taken};
-use crate::devices::{Device, Organisation};
+use crate::devices::{Certificate, Device, KeyHash, Organisation, Why};
 use crate::sessions::End;
+use certificates::Stage;
 use contract::Micros;
-use contract::directory::Entry;
+use contract::directory::{self, Entry, NextCertificate};
 use contract::id::{CertFingerprint, DeviceId, HsaId};
 use contract::record::AuthEventKind;
 use sqlx::any::AnyRow;
@@ -57,18 +67,18 @@ impl Change {
         Ok(())
     }
 
-    /// Enrols a device. Its organisation must be there.
+    /// Enrols a device whose key is not known. Its organisation must be there.
     pub async fn enrol_device(&mut self, device: &Device) -> Result<(), StoreError> {
-        let known: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM organisation WHERE hsa = $1")
-            .bind(device.organisation.as_str())
-            .fetch_one(&mut *self.tx)
-            .await?;
-        if known == 0 {
-            return Err(StoreError::Absent("organisation"));
-        }
+        self.enrol_device_with(device, None).await
+    }
+
+    /// Enrols a device with the key of its certificate, which no other device has or has had. Its organisation must be there.
+    pub async fn enrol_device_with(&mut self, device: &Device, key: Option<KeyHash>) -> Result<(), StoreError> {
+        self.organisation_is_there(&device.organisation).await?;
+        self.key_is_free(key.as_ref(), None).await?;
         sqlx::query(
-            "INSERT INTO device (id, organisation, name, serial, fingerprint, not_before, not_after, enrolled, enrolled_by) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO device (id, organisation, name, serial, fingerprint, not_before, not_after, enrolled, enrolled_by, \
+             folded) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(device.id.to_string())
         .bind(device.organisation.as_str())
@@ -79,33 +89,65 @@ impl Change {
         .bind(device.not_after)
         .bind(device.enrolled)
         .bind(device.enrolled_by.to_string())
+        .bind(device.name.to_lowercase())
         .execute(&mut *self.tx)
         .await
         .map_err(taken("device's certificate"))?;
-        self.tell_of(device, AuthEventKind::DeviceEnrolled).await
+        let certificate = Certificate {
+            serial: device.serial.clone(),
+            fingerprint: device.fingerprint,
+            key,
+            not_before: device.not_before,
+            not_after: device.not_after,
+        };
+        self.keep_certificate(device.id, &certificate, device.enrolled_by, Stage::Present).await?;
+        self.tell_of(device, AuthEventKind::DeviceEnrolled, &format!("serial={}", device.serial)).await
     }
 
     /// Revokes a device: its sessions end with it.
-    pub async fn revoke_device(&mut self, id: DeviceId) -> Result<Device, StoreError> {
+    pub async fn revoke_device(&mut self, id: DeviceId, why: Why) -> Result<Device, StoreError> {
         let device = device(&mut self.tx, id).await?.ok_or(StoreError::Absent("device"))?.revoke(self.at)?;
-        sqlx::query("UPDATE device SET revoked = $2, revoked_by = $3 WHERE id = $1")
+        sqlx::query("UPDATE device SET revoked = $2, revoked_by = $3, revoked_why = $4 WHERE id = $1")
             .bind(id.to_string())
             .bind(device.revoked)
             .bind(self.by.account.to_string())
+            .bind(why.as_str())
             .execute(&mut *self.tx)
             .await?;
-        self.tell_of(&device, AuthEventKind::DeviceRevoked).await?;
+        sqlx::query("UPDATE device_certificate SET ended = $2, why = $3 WHERE device = $1 AND ended IS NULL")
+            .bind(id.to_string())
+            .bind(self.at)
+            .bind(why.as_str())
+            .execute(&mut *self.tx)
+            .await?;
+        self.tell_of(&device, AuthEventKind::DeviceRevoked, &format!("why={why}")).await?;
         self.end_sessions_of_device(id, End::Device).await?;
         Ok(device)
     }
 
-    async fn tell_of(&mut self, device: &Device, kind: AuthEventKind) -> Result<(), StoreError> {
-        self.publish(&Entry::Device(device.entry())).await?;
+    /// A device, as this change sees it.
+    pub async fn device(&mut self, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        device(&mut self.tx, id).await
+    }
+
+    /// Tells the gateways of a device as it is now, and the audit log what was done with it.
+    async fn tell_of(&mut self, device: &Device, kind: AuthEventKind, detail: &str) -> Result<(), StoreError> {
+        let next = certificates::next_of(&mut self.tx, device.id).await?;
+        self.publish(&Entry::Device(device.entry(next))).await?;
         let mut event = self.event(kind, contract::id::AccountId::NONE);
         event.device = device.id;
         event.device_cert = device.fingerprint;
         event.device_org = device.organisation.text();
+        event.detail = format!("{} {detail}", self.by.channel).into();
         self.record(event).await
+    }
+
+    async fn organisation_is_there(&mut self, hsa: &HsaId) -> Result<(), StoreError> {
+        let known: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM organisation WHERE hsa = $1")
+            .bind(hsa.as_str())
+            .fetch_one(&mut *self.tx)
+            .await?;
+        if known == 0 { Err(StoreError::Absent("organisation")) } else { Ok(()) }
     }
 }
 
@@ -115,21 +157,43 @@ pub(super) async fn device(connection: &mut AnyConnection, id: DeviceId) -> Resu
     row.as_ref().map(read_device).transpose()
 }
 
-/// Devices whose certificate has not ended: revoked ones too, so that a refusal can tell why.
-pub(super) async fn current_devices(connection: &mut AnyConnection, now: Micros) -> Result<Vec<Device>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM device WHERE not_after > $1 ORDER BY id"));
-    let rows = sqlx::query(sql).bind(now).fetch_all(connection).await?;
-    rows.iter().map(read_device).collect()
+/// Devices with a certificate that has not ended: revoked ones too, so that a refusal can tell why.
+pub(super) async fn current_devices(
+    connection: &mut AnyConnection,
+    now: Micros,
+) -> Result<Vec<directory::Device>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT d.id, d.organisation, d.name, d.serial, d.fingerprint, d.not_before, d.not_after, d.enrolled, \
+         d.enrolled_by, d.revoked, n.fingerprint AS next_fingerprint, n.not_after AS next_not_after FROM device d \
+         LEFT JOIN device_certificate n ON n.device = d.id AND n.stage = 'next' \
+         WHERE d.not_after > $1 OR n.not_after > $1 ORDER BY d.id",
+    )
+    .bind(now)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok(read_device(row)?.entry(read_next(row)?))).collect()
+}
+
+fn read_next(row: &AnyRow) -> Result<Option<NextCertificate>, StoreError> {
+    let (Some(fingerprint), Some(not_after)) =
+        (row.try_get::<Option<String>, _>("next_fingerprint")?, row.try_get::<Option<Micros>, _>("next_not_after")?)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(NextCertificate { fingerprint: read_fingerprint(fingerprint)?, not_after }))
+}
+
+fn read_fingerprint(text: String) -> Result<CertFingerprint, StoreError> {
+    CertFingerprint::try_from(text).map_err(|_| StoreError::Damaged("fingerprint"))
 }
 
 fn read_device(row: &AnyRow) -> Result<Device, StoreError> {
-    let fingerprint: String = row.try_get("fingerprint")?;
     Ok(Device {
         id: parsed(row.try_get("id")?, "device id")?,
         organisation: parsed(row.try_get("organisation")?, "HSA-id")?,
         name: row.try_get("name")?,
         serial: row.try_get("serial")?,
-        fingerprint: CertFingerprint::try_from(fingerprint).map_err(|_| StoreError::Damaged("fingerprint"))?,
+        fingerprint: read_fingerprint(row.try_get("fingerprint")?)?,
         not_before: row.try_get("not_before")?,
         not_after: row.try_get("not_after")?,
         enrolled: row.try_get("enrolled")?,

@@ -66,8 +66,7 @@ impl Store {
             let roles = roles.remove(&account.id).unwrap_or_default();
             entries.push(Entry::Account(account.entry(granted, roles)));
         }
-        entries
-            .extend(devices::current_devices(&mut tx, now).await?.iter().map(|device| Entry::Device(device.entry())));
+        entries.extend(devices::current_devices(&mut tx, now).await?.into_iter().map(Entry::Device));
         entries.extend(sessions::live_sessions(&mut tx, now).await?.into_iter().map(Entry::Session));
         tx.rollback().await?;
         Ok(Snapshot { epoch, entries })

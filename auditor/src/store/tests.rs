@@ -4,7 +4,7 @@ mod passkeys;
 
 use super::*;
 use crate::accounts::{Account, NewGrant, State, Tries, UserName};
-use crate::devices::{Device, Organisation};
+use crate::devices::{Device, Organisation, Why};
 use crate::sessions::End;
 use cluster::Cluster;
 use contract::directory::{AccountStanding, Commission, Entry, Message, Session};
@@ -307,8 +307,8 @@ async fn a_device_needs_its_organisation_and_is_revoked_once(bed: Bed) {
     assert!(matches!(change.add_organisation(&organisation()).await, Err(StoreError::Taken(_))));
     drop(change);
     let mut change = store.change(NOW, By::program("test")).await.expect("begins");
-    change.revoke_device(ward.id).await.expect("revokes");
-    assert!(matches!(change.revoke_device(ward.id).await, Err(StoreError::Revoked(_))));
+    change.revoke_device(ward.id, Why::Lost).await.expect("revokes");
+    assert!(matches!(change.revoke_device(ward.id, Why::Lost).await, Err(StoreError::Revoked(_))));
     change.commit().await.expect("commits");
     let shown = entries(&store).await;
     assert!(
@@ -416,6 +416,7 @@ macro_rules! on_both {
 mod people;
 // After the macro, which they use.
 mod appointments;
+mod devices;
 mod effects;
 mod filed;
 mod imports;

@@ -1,5 +1,5 @@
-//! The administration's interface for programs and pages, `/admin/api/v1`: the account procedure's forms, and who is
-//! appointed to what. `GET /admin/api/v1/openapi.json` describes it.
+//! The administration's interface for programs and pages, `/admin/api/v1`: the account procedure's forms, who is appointed
+//! to what, and devices. `GET /admin/api/v1/openapi.json` describes it.
 //!
 //! Every request is of somebody who is logged in with an account in use ([`member`]). What they may do, `duties` and
 //! the forms themselves decide, in the store, in the same change as what is done; here requests are read and answers
@@ -9,11 +9,14 @@ mod accounts;
 pub(super) mod appointments;
 pub(super) mod body;
 pub(super) mod content;
+mod device_codes;
+mod devices;
 pub(super) mod forms;
 mod imports;
 mod member;
 mod moves;
 mod openapi;
+mod organisations;
 pub(super) mod problem;
 pub(super) mod query;
 pub(super) mod sign;
@@ -71,6 +74,14 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/accounts/{id}/reactivate", post(holds::reactivate)),
         ("/accounts/{id}/sessions", get(holds::sessions)),
         ("/accounts/{id}/sessions/end", post(holds::end_sessions)),
+        ("/organisations", get(organisations::list).post(organisations::add)),
+        ("/devices", get(devices::list).post(devices::enrol)),
+        ("/devices/{id}", get(devices::show)),
+        ("/devices/{id}/renew", post(devices::renew_file)),
+        ("/devices/{id}/revoke", post(devices::revoke)),
+        ("/device-files", post(devices::enrol_file)),
+        ("/device-codes", get(device_codes::list).post(device_codes::issue)),
+        ("/device-codes/{id}/withdraw", post(device_codes::withdraw)),
     ]
 }
 

@@ -20,6 +20,7 @@ mod cluster;
 mod commands;
 mod directory;
 mod engine;
+mod enrolment;
 mod installation;
 mod login;
 mod outbox;

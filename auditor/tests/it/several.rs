@@ -2,6 +2,7 @@
 
 use crate::installation::{Installation, Request, Server};
 use auditor::accounts::State;
+use auditor::devices::Why;
 use auditor::sessions::End;
 use auditor::store::{By, Place, Store};
 use auditor::{clock, pki};
@@ -94,7 +95,9 @@ async fn what_ends_at_one_ends_at_all_within_a_second() {
                 key[..8].copy_from_slice(&number.to_le_bytes());
                 assert!(change.end_session(SessionKey(key), End::Logout).await.unwrap());
             }
-            1 => drop(change.revoke_device(DeviceId::new(Uuid::from_u128(number as u128 + 1))).await.unwrap()),
+            1 => {
+                drop(change.revoke_device(DeviceId::new(Uuid::from_u128(number as u128 + 1)), Why::Lost).await.unwrap())
+            }
             _ => {
                 let locked = matches!(account.state, State::Locked { .. });
                 let at = change.at();

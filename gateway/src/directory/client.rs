@@ -32,7 +32,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(3);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Questions under way at the most.
 const QUESTIONS_MAX: usize = 64;
-/// How often the use of sessions is reported and the copy saved.
+/// How often the use of sessions and devices is reported and the copy saved.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// Why an auditor did not answer.
@@ -146,11 +146,17 @@ impl Client {
                 () = tokio::time::sleep(REPORT_EVERY) => false,
                 _ = stop.wait_for(|stop| *stop) => true,
             };
-            let used = self.directory.unreported(10_000);
-            if !used.is_empty()
-                && let Err(error) = self.post("/internal/v1/activity", &SessionsUsed { used }).await
+            let report = SessionsUsed {
+                used: self.directory.unreported(10_000),
+                devices: self.directory.unreported_devices(10_000),
+            };
+            if !(report.used.is_empty() && report.devices.is_empty())
+                && let Err(error) = self.post("/internal/v1/activity", &report).await
             {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the use of sessions could not be reported");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the use of sessions and devices could not be reported"
+                );
             }
             if changes.has_changed().unwrap_or(false) || stopping {
                 changes.mark_unchanged();

@@ -1,5 +1,5 @@
 use super::*;
-use contract::directory::{AccountStanding, Commission, Grant};
+use contract::directory::{AccountStanding, Commission, Grant, NextCertificate};
 use contract::id::{DeviceId, HsaId};
 use contract::record::AuthMethod;
 use uuid::Uuid;
@@ -18,6 +18,7 @@ pub(super) fn device(n: u8) -> Device {
         organisation: HsaId::parse("SE2321000016-39KJ").expect("valid"),
         not_after: 1_000 * SECOND,
         revoked: None,
+        next: None,
     }
 }
 
@@ -95,6 +96,46 @@ fn a_renewed_device_loses_its_old_certificate() {
     take(&directory, [change(1, Entry::Device(device(1))), change(2, Entry::Device(renewed))]);
     assert!(directory.device(&CertFingerprint([1; 32])).is_none());
     assert!(directory.device(&CertFingerprint([9; 32])).is_some());
+}
+
+#[test]
+fn a_device_has_two_certificates_until_the_auditor_says_that_the_new_one_counts() {
+    let directory = directory();
+    let (old, new, newer) = (CertFingerprint([1; 32]), CertFingerprint([9; 32]), CertFingerprint([8; 32]));
+    let next = |fingerprint| Some(NextCertificate { fingerprint, not_after: 2_000 * SECOND });
+    let known = |fingerprint: &CertFingerprint| directory.device(fingerprint).map(|known| known.device.clone());
+    take(&directory, [change(1, Entry::Device(device(1)))]);
+    take(&directory, [change(2, Entry::Device(Device { next: next(new), ..device(1) }))]);
+    assert_eq!(known(&old).expect("still good").not_after, 1_000 * SECOND);
+    let given = known(&new).expect("good already");
+    assert_eq!((given.id, given.not_after, given.next), (device(1).id, 2_000 * SECOND, None));
+
+    // It asked again, because the first answer was lost.
+    take(&directory, [change(3, Entry::Device(Device { next: next(newer), ..device(1) }))]);
+    assert!(known(&old).is_some() && known(&new).is_none() && known(&newer).is_some());
+
+    // The copy on disk and a snapshot tell the same.
+    let entries = directory.entries();
+    assert_eq!(entries, [Entry::Device(Device { next: next(newer), ..device(1) })]);
+    let snapshot = entries.into_iter().map(|entry| change(4, entry));
+    let snapshot = std::iter::once(Message::SnapshotBegin).chain(snapshot);
+    take(&directory, snapshot.chain([Message::SnapshotEnd { epoch: Epoch(4) }]));
+    assert!(known(&old).is_some() && known(&newer).is_some());
+
+    directory.device(&newer).expect("known").used(7 * SECOND);
+    assert_eq!(directory.unreported_devices(10), [(newer, 7 * SECOND)], "the first use is told at once");
+    directory.device(&newer).expect("known").used(8 * SECOND);
+    assert!(directory.unreported_devices(10).is_empty(), "the next only after a while");
+    let counts = Device { fingerprint: newer, not_after: 2_000 * SECOND, ..device(1) };
+    take(&directory, [change(5, Entry::Device(counts.clone()))]);
+    assert!(known(&old).is_none());
+    assert_eq!(known(&newer), Some(counts.clone()));
+    directory.device(&newer).expect("known").used(68 * SECOND);
+    assert_eq!(directory.unreported_devices(10), [(newer, 68 * SECOND)], "what was reported is not forgotten");
+
+    let revoked = Device { revoked: Some(1), next: next(new), ..counts };
+    take(&directory, [change(6, Entry::Device(revoked))]);
+    assert!([newer, new].iter().all(|of| known(of).is_some_and(|device| device.revoked.is_some())), "both with it");
 }
 
 #[test]

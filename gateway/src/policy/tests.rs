@@ -81,6 +81,7 @@ impl World {
                 organisation: hsa("SE2321000016-39KJ"),
                 not_after: NOW + 1,
                 revoked: None,
+                next: None,
             }),
             session: Some(Session {
                 key: SessionKey([9; 32]),

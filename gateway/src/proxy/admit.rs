@@ -312,6 +312,7 @@ impl Proxy {
             refusal.key = key.id();
             refusal
         })?;
+        asker.device.used(context.at);
         let counted = asker.session.as_deref().zip(asker.account.as_deref());
         if let Some((known, _)) = counted
             && permit.session().is_some()

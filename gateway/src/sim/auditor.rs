@@ -223,6 +223,7 @@ fn device(number: u64, certificate: u8) -> Device {
         organisation: HsaId::parse("SE2321000016-39KJ").unwrap(),
         not_after: LATER,
         revoked: None,
+        next: None,
     }
 }
 

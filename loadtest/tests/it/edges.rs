@@ -135,7 +135,7 @@ const AUDITOR: Rules = Rules {
         ("forms", &["duties"]),
         ("imports", &[]),
         // Files and programs.
-        ("pki", &["random"]),
+        ("pki", &["devices", "random"]),
         ("init", &["accounts", "clock", "pki", "random"]),
         ("config", &["accounts", "clock", "devices", "init", "sealing", "sessions", "store"]),
         ("engine", &["clock", "fetch"]),
@@ -146,14 +146,17 @@ const AUDITOR: Rules = Rules {
         ("outbox", &["clock", "config", "lease", "store"]),
         ("migrate", &["clock", "config", "outbox"]),
         ("verify", &["clock", "config", "outbox"]),
-        ("sweep", &["accounts", "clock", "config", "feed", "lease", "sessions", "store"]),
+        ("sweep", &["accounts", "clock", "config", "feed", "issuing", "lease", "sessions", "store"]),
+        // Who gets a certificate.
+        ("issuing", &["devices", "forms", "pki", "random", "store"]),
+        ("enrol", &["clock", "devices", "issuing", "net", "pki", "store"]),
         ("net", &["config"]),
         ("internal", &["clock", "feed", "sessions", "store"]),
         ("ops", &["store"]),
         (
             "web",
             &[
-                "accounts", "clock", "config", "devices", "duties", "forms", "imports", "random", "sealing",
+                "accounts", "clock", "config", "devices", "duties", "forms", "imports", "issuing", "pki", "random", "sealing",
                 "sessions", "store",
             ],
         ),

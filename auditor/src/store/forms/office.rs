@@ -228,15 +228,7 @@ impl Office {
             }
             Err(error) => error,
         };
-        let (at, by) = change.undo().await?;
-        if let StoreError::Denied(denied) = &error {
-            let mut change = self.store.change(at, by).await?;
-            let mut event = change.event(AuthEventKind::MoveDenied, about.unwrap_or(AccountId::NONE));
-            event.reason = denied.reason();
-            event.detail = format!("{} {what}", change.by.channel).into();
-            change.record(event).await?;
-            change.commit().await?;
-        }
+        self.store.give_up(change, &error, about, what).await?;
         Err(error)
     }
 

@@ -2,7 +2,9 @@
 
 use super::accounts::holds;
 use super::problem::Told;
-use super::{BASE, accounts, appointments, forms, imports, moves, sign};
+use super::{
+    BASE, accounts, appointments, device_codes, devices, forms, imports, moves, organisations, sign,
+};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use contract::directory::SESSION_COOKIE;
@@ -25,6 +27,9 @@ use utoipa::{Modify, OpenApi};
         accounts::list::search, accounts::show,
         holds::lock, holds::unlock, holds::block, holds::propose_lift, holds::lift, holds::confirm, holds::reactivate,
         holds::sessions, holds::end_sessions,
+        organisations::list, organisations::add,
+        devices::list, devices::enrol, devices::show, devices::renew_file, devices::revoke, devices::enrol_file,
+        device_codes::list, device_codes::issue, device_codes::withdraw,
     ),
     components(schemas(Told)),
     modifiers(&Problems),
@@ -35,15 +40,16 @@ use utoipa::{Modify, OpenApi};
         (name = "appointments", description = "Who is appointed to what"),
         (name = "accounts", description = "Accounts: found, locked, blocked, confirmed; their sessions"),
         (name = "imports", description = "Data about people and units from other systems"),
+        (name = "devices", description = "Organisations, devices, and the codes that devices are enrolled by"),
     )
 )]
 struct Api;
 
 const DESCRIPTION: &str = "\
-The account procedure: forms on their way, and appointments. Reached through the gateway, by an enrolled device and \
+The account procedure: forms on their way, and appointments; and devices. Reached through the gateway, by an enrolled device and \
 a session: a cookie, or `Authorization: Bearer`. With a cookie, what changes something needs `Sec-Fetch-Site: \
-same-origin` or `none`, and a body that is `application/json` or the header `X-Requested-With`. Moves and \
-appointments need a second factor that was shown by `POST /step-up` a short while before. Problems are RFC 9457; a \
+same-origin` or `none`, and a body that is `application/json` or the header `X-Requested-With`. Moves, \
+appointments and what is done with devices need a second factor that was shown by `POST /step-up` a short while before. Problems are RFC 9457; a \
 field that is not known is one.";
 
 /// What may go wrong with each operation.
@@ -62,12 +68,16 @@ impl Modify for Problems {
             for operation in [&mut item.get, &mut item.post, &mut item.put].into_iter().flatten() {
                 let changes = operation.request_body.is_some() || !operation.responses.responses.contains_key("200");
                 let changes = changes || operation.tags.iter().flatten().any(|tag| tag == "moves");
+                let changes = changes || path.ends_with("/withdraw");
                 let changes = changes || path.starts_with("/accounts/{id}/") && path != "/accounts/{id}/sessions";
                 problems(path, operation, changes);
             }
         }
     }
 }
+
+/// Lists: they have parameters.
+const LISTS: [&str; 5] = ["/forms", "/appointments", "/organisations", "/devices", "/device-codes"];
 
 /// What every operation may answer, and what those may that change something.
 fn problems(path: &str, operation: &mut Operation, changes: bool) {
@@ -83,7 +93,7 @@ fn problems(path: &str, operation: &mut Operation, changes: bool) {
     if path.contains('{') {
         add("404", "There is none that one may know of");
     }
-    if path == "/forms" || path == "/appointments" || changes {
+    if LISTS.contains(&path) || changes {
         add("400", "The request cannot be read");
         add("422", "Fields or parameters that cannot be taken, each named");
     }

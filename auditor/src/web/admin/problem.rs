@@ -5,6 +5,7 @@ use super::BASE;
 use crate::duties::Action;
 use crate::forms::{Denied, FormFault};
 use crate::imports::Faults;
+use crate::issuing::IssueError;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -32,6 +33,8 @@ pub(in crate::web) enum Kind {
     TooMany,
     WrongState,
     AccountState,
+    DeviceState,
+    Limit,
     Taken,
     Overtaken,
     Changed,
@@ -68,6 +71,8 @@ impl Kind {
             Self::TooMany => ("too_many", StatusCode::CONFLICT, "There are too many drafts: submit some, or mend one"),
             Self::WrongState => ("wrong_state", StatusCode::CONFLICT, "Not where the form stands"),
             Self::AccountState => ("account_state", StatusCode::CONFLICT, "The account's state does not allow it"),
+            Self::DeviceState => ("device_state", StatusCode::CONFLICT, "The device's state does not allow it"),
+            Self::Limit => ("limit", StatusCode::CONFLICT, "There are as many as there may be"),
             Self::Taken => ("taken", StatusCode::CONFLICT, "Another has it"),
             Self::Overtaken => ("overtaken", StatusCode::CONFLICT, "A later form counts"),
             Self::Changed => ("changed", StatusCode::PRECONDITION_FAILED, "It has changed since it was seen"),
@@ -184,6 +189,9 @@ impl Problem {
             StoreError::State(wrong) => Self::new(Kind::WrongState, wrong.to_string()),
             StoreError::Move(wrong) => Self::new(Kind::AccountState, wrong.to_string()),
             StoreError::Taken(what) => Self::new(Kind::Taken, format!("the {what} is taken already")),
+            StoreError::Revoked(wrong) => Self::new(Kind::DeviceState, wrong.to_string()),
+            StoreError::Early(early) => Self::new(Kind::DeviceState, early.to_string()),
+            StoreError::TooMany(_) => Self::new(Kind::Limit, error.to_string()),
             StoreError::Overtaken => Self::new(Kind::Overtaken, error.to_string()),
             StoreError::Incomplete(what) => Self::field("", "refused", *what),
             StoreError::Fault(fault) => Self::fault(*fault),
@@ -192,6 +200,24 @@ impl Problem {
             _ => {
                 tracing::error!(error = error as &dyn std::error::Error, "a request of the administration failed");
                 Kind::Unavailable.into()
+            }
+        }
+    }
+
+    /// Why there is no certificate.
+    pub(super) fn from_issue(error: &IssueError) -> Self {
+        match error {
+            IssueError::Store(StoreError::Absent("organisation")) => {
+                Self::field("/organisation", "refused", "there is no such organisation")
+            }
+            IssueError::Store(StoreError::Absent("device that is in use")) => {
+                Self::new(Kind::DeviceState, "the device is revoked")
+            }
+            IssueError::Store(error) => Self::from_store(error, Action::ManageDevices),
+            IssueError::Request(error) => Self::field("/csr", "form", error.to_string()),
+            IssueError::Pki(_) | IssueError::File { .. } | IssueError::Readable { .. } => {
+                tracing::error!(error = error as &dyn std::error::Error, "a certificate could not be made");
+                Self::new(Kind::Unavailable, "certificates cannot be made here now: the log says why")
             }
         }
     }

@@ -5,6 +5,7 @@ mod appointments;
 mod bad_input;
 pub(in crate::web) mod bed;
 mod described;
+mod devices;
 mod lists;
 mod procedure;
 mod roles;

@@ -8,9 +8,10 @@ use crate::accounts::totp::{TotpKey, TotpSecret};
 use crate::accounts::{Account, NewGrant, State, Tries, UserName};
 use crate::clock;
 use crate::config::{Keys, Login};
-use crate::devices::{Device, Organisation};
+use crate::devices::{Device, Organisation, Renewal};
 use crate::duties::{Region, Why};
 use crate::forms::{Application, Content, Deregistration, Form, Fresh, Move, Person, Signature};
+use crate::issuing::{AuthorityFiles, Desk, Rules};
 use crate::random;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
@@ -99,7 +100,7 @@ pub(in crate::web) struct Bed {
     pub(in crate::web) office: Office,
     app: Arc<App>,
     gateway: Vec<u8>,
-    device: Device,
+    pub(super) device: Device,
     totp: Arc<TotpKey>,
 }
 
@@ -136,8 +137,10 @@ impl Bed {
         let verifier = Verifier::new(vec![file], &RegistryName::parse("auditor").expect("valid"));
         assert!(verifier.reload().is_empty());
         let (totp, fields) = (Arc::new(TotpKey::new(&[1; 32])), Arc::new(FieldKey::new(&[7; 32])));
+        let issuing = Arc::new(desk(&dir, &store));
         let app = App::new(Parts {
             store: store.clone(),
+            issuing,
             verifier: Arc::new(verifier),
             keys: Keys {
                 totp: Arc::clone(&totp),
@@ -169,7 +172,7 @@ impl Bed {
             serial: "01".to_owned(),
             fingerprint: CertFingerprint([1; 32]),
             not_before: 0,
-            not_after: i64::MAX,
+            not_after: clock::now() + 30 * clock::DAY,
             enrolled: 0,
             enrolled_by: AccountId::NONE,
             revoked: None,
@@ -182,6 +185,10 @@ impl Bed {
         change.enrol_device(&bed.device).await.expect("enrols");
         change.commit().await.expect("commits");
         bed
+    }
+
+    pub(super) fn issuing(&self) -> &Desk {
+        &self.app.issuing
     }
 
     pub(in crate::web) async fn change(&self) -> Change {
@@ -351,6 +358,16 @@ impl Bed {
     }
 
     pub(in crate::web) fn assertion(&self, session: Option<&Session>, device: DeviceId) -> String {
+        self.assertion_by(session, device, self.device.fingerprint)
+    }
+
+    /// Of a device that has shown this certificate.
+    pub(super) fn assertion_by(
+        &self,
+        session: Option<&Session>,
+        device: DeviceId,
+        device_cert: CertFingerprint,
+    ) -> String {
         let now = jsonwebtoken::get_current_timestamp();
         let assertion = Assertion {
             iss: "gw".to_owned(),
@@ -361,7 +378,7 @@ impl Bed {
             account: session.map(|session| session.account),
             session: session.map(|session| session.key),
             device,
-            device_cert: self.device.fingerprint,
+            device_cert,
             device_org: self.device.organisation.clone(),
             user_hsa: None,
             name: None,
@@ -425,6 +442,17 @@ impl Bed {
         let seen = (form.id, form.version);
         self.office.make(now, by, seen, wanted, Some(sign(who.id, now)), None).await.expect("moves")
     }
+}
+
+/// Where devices get certificates of an authority of the test's own.
+fn desk(dir: &TempDir, store: &Store) -> Desk {
+    let now = clock::now();
+    let made = crate::pki::authority("Test device CA", &[1; 16], now, 3650).expect("makes");
+    let files = AuthorityFiles { cert: dir.path().join("device-ca.pem"), key: dir.path().join("device-ca.key") };
+    crate::init::write_new(&files.cert, 0o644, made.cert_pem.as_bytes()).expect("writes");
+    crate::init::write_new(&files.key, 0o600, made.key_pem.as_bytes()).expect("writes");
+    let rules = Rules { days: 30, renewal: Renewal { from_day: 20 }, code_life_us: clock::DAY };
+    Desk::new(store.clone(), files, rules, &[3; 32], "Grindvakt")
 }
 
 pub(in crate::web) fn sign(account: AccountId, at: Micros) -> Signature {

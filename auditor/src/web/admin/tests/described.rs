@@ -132,7 +132,7 @@ async fn every_route_is_described_and_everything_described_is_there() {
 #[tokio::test]
 async fn bodies_are_read_as_described() {
     let bed = Bed::new().await;
-    let all = bed.signer(1, &["account_admin", "approver:12"]).await;
+    let all = bed.signer(1, &["account_admin", "approver:12", "device_admin"]).await;
     let form = bed.newcomer(9, Region::Skane).await.id;
     for (schema, path, kind) in [
         ("SentApplication", "/forms".to_owned(), Some("F1")),
@@ -140,6 +140,12 @@ async fn bodies_are_read_as_described() {
         ("SentDeregistration", "/forms".to_owned(), Some("F3")),
         ("StepUp", "/step-up".to_owned(), None),
         ("SentAppointment", "/appointments".to_owned(), None),
+        ("SentOrganisation", "/organisations".to_owned(), None),
+        ("SentDevice", "/devices".to_owned(), None),
+        ("SentDeviceFile", "/device-files".to_owned(), None),
+        ("SentNextFile", format!("/devices/{form}/renew"), None),
+        ("SentRevocation", format!("/devices/{form}/revoke"), None),
+        ("SentDeviceCode", "/device-codes".to_owned(), None),
         ("SentEnd", format!("/appointments/{form}/end"), None),
         ("Basis", format!("/forms/{form}/approve"), None),
         ("Because", format!("/forms/{form}/refuse"), None),

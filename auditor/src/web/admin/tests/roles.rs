@@ -35,7 +35,7 @@ fn reaching(role: Role) -> (&'static str, Option<&'static str>) {
 }
 
 /// The actions that the interface serves.
-const SERVED: [Action; 13] = [
+const SERVED: [Action; 15] = [
     Action::SeeRequest,
     Action::Deregister,
     Action::DecideForRegion,
@@ -49,6 +49,8 @@ const SERVED: [Action; 13] = [
     Action::Reconfirm,
     Action::Appoint,
     Action::Import,
+    Action::SeeDevices,
+    Action::ManageDevices,
 ];
 
 #[test]
@@ -153,6 +155,13 @@ impl Stage {
                 bed.post(who, "/appointments", &given).await
             }
             Action::Import => bed.post(who, "/imports/units", &json!([])).await,
+            Action::SeeDevices => bed.get(who, &format!("/devices/{}", bed.device.id)).await,
+            Action::ManageDevices => {
+                let code = json!({
+                    "organisation": bed.device.organisation, "name": format!("ward {}", self.number),
+                });
+                bed.post(who, "/device-codes", &code).await
+            }
             other => unreachable!("{other:?} is not served"),
         };
         (asked.status.as_u16(), asked.json())

@@ -6,7 +6,8 @@ use crate::accounts::totp::{TotpKey, TotpSecret};
 use crate::accounts::{Account, State, Tries, UserName};
 use crate::clock;
 use crate::config::{Keys, Login};
-use crate::devices::{Device, Organisation};
+use crate::devices::{Device, Organisation, Renewal};
+use crate::issuing::{AuthorityFiles, Desk, Rules};
 use crate::random;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
@@ -96,7 +97,11 @@ impl Bed {
         let verifier = Verifier::new(vec![file], &RegistryName::parse("auditor").expect("valid"));
         assert!(verifier.reload().is_empty());
         let totp = Arc::new(TotpKey::new(&[1; 32]));
+        // No device is enrolled here.
+        let files = AuthorityFiles { cert: dir.path().join("none.pem"), key: dir.path().join("none.key") };
+        let rules = Rules { days: 30, renewal: Renewal { from_day: 20 }, code_life_us: 1 };
         let app = App::new(Parts {
+            issuing: Arc::new(Desk::new(store.clone(), files, rules, &[3; 32], "Grindvakt")),
             store: store.clone(),
             verifier: Arc::new(verifier),
             keys: Keys {
