@@ -56,4 +56,8 @@ uuid_id! {
     FormId;
     /// An appointment to a duty.
     AppointmentId;
+    /// Credentials on their way to somebody, in two halves.
+    HandoutId;
+    /// One half on its way by one channel: what a provider's callback names it by.
+    MessageId;
 }
