@@ -19,6 +19,7 @@ pub mod handout;
 pub mod init;
 pub mod internal;
 pub mod lease;
+pub mod letter;
 pub mod migrate;
 pub mod net;
 pub mod ops;

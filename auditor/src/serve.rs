@@ -6,9 +6,10 @@
 use crate::config::{Config, InternalTls};
 use crate::feed::{Feed, FeedMetrics};
 use crate::lease::Keeper;
+use crate::sms::{self, SmsMetrics};
 use crate::net::{BindError, Bound, Limits};
 use crate::outbox::{OutboxMetrics, Shipper};
-use crate::store::{Store, StoreError};
+use crate::store::{Counter, Office, Store, StoreError};
 use crate::sweep::SweepMetrics;
 use crate::web::assertion::Verifier;
 use crate::web::{self, App, LoginMetrics};
@@ -48,6 +49,9 @@ pub enum ServeError {
     /// Certificates of the internal listener.
     #[error("the internal listener's certificates cannot be used: {0}")]
     Tls(String),
+    /// The provider of text messages.
+    #[error(transparent)]
+    Sms(#[from] sms::SetupError),
     /// Metrics; two of one name.
     #[error("the metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
@@ -64,6 +68,7 @@ const HEAD: Duration = Duration::from_secs(10);
 const APP_HEAD: Duration = Duration::from_mins(2);
 const STALL: Duration = Duration::from_secs(10);
 const OPS_CONNECTIONS_MAX: usize = 64;
+const CALLBACK_CONNECTIONS_MAX: usize = 64;
 /// How long requests that run may take to end after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(15);
 const LOOK_AT_FILES: Duration = Duration::from_secs(1);
@@ -85,12 +90,27 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let app_bound = Bound::bind(&crate::config::Listen::Tcp(config.app.listen), None).await?;
     let ops_bound = Bound::bind(&crate::config::Listen::Tcp(config.ops), None).await?;
     let internal_bound = Bound::bind(&config.internal.listen, tls.clone()).await?;
+    let callback = config.sms.as_ref().and_then(|sms| sms.callback.clone());
+    let callback_bound = match &callback {
+        Some(callback) => Some(Bound::bind(&crate::config::Listen::Tcp(callback.listen), None).await?),
+        None => None,
+    };
     if !config.app.listen.ip().is_loopback() {
         tracing::warn!("the login application listens beyond loopback without TLS: keep that network to the gateway");
     }
 
     let stop = CancellationToken::new();
     let request_life_us = Micros::from(config.accounts.request_life_days) * clock::DAY;
+    let office = Office::new(store.clone(), Arc::clone(&config.keys.fields), request_life_us);
+    let (key, totp) = (Arc::clone(&config.keys.handout), Arc::clone(&config.keys.totp));
+    let counter = Counter::new(office, key, totp, config.handout.rule);
+    let hours = config.handout.rule.quick_us / (3_600 * clock::SECOND);
+    let texts = sms::Texts::new(config.handout.english, &config.app.title, hours);
+    let provider = match config.sms {
+        Some(settings) => Some((sms::Client::new(&settings)?, settings)),
+        None => None,
+    };
+    let messages = sms::Worker::new(counter.clone(), provider, texts, SmsMetrics::register(&registry)?);
     let app = App::new(web::Parts {
         store: store.clone(),
         verifier: Arc::clone(&verifier),
@@ -101,6 +121,8 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         title: config.app.title,
         metrics: LoginMetrics::register(&registry)?,
         request_life_us,
+        handout: config.handout,
+        instructions: config.instructions,
     });
     let shipper = Shipper::new(
         store.clone(),
@@ -116,7 +138,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let limits = |connections_max| Limits { connections_max, head: HEAD, stall: STALL };
     let app_limits = Limits { head: APP_HEAD, ..limits(config.app.connections_max) };
     if let Some(file) = &args.ready_file {
-        write_ready(file, &app_bound, &ops_bound, &internal_bound)?;
+        write_ready(file, &app_bound, &ops_bound, &internal_bound, callback_bound.as_ref())?;
     }
     tracing::info!(app = app_bound.name(), ops = ops_bound.name(), internal = internal_bound.name(), "ready");
     let _no_systemd = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -137,6 +159,12 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     parts.spawn(then(async move { feed.run(watch, follow).await }, ended("the directory feed")));
     parts.spawn(then(keeper.run(stop.clone()), ended("the lease's keeper")));
     parts.spawn(then(shipper.run(stop.clone()), ended("the shipper")));
+    if let (Some(bound), Some(callback)) = (callback_bound, &callback) {
+        let router = sms::callback::router(counter, callback);
+        let served = bound.serve(router, limits(CALLBACK_CONNECTIONS_MAX), stop.clone());
+        parts.spawn(then(served, ended("the listener for text messages")));
+    }
+    parts.spawn(then(messages.run(lease.clone(), stop.clone()), ended("the sender of text messages")));
     parts.spawn(then(sweep::run(store.clone(), times, lease, sweep_metrics, stop.clone()), ended("the sweeper")));
     let files = look_at_files(verifier, config.app.registry, config.internal.tls.zip(tls), stop.clone());
     parts.spawn(then(files, ended("the watch over files")));
@@ -235,8 +263,17 @@ fn internal_tls(files: &InternalTls) -> Result<Arc<rustls::ServerConfig>, ServeE
     Ok(Arc::new(config))
 }
 
-fn write_ready(file: &Path, app: &Bound, ops: &Bound, internal: &Bound) -> std::io::Result<()> {
-    let ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
+fn write_ready(
+    file: &Path,
+    app: &Bound,
+    ops: &Bound,
+    internal: &Bound,
+    callback: Option<&Bound>,
+) -> std::io::Result<()> {
+    let mut ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
+    if let Some(callback) = callback {
+        ready["sms"] = callback.name().into();
+    }
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}

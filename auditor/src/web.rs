@@ -24,7 +24,7 @@ use crate::accounts::totp::TotpKey;
 use crate::config::Login;
 use crate::sealing::RestKey;
 use crate::sessions::Limits;
-use crate::store::{Office, Store};
+use crate::store::{Counter, Office, Store};
 use assertion::Verifier;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -46,6 +46,9 @@ use zeroize::Zeroizing;
 pub struct App {
     store: Store,
     office: Office,
+    counter: Counter,
+    handout: crate::config::Handout,
+    instructions: crate::config::Instructions,
     /// A form that nobody has done anything with for so long has lapsed.
     request_life_us: Micros,
     verifier: Arc<Verifier>,
@@ -85,13 +88,22 @@ pub struct Parts {
     pub metrics: LoginMetrics,
     /// A form that nobody has done anything with for so long has lapsed.
     pub request_life_us: Micros,
+    /// How credentials are handed out.
+    pub handout: crate::config::Handout,
+    /// What users accept before they do anything else.
+    pub instructions: crate::config::Instructions,
 }
 
 impl App {
     /// Puts the application together.
     pub fn new(parts: Parts) -> Self {
+        let office = Office::new(parts.store.clone(), parts.keys.fields, parts.request_life_us);
+        let totp = Arc::clone(&parts.keys.totp);
         Self {
-            office: Office::new(parts.store.clone(), parts.keys.fields, parts.request_life_us),
+            counter: Counter::new(office.clone(), parts.keys.handout, totp, parts.handout.rule),
+            handout: parts.handout,
+            instructions: parts.instructions,
+            office,
             request_life_us: parts.request_life_us,
             store: parts.store,
             verifier: parts.verifier,

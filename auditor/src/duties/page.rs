@@ -64,12 +64,13 @@ impl Action {
             Self::Lock => {
                 "`POST /accounts/{id}/lock`, `GET /accounts/{id}/sessions`, `POST /accounts/{id}/sessions/end`"
             }
-            Self::Unlock => "`POST /accounts/{id}/unlock`",
+            Self::Unlock => "`POST /accounts/{id}/unlock`, `POST /handouts` for an account in use",
             Self::Block => "`POST /accounts/{id}/block`",
             Self::LiftBlock => "`POST /accounts/{id}/propose-lift`, `…/lift`",
             Self::Reconfirm => "`POST /accounts/{id}/confirm`, `…/reactivate`",
             Self::Appoint => "`GET /appointments`, `POST /appointments`, `POST /appointments/{id}/end`",
-            Self::HandOut | Self::Import | Self::SeeDevices | Self::ManageDevices | Self::Review | Self::ReadLog => "—",
+            Self::HandOut => "`GET /handouts`, `POST /handouts`, `POST /handouts/{id}/letter`, `…/posted`, `…/called`, `…/reroute`",
+            Self::Import | Self::SeeDevices | Self::ManageDevices | Self::Review | Self::ReadLog => "—",
         }
     }
 }

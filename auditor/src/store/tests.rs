@@ -419,6 +419,7 @@ mod appointments;
 mod effects;
 mod filed;
 mod imports;
+mod handouts;
 mod procedure;
 mod queue;
 mod random_moves;

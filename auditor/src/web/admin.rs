@@ -11,6 +11,7 @@ mod body;
 mod content;
 mod forms;
 mod imports;
+mod handouts;
 mod member;
 mod moves;
 mod openapi;
@@ -75,6 +76,13 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/accounts/{id}/reactivate", post(holds::reactivate)),
         ("/accounts/{id}/sessions", get(holds::sessions)),
         ("/accounts/{id}/sessions/end", post(holds::end_sessions)),
+        ("/handouts", get(handouts::list).post(handouts::issue)),
+        ("/handouts/{id}", get(handouts::show)),
+        ("/handouts/{id}/letter", post(handouts::letter)),
+        ("/handouts/{id}/posted", post(handouts::posted)),
+        ("/handouts/{id}/number", post(handouts::number)),
+        ("/handouts/{id}/called", post(handouts::called)),
+        ("/handouts/{id}/reroute", post(handouts::reroute)),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use super::accounts::holds;
 use super::problem::Told;
-use super::{BASE, accounts, appointments, forms, imports, moves, sign};
+use super::{BASE, accounts, appointments, forms, handouts, imports, moves, sign};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use contract::directory::SESSION_COOKIE;
@@ -25,6 +25,8 @@ use utoipa::{Modify, OpenApi};
         accounts::list::search, accounts::show,
         holds::lock, holds::unlock, holds::block, holds::propose_lift, holds::lift, holds::confirm, holds::reactivate,
         holds::sessions, holds::end_sessions,
+        handouts::list, handouts::issue, handouts::show, handouts::letter, handouts::posted, handouts::number,
+        handouts::called, handouts::reroute,
     ),
     components(schemas(Told)),
     modifiers(&Problems),
@@ -35,6 +37,7 @@ use utoipa::{Modify, OpenApi};
         (name = "appointments", description = "Who is appointed to what"),
         (name = "accounts", description = "Accounts: found, locked, blocked, confirmed; their sessions"),
         (name = "imports", description = "Data about people and units from other systems"),
+        (name = "handouts", description = "Credentials handed out: in two halves, by two channels"),
     )
 )]
 struct Api;
@@ -83,7 +86,7 @@ fn problems(path: &str, operation: &mut Operation, changes: bool) {
     if path.contains('{') {
         add("404", "There is none that one may know of");
     }
-    if path == "/forms" || path == "/appointments" || changes {
+    if matches!(path, "/forms" | "/appointments" | "/handouts") || changes {
         add("400", "The request cannot be read");
         add("422", "Fields or parameters that cannot be taken, each named");
     }

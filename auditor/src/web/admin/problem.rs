@@ -31,6 +31,7 @@ pub(super) enum Kind {
     MethodNotAllowed,
     TooMany,
     WrongState,
+    WrongStage,
     AccountState,
     Taken,
     Overtaken,
@@ -67,6 +68,7 @@ impl Kind {
             }
             Self::TooMany => ("too_many", StatusCode::CONFLICT, "There are too many drafts: submit some, or mend one"),
             Self::WrongState => ("wrong_state", StatusCode::CONFLICT, "Not where the form stands"),
+            Self::WrongStage => ("wrong_stage", StatusCode::CONFLICT, "Not where the half is"),
             Self::AccountState => ("account_state", StatusCode::CONFLICT, "The account's state does not allow it"),
             Self::Taken => ("taken", StatusCode::CONFLICT, "Another has it"),
             Self::Overtaken => ("overtaken", StatusCode::CONFLICT, "A later form counts"),
@@ -179,6 +181,9 @@ impl Problem {
             StoreError::Fault(fault) => Self::fault(*fault),
             StoreError::Rows(faults) => Self::rows(faults),
             StoreError::ClosesTooMany(_) => Self::field("closes_at_most", "refused", error.to_string()),
+            StoreError::Stage(wrong) => Self::new(Kind::WrongStage, wrong.to_string()),
+            StoreError::Pair(wrong) => Self::field("", "refused", wrong.to_string()),
+            StoreError::Unreachable(wrong) => Self::field("", "refused", wrong.to_string()),
             _ => {
                 tracing::error!(error = error as &dyn std::error::Error, "a request of the administration failed");
                 Kind::Unavailable.into()

@@ -12,6 +12,7 @@ use crate::devices::{Device, Organisation};
 use crate::duties::{Region, Why};
 use crate::forms::{Application, Content, Deregistration, Form, Fresh, Move, Person, Signature};
 use crate::random;
+use crate::handout::{HandoutKey, Rule};
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
 use crate::store::{By, Change, Heading, Office, Place, Store};
@@ -110,6 +111,11 @@ pub(super) fn registry() -> RegistryName {
     RegistryName::parse("fotled").expect("valid")
 }
 
+/// How credentials are handed out.
+pub(in crate::web) fn handout() -> crate::config::Handout {
+    crate::config::Handout { rule: Rule::default(), english: false, address: String::new(), sender: Vec::new() }
+}
+
 /// Form 1, as it is sent.
 pub(super) fn application() -> Value {
     json!({
@@ -141,6 +147,7 @@ impl Bed {
             keys: Keys {
                 totp: Arc::clone(&totp),
                 passkeys: Arc::new(RestKey::new(&[8; 32])),
+                handout: Arc::new(HandoutKey::new(&[9; 32])),
                 fields: Arc::clone(&fields),
                 form: Zeroizing::new([3; 32]),
                 pseudonym: PseudonymKey::new(&[4; 32]),
@@ -159,6 +166,8 @@ impl Bed {
             help: String::new(),
             title: String::new(),
             metrics: LoginMetrics::register(&prometheus::Registry::new()).expect("registers"),
+            handout: handout(),
+            instructions: crate::config::Instructions::default(),
             request_life_us: LIFE,
         });
         let device = Device {
