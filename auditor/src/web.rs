@@ -6,9 +6,11 @@
 mod admin;
 pub mod assertion;
 mod attempt;
+mod collect;
 mod desk;
 mod form;
 mod icon;
+mod instructions;
 mod language;
 mod member;
 mod page;
@@ -148,12 +150,16 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/static/passkey.js", get(passkey::script))
         .route("/auth/token", post(pages::token))
         .route("/auth/me", get(pages::me))
+        .route("/auth/collect", get(collect::show).post(collect::halves))
+        .route("/auth/collect/own", post(collect::own))
+        .route("/auth/collect/done", get(collect::done))
         .route("/auth/static/style.css", get(pages::style))
         .route("/favicon.ico", get(icon::show))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing here") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .merge(admin::router(&app))
         .merge(desk::router(&app))
+        .merge(instructions::router(&app))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
         .layer(middleware::map_response(harden))
         .with_state(app)

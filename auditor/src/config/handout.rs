@@ -79,6 +79,15 @@ pub struct Instructions {
     pub sv: String,
     /// In English.
     pub en: String,
+    /// Also accounts that were made on the command line are asked, which have accepted none.
+    pub everybody: bool,
+}
+
+impl Instructions {
+    /// Whether somebody who has accepted this version last is asked; 0: none.
+    pub fn due(&self, accepted: u32) -> bool {
+        accepted < self.version && (accepted > 0 || self.everybody)
+    }
 }
 
 /// The version of the text that comes with the program.
@@ -90,6 +99,7 @@ impl Default for Instructions {
             version: BUILT_IN,
             sv: include_str!("../../texts/instructions/sv.txt").to_owned(),
             en: include_str!("../../texts/instructions/en.txt").to_owned(),
+            everybody: false,
         }
     }
 }
@@ -202,6 +212,7 @@ fn is_sender(text: &str) -> bool {
 
 pub(super) fn read_instructions(section: &Section<'_>) -> Option<Instructions> {
     let version = section.within("version", BUILT_IN, 1, 1_000_000);
+    let everybody = section.or("everybody", false);
     let text = |key: &str| {
         if !section.has(key) {
             return Some(None);
@@ -223,5 +234,5 @@ pub(super) fn read_instructions(section: &Section<'_>) -> Option<Instructions> {
     section.finish();
     let built_in = Instructions::default();
     let (sv, en) = (sv?.unwrap_or(built_in.sv), en?.unwrap_or(built_in.en));
-    Some(Instructions { version: version?, sv, en })
+    Some(Instructions { version: version?, sv, en, everybody: everybody? })
 }

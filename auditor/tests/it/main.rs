@@ -20,6 +20,7 @@ mod cluster;
 mod commands;
 mod directory;
 mod engine;
+mod handout;
 mod installation;
 mod login;
 mod outbox;

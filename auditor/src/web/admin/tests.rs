@@ -5,6 +5,7 @@ mod appointments;
 mod bad_input;
 mod bed;
 mod described;
+mod handouts;
 mod lists;
 mod procedure;
 mod roles;

@@ -304,7 +304,8 @@ impl Bed {
         let response = service.call(request.body(Body::from(body)).expect("a request")).await.expect("answers");
         let (head, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.expect("a body");
-        let text = String::from_utf8(body.to_vec()).expect("text");
+        // A PDF is none, and is not read as one.
+        let text = String::from_utf8_lossy(&body).into_owned();
         let answer = Answer { status: head.status, headers: head.headers, text };
         described::holds(method, path, &answer);
         answer
@@ -388,6 +389,26 @@ impl Bed {
         let seen = (draft.id, draft.version);
         let made = self.office.make(now, By::program("app"), seen, Move::SubmitWithoutAccount, None, None).await;
         made.expect("submits")
+    }
+
+    /// An account that form 1 has made.
+    pub(super) async fn made(&self, (approver, holder, admin): (&Who, &Who, &Who), number: u32) -> AccountId {
+        let form = self.newcomer(number, Region::Skane).await;
+        let form = self.moved(approver, &form, Move::Approve("Kollega".to_owned())).await;
+        let form = self.moved(holder, &form, Move::Forward).await;
+        let made = self.make(admin, &form.id.to_string(), "execute", json!({ "user_name": format!("made{number}") }));
+        let made = made.await.is(200).json();
+        made["account"].as_str().expect("an id").parse().expect("an id")
+    }
+
+    /// Takes an account into use.
+    pub(super) async fn activated(&self, account: AccountId) {
+        let mut change = self.change().await;
+        let mut account = change.account(account).await.expect("reads");
+        let now = clock::now();
+        account.state = account.state.hand_out(now).and_then(|state| state.activate(now)).expect("moves");
+        change.store_tries(&account).await.expect("stores");
+        change.commit().await.expect("commits");
     }
 
     /// A draft of form 3 that somebody writes about themselves, at a time.
