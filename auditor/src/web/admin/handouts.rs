@@ -8,7 +8,7 @@ use super::view::{known, time};
 use super::{Id, answer, refused};
 use crate::clock;
 use crate::duties::{About, Action, may};
-use crate::handout::{CalledBack, Channel, Part, Stage, State};
+use crate::handout::{CalledBack, Channel, Part, Purpose, Stage, State};
 use crate::letter::Letter;
 use crate::store::{Half, Handout, Issue, Sought, StoreError};
 use crate::web::App;
@@ -219,11 +219,13 @@ pub(super) async fn issue(
     let now = clock::now();
     let signature = app.sign(&member, now).await?;
     let issue = Issue { account, id_by, code_by, called_back };
-    let issued = app.counter.issue(now, by(&member.caller), Some(&signature), &issue).await;
-    let id = issued.map_err(|error| match error {
-        StoreError::Absent(_) => Problem::field("/account", "refused", "there is no such account"),
-        error => Problem::from_store(&error, app.duty_for(&issue)),
-    })?;
+    let id = match app.counter.issue(now, by(&member.caller), Some(&signature), &issue).await {
+        Ok(id) => id,
+        Err(StoreError::Absent(_)) => {
+            return Err(Problem::field("/account", "refused", "there is no such account"));
+        }
+        Err(error) => return Err(Problem::from_store(&error, app.duty_for(account).await)),
+    };
     Ok(answer(StatusCode::CREATED, None, &app.handout_view(id).await?))
 }
 
@@ -376,8 +378,12 @@ impl App {
         Ok(HandoutView::from(&found.ok_or(Kind::NotFound)?))
     }
 
-    /// The duty that is lacking when credentials are refused: a call-back is asked for where they replace a second factor.
-    fn duty_for(&self, issue: &Issue) -> Action {
-        if issue.called_back.is_some() { Action::Unlock } else { Action::HandOut }
+    /// The duty that handing out to an account takes.
+    async fn duty_for(&self, account: AccountId) -> Action {
+        let account = self.store.account(account).await.ok().flatten();
+        match account.map(|account| Purpose::of(account.state.at(clock::now()))) {
+            Some(Ok(Purpose::Reset)) => Action::Unlock,
+            _ => Action::HandOut,
+        }
     }
 }
