@@ -27,7 +27,6 @@ pub struct Opened {
 }
 
 /// What they set.
-#[derive(Debug)]
 pub struct Own<'a> {
     /// The password's hash.
     pub password: &'a str,
@@ -35,6 +34,12 @@ pub struct Own<'a> {
     pub step: u64,
     /// The version of the security instructions that they have accepted.
     pub instructions: u32,
+}
+
+impl std::fmt::Debug for Own<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Own(hidden)")
+    }
 }
 
 impl Counter {

@@ -12,7 +12,6 @@ use contract::id::HandoutId;
 use contract::record::{AuthEventKind, Reason};
 
 /// What stands on paper.
-#[derive(Debug)]
 pub struct Printed {
     /// To whom.
     pub delivery: Delivery,
@@ -22,6 +21,12 @@ pub struct Printed {
     pub clear: Clear,
     /// What it is for.
     pub purpose: Purpose,
+}
+
+impl std::fmt::Debug for Printed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Printed(hidden)")
+    }
 }
 
 impl Counter {

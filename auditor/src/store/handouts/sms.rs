@@ -10,7 +10,6 @@ use contract::record::{AuthEventKind, Reason};
 use sqlx::Row;
 
 /// A half to be sent as a text message.
-#[derive(Debug)]
 pub struct Message {
     /// This way's id.
     pub id: MessageId,
@@ -22,6 +21,12 @@ pub struct Message {
     pub clear: Clear,
     /// What it is for.
     pub purpose: Purpose,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Message({})", self.id)
+    }
 }
 
 impl Counter {
@@ -68,7 +73,11 @@ impl Counter {
                 .await?;
             let clear = self.clear(&mut change, id).await?;
             let (_, delivery) = self.delivery(&mut change, open.account).await?;
-            due.push(Message { id, to: delivery.mobile()?, part, clear, purpose: open.purpose });
+            // A later application may name another number, or none.
+            match delivery.mobile() {
+                Ok(to) => due.push(Message { id, to, part, clear, purpose: open.purpose }),
+                Err(_) => change.message_failed(&open, part, "no_number").await?,
+            }
         }
         change.commit().await?;
         Ok(due)
