@@ -44,7 +44,7 @@ impl<'a> Letter<'a> {
     /// The letter with a half.
     pub fn pdf(&self, printed: &Printed) -> Vec<u8> {
         let words = Words { english: self.settings.english, part: printed.part, purpose: printed.purpose };
-        let mut page = Page::default();
+        let mut page = Page::new();
         let sender = if self.settings.sender.is_empty() { &[self.title.to_owned()][..] } else { &self.settings.sender };
         let mut y = SENDER_Y;
         for line in sender {

@@ -146,7 +146,7 @@ pub enum StoreError {
     Pair(#[from] PairError),
     /// The person's application gives no way for a channel.
     #[error(transparent)]
-    Unreachable(#[from] Unreachable),
+    NoWay(#[from] Unreachable),
     /// Not where the half is.
     #[error(transparent)]
     Stage(#[from] WrongStage),

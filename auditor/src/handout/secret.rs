@@ -65,7 +65,7 @@ impl<const N: usize> Spoken<N> {
 }
 
 /// What of a half is kept: 32 bytes that tell nothing without the key.
-pub type Kept = [u8; 32];
+pub(super) type Kept = [u8; 32];
 
 /// The key under which halves are kept.
 pub struct HandoutKey(hmac::Key);

@@ -52,10 +52,14 @@ const CONTENT: Ref = Ref::new(4);
 const INFO: Ref = Ref::new(8);
 
 /// A page in the making.
-#[derive(Default)]
 pub(super) struct Page(Content);
 
 impl Page {
+    /// An empty one.
+    pub(super) fn new() -> Self {
+        Self(Content::new())
+    }
+
     /// A line whose baseline begins so many millimetres from the left and from the top.
     pub(super) fn line(&mut self, (x, y): (f32, f32), (face, size): (Face, f32), text: &str) {
         let (x, y) = (x * POINTS_PER_MM, HEIGHT - y * POINTS_PER_MM);

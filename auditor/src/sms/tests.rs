@@ -2,7 +2,6 @@
 
 mod stage;
 
-use super::*;
 use crate::clock;
 use crate::handout::{Part, Stage};
 use crate::store::By;

@@ -106,8 +106,8 @@ fn person_at(device: u128) -> By {
 
 /// Every cell of the halves, for what must not stand there.
 async fn cells(store: &Store) -> String {
-    let rows = sqlx::query("SELECT kept, clear FROM handout_half").fetch_all(&mut *store.read().await.expect("reads"));
-    let rows = rows.await.expect("rows");
+    let mut connection = store.read().await.expect("reads");
+    let rows = sqlx::query("SELECT kept, clear FROM handout_half").fetch_all(&mut *connection).await.expect("rows");
     let cell = |row: &sqlx::any::AnyRow| {
         let clear: Option<Vec<u8>> = row.try_get("clear").expect("bytes");
         let kept: String = row.try_get("kept").expect("text");
@@ -361,7 +361,7 @@ async fn where_halves_go_comes_from_the_form_alone(bed: Bed) {
     );
     let issue = Issue { account: hall.anna, id_by: Channel::Fax, code_by: Channel::Sms, called_back: None };
     let done = fax.issue(AT, By::program("cli"), None, &issue).await;
-    assert!(matches!(done, Err(StoreError::Unreachable(Unreachable::Fax))), "form 1 has no number");
+    assert!(matches!(done, Err(StoreError::NoWay(Unreachable::Fax))), "form 1 has no number");
     let without = Issue { account: hall.desk.approver, ..issue };
     let done = hall.counter.issue(AT, By::program("cli"), None, &Issue { id_by: Channel::Letter, called_back: called(), ..without }).await;
     assert!(matches!(done, Err(StoreError::Incomplete(_))), "no form, no address: {done:?}");

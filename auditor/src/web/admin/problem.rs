@@ -187,7 +187,7 @@ impl Problem {
             StoreError::ClosesTooMany(_) => Self::field("closes_at_most", "refused", error.to_string()),
             StoreError::Stage(wrong) => Self::new(Kind::WrongStage, wrong.to_string()),
             StoreError::Pair(wrong) => Self::field("", "refused", wrong.to_string()),
-            StoreError::Unreachable(wrong) => Self::field("", "refused", wrong.to_string()),
+            StoreError::NoWay(wrong) => Self::field("", "refused", wrong.to_string()),
             _ => {
                 tracing::error!(error = error as &dyn std::error::Error, "a request of the administration failed");
                 Kind::Unavailable.into()

@@ -54,7 +54,7 @@ pub(super) struct OwnPage<'a> {
     accepted: bool,
     user: &'a str,
     qr: Qr,
-    secret: Zeroizing<String>,
+    secret: &'a str,
 }
 
 impl OwnPage<'_> {
@@ -73,6 +73,7 @@ impl OwnPage<'_> {
             return problem(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown");
         };
         let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+        let secret = opened.totp.to_base32();
         let (outside, cookie) = Outside::new(app, caller, headers, language, wrong);
         let shown = OwnPage {
             outside,
@@ -82,7 +83,7 @@ impl OwnPage<'_> {
             accepted,
             user,
             qr,
-            secret: opened.totp.to_base32(),
+            secret: &secret,
         };
         answer(status, &shown, cookie)
     }

@@ -396,19 +396,9 @@ impl Bed {
         let form = self.newcomer(number, Region::Skane).await;
         let form = self.moved(approver, &form, Move::Approve("Kollega".to_owned())).await;
         let form = self.moved(holder, &form, Move::Forward).await;
-        let made = self.make(admin, &form.id.to_string(), "execute", json!({ "user_name": format!("made{number}") }));
-        let made = made.await.is(200).json();
+        let (id, name) = (form.id.to_string(), json!({ "user_name": format!("made{number}") }));
+        let made = self.make(admin, &id, "execute", name).await.is(200).json();
         made["account"].as_str().expect("an id").parse().expect("an id")
-    }
-
-    /// Takes an account into use.
-    pub(super) async fn activated(&self, account: AccountId) {
-        let mut change = self.change().await;
-        let mut account = change.account(account).await.expect("reads");
-        let now = clock::now();
-        account.state = account.state.hand_out(now).and_then(|state| state.activate(now)).expect("moves");
-        change.store_tries(&account).await.expect("stores");
-        change.commit().await.expect("commits");
     }
 
     /// A draft of form 3 that somebody writes about themselves, at a time.
