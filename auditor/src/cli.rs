@@ -6,6 +6,7 @@ mod account;
 mod appointment;
 mod device;
 mod import;
+mod handout;
 mod operator;
 mod output;
 mod passkeys;
@@ -57,6 +58,9 @@ enum Command {
     /// List and show the forms of the account procedure.
     #[command(subcommand)]
     Request(request::RequestCommand),
+    /// Hand out credentials in two halves, by letter, text message or telephone.
+    #[command(subcommand)]
+    Handout(handout::HandoutCommand),
     /// Enrol and revoke devices.
     #[command(subcommand)]
     Device(device::DeviceCommand),
@@ -229,6 +233,15 @@ fn run(cli: Cli) -> Result<(), CliError> {
             runtime()?.block_on(async {
                 let store = Store::open(&config.store).await?;
                 let done = request::run(command, &config, &store, output).await;
+                store.close().await;
+                done
+            })
+        }
+        Command::Handout(command) => {
+            let config = read_config(&cli.config)?;
+            runtime()?.block_on(async {
+                let store = Store::open(&config.store).await?;
+                let done = handout::run(command, &config, &store, output).await;
                 store.close().await;
                 done
             })

@@ -3,11 +3,15 @@
 //! Everything is read and checked before any port is bound. A value of these types is valid.
 
 mod devices;
+mod handout;
+
+pub use handout::{Handout, Instructions, Sms, SmsCallback};
 
 use crate::accounts::Review;
 use crate::accounts::login::LockRule;
 use crate::accounts::passkey::Origin;
 use crate::accounts::totp::TotpKey;
+use crate::handout::HandoutKey;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions;
 use crate::store::{Place, Server};
@@ -72,6 +76,12 @@ pub struct Config {
     pub login: Login,
     /// When accounts rest or end by themselves.
     pub accounts: Accounts,
+    /// How credentials are handed out.
+    pub handout: Handout,
+    /// The provider of text messages; none: there are no text messages.
+    pub sms: Option<Sms>,
+    /// What users accept before they do anything else.
+    pub instructions: Instructions,
     /// Sessions.
     pub session: Session,
     /// The device authority.
@@ -133,6 +143,8 @@ pub struct Keys {
     pub passkeys: Arc<RestKey>,
     /// Signs forms.
     pub form: Zeroizing<[u8; 32]>,
+    /// Keeps halves of credentials.
+    pub handout: Arc<HandoutKey>,
     /// Pseudonyms, the same as the gateways'.
     pub pseudonym: PseudonymKey,
 }
@@ -299,6 +311,9 @@ impl Config {
         let seal_keys: Option<Vec<NodeKey>> = seal_keys.into_iter().collect();
         let login = read_login(&root.section("login"));
         let accounts = read_accounts(&root.section("accounts"));
+        let sms = if root.has("sms") { handout::read_sms(&root.section("sms")).map(Some) } else { Some(None) };
+        let handout = handout::read_handout(&root.section("handout"), root.has("sms"));
+        let instructions = handout::read_instructions(&root.section("instructions"));
         let session = read_session(&root.section("session"));
         let devices = devices::read(&root.section("devices"));
         let enrol = if root.has("enrol") { devices::read_enrol(&root.section("enrol")).map(Some) } else { Some(None) };
@@ -320,6 +335,9 @@ impl Config {
                 seal_keys: seal_keys?,
                 login: login?,
                 accounts: accounts?,
+                handout: handout?,
+                sms: sms?,
+                instructions: instructions?,
                 session: session?,
                 devices: devices?,
                 enrol: enrol?,
@@ -451,6 +469,7 @@ fn read_keys(section: &Section<'_>) -> Option<Keys> {
         fields: Arc::new(FieldKey::new(&derive(&master, b"grindvakt personal data v1"))),
         passkeys: Arc::new(RestKey::new(&derive(&master, b"grindvakt passkeys v1"))),
         form: derive(&master, b"grindvakt forms v1"),
+        handout: Arc::new(HandoutKey::new(&derive(&master, b"grindvakt handed out v1"))),
         pseudonym: PseudonymKey::new(&*pseudonym?),
     })
 }

@@ -8,9 +8,10 @@ use crate::devices::Renewal;
 use crate::feed::{Feed, FeedMetrics};
 use crate::issuing::{AuthorityFiles, CrlRules, Desk, Rules};
 use crate::lease::Keeper;
+use crate::sms::{self, SmsMetrics};
 use crate::net::{BindError, Bound, Limits};
 use crate::outbox::{OutboxMetrics, Shipper};
-use crate::store::{Store, StoreError};
+use crate::store::{Counter, Office, Store, StoreError};
 use crate::sweep::{DeviceMetrics, SweepMetrics};
 use crate::web::assertion::Verifier;
 use crate::web::{self, App, LoginMetrics};
@@ -50,6 +51,9 @@ pub enum ServeError {
     /// Certificates of the internal or the enrolment listener.
     #[error("the certificates of the internal or enrolment listener cannot be used: {0}")]
     Tls(String),
+    /// The provider of text messages.
+    #[error(transparent)]
+    Sms(#[from] sms::SetupError),
     /// Metrics; two of one name.
     #[error("the metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
@@ -68,6 +72,7 @@ const STALL: Duration = Duration::from_secs(10);
 const OPS_CONNECTIONS_MAX: usize = 64;
 /// Of one address at the enrolment listener: programs of one site that come out of one address.
 const ENROL_CONNECTIONS_OF_ONE_MAX: usize = 16;
+const CALLBACK_CONNECTIONS_MAX: usize = 64;
 /// How long requests that run may take to end after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(15);
 const LOOK_AT_FILES: Duration = Duration::from_secs(1);
@@ -95,6 +100,11 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         Some(enrol) => Some(Bound::bind(&crate::config::Listen::Tcp(enrol.listen), enrol_tls.clone()).await?),
         None => None,
     };
+    let callback = config.sms.as_ref().and_then(|sms| sms.callback.clone());
+    let callback_bound = match &callback {
+        Some(callback) => Some(Bound::bind(&crate::config::Listen::Tcp(callback.listen), None).await?),
+        None => None,
+    };
     if !config.app.listen.ip().is_loopback() {
         tracing::warn!("the login application listens beyond loopback without TLS: keep that network to the gateway");
     }
@@ -112,6 +122,16 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         &config.keys.form,
         &config.app.title,
     ));
+    let office = Office::new(store.clone(), Arc::clone(&config.keys.fields), request_life_us);
+    let (key, totp) = (Arc::clone(&config.keys.handout), Arc::clone(&config.keys.totp));
+    let counter = Counter::new(office, key, totp, config.handout.rule);
+    let hours = config.handout.rule.quick_us / (3_600 * clock::SECOND);
+    let texts = sms::Texts::new(config.handout.english, &config.app.title, hours);
+    let provider = match config.sms {
+        Some(settings) => Some((sms::Client::new(&settings)?, settings)),
+        None => None,
+    };
+    let messages = sms::Worker::new(counter.clone(), provider, texts, SmsMetrics::register(&registry)?);
     let app = App::new(web::Parts {
         store: store.clone(),
         issuing: Arc::clone(&desk),
@@ -123,6 +143,8 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         title: config.app.title,
         metrics: LoginMetrics::register(&registry)?,
         request_life_us,
+        handout: config.handout,
+        instructions: config.instructions,
     });
     let shipper = Shipper::new(
         store.clone(),
@@ -138,7 +160,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let limits = |connections_max| Limits { connections_max, head: HEAD, stall: STALL, of_one_address: None };
     let app_limits = Limits { head: APP_HEAD, ..limits(config.app.connections_max) };
     if let Some(file) = &args.ready_file {
-        write_ready(file, &app_bound, &ops_bound, &internal_bound, enrol_bound.as_ref())?;
+        write_ready(file, (&app_bound, &ops_bound, &internal_bound), enrol_bound.as_ref(), callback_bound.as_ref())?;
     }
     let enrol_name = enrol_bound.as_ref().map(Bound::name);
     tracing::info!(
@@ -177,6 +199,12 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     parts.spawn(then(async move { feed.run(watch, follow).await }, ended("the directory feed")));
     parts.spawn(then(keeper.run(stop.clone()), ended("the lease's keeper")));
     parts.spawn(then(shipper.run(stop.clone()), ended("the shipper")));
+    if let (Some(bound), Some(callback)) = (callback_bound, &callback) {
+        let router = sms::callback::router(counter, callback);
+        let served = bound.serve(router, limits(CALLBACK_CONNECTIONS_MAX), stop.clone());
+        parts.spawn(then(served, ended("the listener for text messages")));
+    }
+    parts.spawn(then(messages.run(lease.clone(), stop.clone()), ended("the sender of text messages")));
     parts.spawn(then(sweep::run(store.clone(), times, lease, sweep_metrics, stop.clone()), ended("the sweeper")));
     let mut listeners = Vec::new();
     if let Some((files, config)) = config.internal.tls.zip(tls) {
@@ -336,10 +364,17 @@ fn enrol_tls(files: &Enrol) -> Result<Arc<rustls::ServerConfig>, ServeError> {
     Ok(Arc::new(config))
 }
 
-fn write_ready(file: &Path, app: &Bound, ops: &Bound, internal: &Bound, enrol: Option<&Bound>) -> std::io::Result<()> {
+fn write_ready(
+    file: &Path,
+    (app, ops, internal): (&Bound, &Bound, &Bound),
+    enrol: Option<&Bound>,
+    callback: Option<&Bound>,
+) -> std::io::Result<()> {
     let mut ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
-    if let (Some(enrol), Some(ready)) = (enrol, ready.as_object_mut()) {
-        ready.insert("enrol".to_owned(), enrol.name().into());
+    for (name, bound) in [("enrol", enrol), ("sms", callback)] {
+        if let (Some(bound), Some(ready)) = (bound, ready.as_object_mut()) {
+            ready.insert(name.to_owned(), bound.name().into());
+        }
     }
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

@@ -24,6 +24,8 @@ mod forms;
 mod grants;
 mod holds;
 mod imports;
+mod handouts;
+mod instructions;
 mod leases;
 mod outbox;
 mod passkeys;
@@ -42,6 +44,7 @@ pub use directory::Snapshot;
 pub use forms::{Filed, Heading, Office, Order, Page, Queue, Viewer, Wanted};
 pub use holds::Which;
 pub use imports::Wish;
+pub use handouts::{Counter, Half, Handout, Issue, Message, Opened, Own, Printed, Sought};
 pub use leases::Held;
 pub use outbox::{Batch, Chain, Waiting};
 pub use passkeys::Passkey;
@@ -52,6 +55,7 @@ use crate::accounts::InvalidMove;
 use crate::devices::{AlreadyRevoked, TooEarly};
 use crate::forms::{Denied, FormFault, MoveError, WrongState};
 use crate::imports::Faults;
+use crate::handout::{PairError, Unreachable, WrongStage};
 use crate::sealing::RestError;
 use contract::Micros;
 use contract::directory::Epoch;
@@ -138,6 +142,15 @@ pub enum StoreError {
     /// More accounts would end by an import than was wished.
     #[error("more than {0} account(s) would end by this: is the list whole? If so, allow more")]
     ClosesTooMany(usize),
+    /// Two channels that do not go together.
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    /// The person's application gives no way for a channel.
+    #[error(transparent)]
+    NoWay(#[from] Unreachable),
+    /// Not where the half is.
+    #[error(transparent)]
+    Stage(#[from] WrongStage),
     /// The device is revoked already.
     #[error(transparent)]
     Revoked(#[from] AlreadyRevoked),

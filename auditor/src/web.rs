@@ -6,9 +6,11 @@
 mod admin;
 pub mod assertion;
 mod attempt;
+mod collect;
 mod desk;
 mod form;
 mod icon;
+mod instructions;
 mod language;
 mod member;
 mod page;
@@ -26,7 +28,7 @@ use crate::config::Login;
 use crate::issuing::Desk;
 use crate::sealing::RestKey;
 use crate::sessions::Limits;
-use crate::store::{Office, Store};
+use crate::store::{Counter, Office, Store};
 use assertion::Verifier;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -49,6 +51,9 @@ pub struct App {
     store: Store,
     office: Office,
     issuing: Arc<Desk>,
+    counter: Counter,
+    handout: crate::config::Handout,
+    instructions: crate::config::Instructions,
     /// A form that nobody has done anything with for so long has lapsed.
     request_life_us: Micros,
     verifier: Arc<Verifier>,
@@ -90,13 +95,22 @@ pub struct Parts {
     pub metrics: LoginMetrics,
     /// A form that nobody has done anything with for so long has lapsed.
     pub request_life_us: Micros,
+    /// How credentials are handed out.
+    pub handout: crate::config::Handout,
+    /// What users accept before they do anything else.
+    pub instructions: crate::config::Instructions,
 }
 
 impl App {
     /// Puts the application together.
     pub fn new(parts: Parts) -> Self {
+        let office = Office::new(parts.store.clone(), parts.keys.fields, parts.request_life_us);
+        let totp = Arc::clone(&parts.keys.totp);
         Self {
-            office: Office::new(parts.store.clone(), parts.keys.fields, parts.request_life_us),
+            counter: Counter::new(office.clone(), parts.keys.handout, totp, parts.handout.rule),
+            handout: parts.handout,
+            instructions: parts.instructions,
+            office,
             request_life_us: parts.request_life_us,
             store: parts.store,
             issuing: parts.issuing,
@@ -143,12 +157,16 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/renew", post(renew::renew))
         .route("/auth/token", post(pages::token))
         .route("/auth/me", get(pages::me))
+        .route("/auth/collect", get(collect::show).post(collect::halves))
+        .route("/auth/collect/own", post(collect::own))
+        .route("/auth/collect/done", get(collect::done))
         .route("/auth/static/style.css", get(pages::style))
         .route("/favicon.ico", get(icon::show))
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing here") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .merge(admin::router(&app))
         .merge(desk::router(&app))
+        .merge(instructions::router(&app))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
         .layer(middleware::map_response(harden))
         .with_state(app)

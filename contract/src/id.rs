@@ -58,4 +58,8 @@ uuid_id! {
     AppointmentId;
     /// A code to enrol a device by.
     DeviceCodeId;
+    /// Credentials on their way to somebody, in two halves.
+    HandoutId;
+    /// One half on its way by one channel: what a provider's callback names it by.
+    MessageId;
 }

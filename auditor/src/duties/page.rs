@@ -64,7 +64,7 @@ impl Action {
             Self::Lock => {
                 "`POST /accounts/{id}/lock`, `GET /accounts/{id}/sessions`, `POST /accounts/{id}/sessions/end`"
             }
-            Self::Unlock => "`POST /accounts/{id}/unlock`",
+            Self::Unlock => "`POST /accounts/{id}/unlock`, `POST /handouts` for an account in use",
             Self::Block => "`POST /accounts/{id}/block`",
             Self::LiftBlock => "`POST /accounts/{id}/propose-lift`, `…/lift`",
             Self::Reconfirm => "`POST /accounts/{id}/confirm`, `…/reactivate`",
@@ -75,7 +75,8 @@ impl Action {
                  `POST /device-codes`, `POST /device-codes/{id}/withdraw`, `POST /organisations`"
             }
             Self::Import => "`POST /imports/{feed}`",
-            Self::HandOut | Self::Review | Self::ReadLog => "—",
+            Self::HandOut => "`GET /handouts`, `POST /handouts`, `POST /handouts/{id}/letter`, `…/posted`, `…/called`, `…/reroute`",
+            Self::Review | Self::ReadLog => "—",
         }
     }
 }

@@ -114,6 +114,14 @@ impl Change {
         self.passkey_event(account, "removed").await
     }
 
+    /// Removes all of an account's passkeys.
+    pub(super) async fn end_passkeys(&mut self, account: AccountId) -> Result<(), StoreError> {
+        for passkey in self.passkeys(account).await? {
+            self.end_passkey(account, &passkey.id).await?;
+        }
+        Ok(())
+    }
+
     /// Notes that a question, which nobody answers after `until`, was answered. False: it was before.
     pub async fn answer_once(&mut self, question: &[u8; 32], until: Micros) -> Result<bool, StoreError> {
         sqlx::query("DELETE FROM passkey_answered WHERE until < $1").bind(self.at).execute(&mut *self.tx).await?;

@@ -420,6 +420,7 @@ mod devices;
 mod effects;
 mod filed;
 mod imports;
+mod handouts;
 mod procedure;
 mod queue;
 mod random_moves;

@@ -13,6 +13,7 @@ mod device_codes;
 mod devices;
 pub(super) mod forms;
 mod imports;
+mod handouts;
 mod member;
 mod moves;
 mod openapi;
@@ -82,6 +83,13 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/device-files", post(devices::enrol_file)),
         ("/device-codes", get(device_codes::list).post(device_codes::issue)),
         ("/device-codes/{id}/withdraw", post(device_codes::withdraw)),
+        ("/handouts", get(handouts::list).post(handouts::issue)),
+        ("/handouts/{id}", get(handouts::show)),
+        ("/handouts/{id}/letter", post(handouts::letter)),
+        ("/handouts/{id}/posted", post(handouts::posted)),
+        ("/handouts/{id}/number", post(handouts::number)),
+        ("/handouts/{id}/called", post(handouts::called)),
+        ("/handouts/{id}/reroute", post(handouts::reroute)),
     ]
 }
 

@@ -39,6 +39,8 @@ pub(super) struct How {
 pub(super) struct Opened {
     pub(super) token: Secret,
     pub(super) expires: Micros,
+    /// Whether its user has to accept the security instructions first.
+    pub(super) instructions_due: bool,
 }
 
 /// Why there is no session.
@@ -259,7 +261,8 @@ impl App {
             ended: None,
         };
         change.open_session(&session).await?;
-        Ok(Opened { token, expires })
+        let instructions_due = self.instructions.due(change.instructions_accepted(account.id).await?);
+        Ok(Opened { token, expires, instructions_due })
     }
 }
 

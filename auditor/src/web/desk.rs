@@ -43,6 +43,7 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(forms())
         .route("/admin/{*rest}", any(nothing))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(super::instructions::first))
         .layer(middleware::from_fn_with_state(Arc::clone(app), known_member))
 }
 
@@ -71,7 +72,7 @@ pub(super) fn links(_member: &Member) -> Vec<Link> {
 }
 
 /// Lets a request in only of a member, and remembers the language that it chooses.
-async fn known_member(Shared(app): Shared<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn known_member(Shared(app): Shared<Arc<App>>, mut request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
         return problem(StatusCode::UNAUTHORIZED, "Not logged in");
     };

@@ -16,6 +16,8 @@ pub(super) struct Member {
     pub(super) method: AuthMethod,
     /// Their account and what they are appointed to now.
     pub(super) viewer: Viewer,
+    /// Whether they have to accept the security instructions first.
+    pub(super) instructions_due: bool,
     pub(super) caller: Caller,
 }
 
@@ -52,7 +54,11 @@ impl App {
         let appointments =
             given.into_iter().filter(|given| given.in_force(now)).map(|given| given.appointment).collect();
         let viewer = Viewer { account: id, appointments };
-        Ok(Member { account: id, session: key, method: session.auth_method, viewer, caller })
+        let method = session.auth_method;
+        // A program cannot read them.
+        let accepted = self.store.instructions_accepted(id).await.map_err(failed)?;
+        let instructions_due = method != AuthMethod::Token && self.instructions.due(accepted);
+        Ok(Member { account: id, session: key, method, viewer, instructions_due, caller })
     }
 }
 

@@ -138,6 +138,13 @@ pub(super) async fn submit(
 /// Leads who is let in to where they wanted to go, with the session's cookie.
 pub(super) fn inside(headers: &HeaderMap, opened: &Opened) -> Response {
     let session = format!("{SESSION_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", *opened.token);
+    if opened.instructions_due {
+        // The way back is kept until they are accepted.
+        let mut response = see_other(super::instructions::PATH);
+        set_cookie(&mut response, &Zeroizing::new(session));
+        set_cookie(&mut response, &gone(FORM_COOKIE, "Strict"));
+        return response;
+    }
     let back = cookie(headers, RETURN_COOKIE).and_then(WayBack::from_cookie);
     let mut response = see_other(back.as_ref().map_or("/", WayBack::as_str));
     set_cookie(&mut response, &Zeroizing::new(session));
@@ -287,7 +294,7 @@ pub(super) fn set_cookie(response: &mut Response, cookie: &str) {
     }
 }
 
-fn gone(name: &str, same_site: &str) -> String {
+pub(super) fn gone(name: &str, same_site: &str) -> String {
     format!("{name}=; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age=0")
 }
 

@@ -92,6 +92,11 @@ impl Installation {
         self
     }
 
+    /// The settings from the environment.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        self.variables.clone()
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

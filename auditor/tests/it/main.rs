@@ -21,6 +21,7 @@ mod commands;
 mod directory;
 mod engine;
 mod enrolment;
+mod handout;
 mod installation;
 mod login;
 mod outbox;

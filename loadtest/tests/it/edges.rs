@@ -134,16 +134,22 @@ const AUDITOR: Rules = Rules {
         ("duties", &[]),
         ("forms", &["duties"]),
         ("imports", &[]),
+        ("handout", &["accounts", "forms"]),
         // Files and programs.
         ("pki", &["devices", "random"]),
         ("init", &["accounts", "clock", "pki", "random"]),
-        ("config", &["accounts", "clock", "devices", "init", "sealing", "sessions", "store"]),
+        ("config", &["accounts", "clock", "devices", "handout", "init", "sealing", "sessions", "store"]),
         ("engine", &["clock", "fetch"]),
         // The store, and what reads it.
-        ("store", &["accounts", "clock", "devices", "duties", "forms", "imports", "random", "sealing", "sessions"]),
+        (
+            "store",
+            &["accounts", "clock", "devices", "duties", "forms", "handout", "imports", "random", "sealing", "sessions"],
+        ),
         ("feed", &["clock", "store"]),
         ("lease", &["clock", "random", "store"]),
         ("outbox", &["clock", "config", "lease", "store"]),
+        ("letter", &["clock", "config", "handout", "store"]),
+        ("sms", &["clock", "config", "handout", "lease", "store"]),
         ("migrate", &["clock", "config", "outbox"]),
         ("verify", &["clock", "config", "outbox"]),
         ("sweep", &["accounts", "clock", "config", "feed", "issuing", "lease", "sessions", "store"]),
@@ -156,8 +162,8 @@ const AUDITOR: Rules = Rules {
         (
             "web",
             &[
-                "accounts", "clock", "config", "devices", "duties", "forms", "imports", "issuing", "pki", "random", "sealing",
-                "sessions", "store",
+                "accounts", "breached", "clock", "config", "devices", "duties", "forms", "handout", "imports", "issuing", "letter",
+                "pki", "random", "sealing", "sessions", "store",
             ],
         ),
         // The whole.
@@ -167,7 +173,7 @@ const AUDITOR: Rules = Rules {
         ("lib", ALL),
     ],
     mutual: &[],
-    pure: &["accounts", "devices", "duties", "forms", "imports", "sessions"],
+    pure: &["accounts", "devices", "duties", "forms", "handout", "imports", "sessions"],
     only_in: &[
         ("sqlx", &["store"]),
         ("clickhouse", &["migrate", "outbox", "verify"]),

@@ -69,7 +69,7 @@ fn every_key_that_a_program_reads_is_in_its_example() {
         (&["gateway/src/config/read.rs"][..], "config/gateway.toml", ["head_timeout_ms", "auditor_public_key"]),
         (&["gateway/src/route/config.rs"], "config/routes.toml", ["anonymous_redirect", "connect_timeout_ms"]),
         (
-            &["auditor/src/config.rs", "auditor/src/config/devices.rs"],
+            &["auditor/src/config.rs", "auditor/src/config/devices.rs", "auditor/src/config/handout.rs"],
             "config/auditor.toml",
             ["checks_at_once", "client_ca_file"],
         ),

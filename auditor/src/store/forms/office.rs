@@ -232,7 +232,7 @@ impl Office {
         Err(error)
     }
 
-    async fn load(&self, connection: &mut AnyConnection, id: FormId) -> Result<Filed, StoreError> {
+    pub(in crate::store) async fn load(&self, connection: &mut AnyConnection, id: FormId) -> Result<Filed, StoreError> {
         let (heading, sealed) = heading(connection, id).await?.ok_or(StoreError::Absent("form"))?;
         let form = sealed::open(&self.key, id, &sealed)?;
         let mut done = Vec::new();

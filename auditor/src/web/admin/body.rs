@@ -124,6 +124,26 @@ impl Fields {
         text
     }
 
+    /// Yes or no; left out, no.
+    pub(super) fn flag(&mut self, name: &'static str) -> bool {
+        match self.map.remove(name) {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(_) => {
+                self.wrong(name, "type", "must be true or false");
+                false
+            }
+        }
+    }
+
+    /// Yes or no.
+    pub(super) fn needed_flag(&mut self, name: &'static str) -> bool {
+        if !self.has(name) {
+            self.wrong(name, "missing", "is missing");
+        }
+        self.flag(name)
+    }
+
     /// A text of one line.
     pub(in crate::web) fn line(&mut self, name: &'static str) -> Option<String> {
         let text = self.text(name)?;

@@ -25,6 +25,9 @@ pub(super) async fn known_member(Shared(app): Shared<Arc<App>>, mut request: Req
     if member.method != AuthMethod::Token && !asked_here(request.method(), request.headers()) {
         return Problem::from(Kind::CrossSite).into_response();
     }
+    if member.instructions_due {
+        return Problem::from(Kind::InstructionsDue).into_response();
+    }
     request.extensions_mut().insert(member);
     next.run(request).await
 }

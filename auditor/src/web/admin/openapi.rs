@@ -3,7 +3,7 @@
 use super::accounts::holds;
 use super::problem::Told;
 use super::{
-    BASE, accounts, appointments, device_codes, devices, forms, imports, moves, organisations, sign,
+    BASE, accounts, appointments, device_codes, devices, forms, handouts, imports, moves, organisations, sign,
 };
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -30,6 +30,8 @@ use utoipa::{Modify, OpenApi};
         organisations::list, organisations::add,
         devices::list, devices::enrol, devices::show, devices::renew_file, devices::revoke, devices::enrol_file,
         device_codes::list, device_codes::issue, device_codes::withdraw,
+        handouts::list, handouts::issue, handouts::show, handouts::letter, handouts::posted, handouts::number,
+        handouts::called, handouts::reroute,
     ),
     components(schemas(Told)),
     modifiers(&Problems),
@@ -41,6 +43,7 @@ use utoipa::{Modify, OpenApi};
         (name = "accounts", description = "Accounts: found, locked, blocked, confirmed; their sessions"),
         (name = "imports", description = "Data about people and units from other systems"),
         (name = "devices", description = "Organisations, devices, and the codes that devices are enrolled by"),
+        (name = "handouts", description = "Credentials handed out: in two halves, by two channels"),
     )
 )]
 struct Api;

@@ -22,6 +22,7 @@ pub(in crate::web) enum Kind {
     StepUpRequired,
     CodeRefused,
     AccountInactive,
+    InstructionsDue,
     CrossSite,
     NotAppointed,
     Own,
@@ -32,6 +33,7 @@ pub(in crate::web) enum Kind {
     MethodNotAllowed,
     TooMany,
     WrongState,
+    WrongStage,
     AccountState,
     DeviceState,
     Limit,
@@ -56,6 +58,9 @@ impl Kind {
             }
             Self::CodeRefused => ("code_refused", StatusCode::FORBIDDEN, "The code was refused"),
             Self::AccountInactive => ("account_inactive", StatusCode::FORBIDDEN, "The account is not in use"),
+            Self::InstructionsDue => {
+                ("instructions_due", StatusCode::FORBIDDEN, "Accept the security instructions first, at /auth/instructions")
+            }
             Self::CrossSite => ("cross_site", StatusCode::FORBIDDEN, "This was not asked for here"),
             Self::NotAppointed => {
                 ("not_appointed", StatusCode::FORBIDDEN, "This needs a duty that you do not have here")
@@ -70,6 +75,7 @@ impl Kind {
             }
             Self::TooMany => ("too_many", StatusCode::CONFLICT, "There are too many drafts: submit some, or mend one"),
             Self::WrongState => ("wrong_state", StatusCode::CONFLICT, "Not where the form stands"),
+            Self::WrongStage => ("wrong_stage", StatusCode::CONFLICT, "Not where the half is"),
             Self::AccountState => ("account_state", StatusCode::CONFLICT, "The account's state does not allow it"),
             Self::DeviceState => ("device_state", StatusCode::CONFLICT, "The device's state does not allow it"),
             Self::Limit => ("limit", StatusCode::CONFLICT, "There are as many as there may be"),
@@ -197,6 +203,9 @@ impl Problem {
             StoreError::Fault(fault) => Self::fault(*fault),
             StoreError::Rows(faults) => Self::rows(faults),
             StoreError::ClosesTooMany(_) => Self::field("closes_at_most", "refused", error.to_string()),
+            StoreError::Stage(wrong) => Self::new(Kind::WrongStage, wrong.to_string()),
+            StoreError::Pair(wrong) => Self::field("", "refused", wrong.to_string()),
+            StoreError::NoWay(wrong) => Self::field("", "refused", wrong.to_string()),
             _ => {
                 tracing::error!(error = error as &dyn std::error::Error, "a request of the administration failed");
                 Kind::Unavailable.into()

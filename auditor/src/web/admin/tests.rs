@@ -6,6 +6,7 @@ mod bad_input;
 pub(in crate::web) mod bed;
 mod described;
 mod devices;
+mod handouts;
 mod lists;
 mod procedure;
 mod roles;

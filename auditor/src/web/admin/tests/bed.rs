@@ -13,6 +13,7 @@ use crate::duties::{Region, Why};
 use crate::forms::{Application, Content, Deregistration, Form, Fresh, Move, Person, Signature};
 use crate::issuing::{AuthorityFiles, Desk, Rules};
 use crate::random;
+use crate::handout::{HandoutKey, Rule};
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
 use crate::store::{By, Change, Heading, Office, Place, Store};
@@ -112,6 +113,11 @@ pub(in crate::web) fn registry() -> RegistryName {
     RegistryName::parse("fotled").expect("valid")
 }
 
+/// How credentials are handed out.
+pub(in crate::web) fn handout() -> crate::config::Handout {
+    crate::config::Handout { rule: Rule::default(), english: false, address: String::new(), sender: Vec::new() }
+}
+
 /// Form 1, as it is sent.
 pub(in crate::web) fn application() -> Value {
     json!({
@@ -145,6 +151,7 @@ impl Bed {
             keys: Keys {
                 totp: Arc::clone(&totp),
                 passkeys: Arc::new(RestKey::new(&[8; 32])),
+                handout: Arc::new(HandoutKey::new(&[9; 32])),
                 fields: Arc::clone(&fields),
                 form: Zeroizing::new([3; 32]),
                 pseudonym: PseudonymKey::new(&[4; 32]),
@@ -163,6 +170,8 @@ impl Bed {
             help: String::new(),
             title: String::new(),
             metrics: LoginMetrics::register(&prometheus::Registry::new()).expect("registers"),
+            handout: handout(),
+            instructions: crate::config::Instructions::default(),
             request_life_us: LIFE,
         });
         let device = Device {
@@ -316,7 +325,8 @@ impl Bed {
         let response = service.call(request.body(Body::from(body)).expect("a request")).await.expect("answers");
         let (head, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.expect("a body");
-        let text = String::from_utf8(body.to_vec()).expect("text");
+        // A PDF is none, and is not read as one.
+        let text = String::from_utf8_lossy(&body).into_owned();
         Answer { status: head.status, headers: head.headers, text }
     }
 
@@ -424,6 +434,16 @@ impl Bed {
         let seen = (draft.id, draft.version);
         let made = self.office.make(now, By::program("app"), seen, Move::SubmitWithoutAccount, None, None).await;
         made.expect("submits")
+    }
+
+    /// An account that form 1 has made.
+    pub(super) async fn made(&self, (approver, holder, admin): (&Who, &Who, &Who), number: u32) -> AccountId {
+        let form = self.newcomer(number, Region::Skane).await;
+        let form = self.moved(approver, &form, Move::Approve("Kollega".to_owned())).await;
+        let form = self.moved(holder, &form, Move::Forward).await;
+        let (id, name) = (form.id.to_string(), json!({ "user_name": format!("made{number}") }));
+        let made = self.make(admin, &id, "execute", name).await.is(200).json();
+        made["account"].as_str().expect("an id").parse().expect("an id")
     }
 
     /// A draft of form 3 that somebody writes about themselves, at a time.

@@ -151,6 +151,12 @@ async fn bodies_are_read_as_described() {
         ("Because", format!("/forms/{form}/refuse"), None),
         ("Because", format!("/forms/{form}/return"), None),
         ("Execution", format!("/forms/{form}/execute"), None),
+        ("SentHandout", "/handouts".to_owned(), None),
+        ("SentHalf", format!("/handouts/{form}/letter"), None),
+        ("SentHalf", format!("/handouts/{form}/posted"), None),
+        ("SentHalf", format!("/handouts/{form}/number"), None),
+        ("SentCall", format!("/handouts/{form}/called"), None),
+        ("SentWay", format!("/handouts/{form}/reroute"), None),
     ] {
         let described = &API["components"]["schemas"][schema];
         let fields: BTreeSet<&str> =

@@ -35,7 +35,7 @@ fn reaching(role: Role) -> (&'static str, Option<&'static str>) {
 }
 
 /// The actions that the interface serves.
-const SERVED: [Action; 15] = [
+const SERVED: [Action; 16] = [
     Action::SeeRequest,
     Action::Deregister,
     Action::DecideForRegion,
@@ -47,6 +47,7 @@ const SERVED: [Action; 15] = [
     Action::Block,
     Action::LiftBlock,
     Action::Reconfirm,
+    Action::HandOut,
     Action::Appoint,
     Action::Import,
     Action::SeeDevices,
@@ -78,7 +79,7 @@ impl Stage {
         let anna = bed.who(1, &[]).await;
         bed.vouched(&anna, Right::Read).await;
         let (approver, holder) = (bed.who(2, &["approver:12"]).await, bed.who(3, &["registry_holder:fotled"]).await);
-        let admin = bed.who(4, &["account_admin"]).await;
+        let admin = bed.signer(4, &["account_admin"]).await;
         Self { bed, anna, approver, holder, admin, number: 100 }
     }
 
@@ -147,6 +148,11 @@ impl Stage {
             Action::Reconfirm => {
                 let id = self.account().await;
                 bed.post(who, &format!("/accounts/{id}/confirm"), &json!({ "region": "12" })).await
+            }
+            Action::HandOut => {
+                let staff = (&self.approver, &self.holder, &self.admin);
+                let account = bed.made(staff, self.number + 2_000).await;
+                bed.post(who, "/handouts", &json!({ "account": account, "code_by": "phone" })).await
             }
             Action::Appoint => {
                 let given = json!({

@@ -9,6 +9,7 @@ use crate::config::{Keys, Login};
 use crate::devices::{Device, Organisation, Renewal};
 use crate::issuing::{AuthorityFiles, Desk, Rules};
 use crate::random;
+use crate::handout::HandoutKey;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
 use crate::store::{By, Change, Passkey, Place, Store};
@@ -107,6 +108,7 @@ impl Bed {
             keys: Keys {
                 totp: Arc::clone(&totp),
                 passkeys: Arc::new(RestKey::new(&[2; 32])),
+                handout: Arc::new(HandoutKey::new(&[9; 32])),
                 fields: Arc::new(FieldKey::new(&[3; 32])),
                 form: Zeroizing::new([3; 32]),
                 pseudonym: PseudonymKey::new(&[4; 32]),
@@ -126,6 +128,13 @@ impl Bed {
             help: "010-000 00 00".to_owned(),
             title: "Grindvakt".to_owned(),
             metrics: LoginMetrics::register(&prometheus::Registry::new()).expect("registers"),
+            handout: crate::config::Handout {
+                rule: crate::handout::Rule::default(),
+                english: false,
+                address: String::new(),
+                sender: Vec::new(),
+            },
+            instructions: crate::config::Instructions::default(),
         });
         let device = Device {
             id: DeviceId::new(Uuid::from_u128(7)),

@@ -1,0 +1,205 @@
+//! Halves leave: printed and posted, read out by telephone, taken by a provider.
+
+use super::counter::{Clear, Counter};
+use super::{Change, Half, Handout};
+use crate::accounts::State as AccountState;
+use crate::duties::Action;
+use crate::forms::Signature;
+use crate::handout::{CalledBack, Delivery, Part, Purpose, Stage};
+use crate::store::{By, StoreError};
+use contract::Micros;
+use contract::id::HandoutId;
+use contract::record::{AuthEventKind, Reason};
+
+/// What stands on paper.
+pub struct Printed {
+    /// To whom.
+    pub delivery: Delivery,
+    /// Which half.
+    pub part: Part,
+    /// It, in groups.
+    pub clear: Clear,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+impl std::fmt::Debug for Printed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Printed(hidden)")
+    }
+}
+
+impl Counter {
+    /// A half for paper, and an event that says that it was printed. It may be printed again until it is posted.
+    pub async fn print(
+        &self,
+        at: Micros,
+        by: By,
+        signature: Option<&Signature>,
+        (id, part): (HandoutId, Part),
+    ) -> Result<Printed, StoreError> {
+        let mut change = self.office.store.change(at, by).await?;
+        let about = change.handout(id).await?;
+        let done = self.print_in(&mut change, signature, &about, part).await;
+        self.office.settle(change, done, Some(about.account), &format!("print handout={id}")).await
+    }
+
+    async fn print_in(
+        &self,
+        change: &mut Change,
+        signature: Option<&Signature>,
+        about: &Handout,
+        part: Part,
+    ) -> Result<Printed, StoreError> {
+        self.allowed(change, signature, Action::HandOut, about.account).await?;
+        let open = change.open_handout(about.id).await?;
+        let half = open.half(part);
+        let stage = half.stage.print(half.channel)?;
+        let clear = self.clear(change, half.message).await?;
+        let (_, delivery) = self.delivery(change, open.account).await?;
+        change.set_stage(&open, half, stage, None).await?;
+        change.half_event(AuthEventKind::CredentialsSent, &open, half, "printed", Reason::None).await?;
+        Ok(Printed { delivery, part, clear, purpose: open.purpose })
+    }
+
+    /// What was printed has been posted, or went by fax.
+    pub async fn posted(
+        &self,
+        at: Micros,
+        by: By,
+        signature: Option<&Signature>,
+        (id, part): (HandoutId, Part),
+    ) -> Result<(), StoreError> {
+        let mut change = self.office.store.change(at, by).await?;
+        let about = change.handout(id).await?;
+        let done = async {
+            self.allowed(&mut change, signature, Action::HandOut, about.account).await?;
+            let open = change.open_handout(id).await?;
+            let stage = open.half(part).stage.post(open.half(part).channel)?;
+            self.left(&mut change, &open, part, stage, "posted").await
+        };
+        let done = done.await;
+        self.office.settle(change, done, Some(about.account), &format!("post handout={id}")).await
+    }
+
+    /// The number to call for a half that is read out, and an event that says that it was shown.
+    pub async fn number(
+        &self,
+        at: Micros,
+        by: By,
+        signature: Option<&Signature>,
+        id: HandoutId,
+    ) -> Result<Delivery, StoreError> {
+        let mut change = self.office.store.change(at, by).await?;
+        let about = change.handout(id).await?;
+        let done = async {
+            self.allowed(&mut change, signature, Action::HandOut, about.account).await?;
+            let open = change.open_handout(id).await?;
+            let (_, delivery) = self.delivery(&mut change, open.account).await?;
+            let mut event = change.event(AuthEventKind::FormRevealed, open.account);
+            event.detail = format!("{} handout={id} telephone", event.detail).into();
+            change.record(event).await?;
+            Ok::<_, StoreError>(delivery)
+        };
+        let done = done.await;
+        self.office.settle(change, done, Some(about.account), &format!("call handout={id}")).await
+    }
+
+    /// A half to be read out to the person who was called at the number of the form.
+    pub async fn read_out(
+        &self,
+        at: Micros,
+        by: By,
+        signature: Option<&Signature>,
+        (id, part): (HandoutId, Part),
+        called: CalledBack,
+    ) -> Result<Clear, StoreError> {
+        let mut change = self.office.store.change(at, by).await?;
+        let about = change.handout(id).await?;
+        let done = async {
+            self.allowed(&mut change, signature, Action::HandOut, about.account).await?;
+            let open = change.open_handout(id).await?;
+            let half = open.half(part);
+            let stage = half.stage.read_out(half.channel, called)?;
+            let clear = self.clear(&mut change, half.message).await?;
+            self.left(&mut change, &open, part, stage, "read_out").await?;
+            Ok::<_, StoreError>(clear)
+        };
+        let done = done.await;
+        self.office.settle(change, done, Some(about.account), &format!("read_out handout={id}")).await
+    }
+
+    /// A half has left: its clear text is wiped, its life begins, and the other's turn may have come. When both have, the
+    /// account is handed out.
+    pub(super) async fn left(
+        &self,
+        change: &mut Change,
+        open: &Handout,
+        part: Part,
+        stage: Stage,
+        word: &str,
+    ) -> Result<(), StoreError> {
+        let half = open.half(part);
+        let until = change.at.saturating_add(self.rule.life(half.channel));
+        change.set_stage(open, half, stage, Some(until)).await?;
+        change.half_event(AuthEventKind::CredentialsSent, open, half, word, Reason::None).await?;
+        let other = open.half(part.other());
+        if half.channel.is_paper() {
+            let turn = other.stage.after_paper(other.channel);
+            if turn != other.stage {
+                change.set_stage(open, other, turn, None).await?;
+                change.try_at(open, other, Some(change.at.saturating_add(self.rule.sms_after_us))).await?;
+            }
+        }
+        if !other.stage.is_out() {
+            return Ok(());
+        }
+        let mut account = change.account(open.account).await?;
+        if let AccountState::Created { .. } = account.state {
+            account.state = account.state.hand_out(change.at)?;
+            change.move_account(&account, AuthEventKind::AccountChanged, Reason::None).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    /// Where a half is now. `until`: how long it is good, if it has left. One that is over is wiped.
+    pub(super) async fn set_stage(
+        &mut self,
+        open: &Handout,
+        half: &Half,
+        stage: Stage,
+        until: Option<Micros>,
+    ) -> Result<(), StoreError> {
+        let wiped = if stage.is_over() { ", clear = NULL, next_try = NULL" } else { "" };
+        let sql = sqlx::AssertSqlSafe(format!(
+            "UPDATE handout_half SET stage = $3, stage_at = $4, until = $5{wiped} WHERE handout = $1 AND part = $2"
+        ));
+        sqlx::query(sql)
+            .bind(open.id.to_string())
+            .bind(half.part.as_str())
+            .bind(stage.as_str())
+            .bind(self.at)
+            .bind(until.or(half.until))
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(())
+    }
+
+    /// When a half is tried next.
+    pub(super) async fn try_at(
+        &mut self,
+        open: &Handout,
+        half: &Half,
+        next: Option<Micros>,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE handout_half SET next_try = $3 WHERE handout = $1 AND part = $2")
+            .bind(open.id.to_string())
+            .bind(half.part.as_str())
+            .bind(next)
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(())
+    }
+}

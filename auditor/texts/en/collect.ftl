@@ -1,0 +1,40 @@
+# When somebody collects their credentials, and the security instructions.
+collect-heading = Collect your account
+collect-intro = You need the id and the code that have reached you in two different ways, for instance in a letter and by SMS.
+collect-id = Id
+collect-id-hint = Twelve characters, as ABCD-EFGH-JKMN. Upper and lower case are the same.
+collect-code = Code
+collect-code-hint = Eight characters, as ABCD-EFGH.
+collect-go-on = Go on
+collect-log-in = To the login
+collect-refused = Id and code do not fit, are no longer valid or have been used. After five wrong attempts they end.
+collect-stale = The time is over. Enter id and code again.
+collect-busy = This cannot be done now. Nothing has changed. Try again in a while.
+
+collect-own-heading = Choose a password and a second factor
+collect-password-heading = Password
+collect-user = Your user name
+collect-user-hint = You log in with it. It cannot be changed.
+collect-password = New password
+collect-password-hint = At least twelve characters. Four words or more that have nothing to do with each other are good.
+collect-again = New password once more
+collect-password-length = The password must have at least twelve characters, and at most 256 bytes.
+collect-password-guessable = The password is easy to guess: it is made of common words, names, dates or patterns. Take four words or more that have nothing to do with each other.
+collect-password-breached = The password is in a list of stolen ones. Take another.
+collect-again-differs = The passwords are not the same.
+collect-factor-heading = Second factor
+collect-factor = Scan the picture with an authenticator application on your telephone, and enter the code that it shows.
+collect-qr = Picture that your authenticator application reads. The key also stands in text below.
+collect-secret = If the picture cannot be read, enter the key:
+collect-totp = Code of the application
+collect-totp-hint = Six digits.
+collect-totp-wrong = The code is not right. Wait for the next one, and see that the telephone's clock is right.
+collect-submit = Take the account into use
+collect-done-heading = Your account is in use
+collect-done = Now you can log in with user name, password and code. Id and code of the letter are no longer needed.
+
+instructions-heading = Security instructions
+instructions-intro = The security instructions have changed. Read them, and accept them to go on.
+instructions-accept = I have read the security instructions and follow them.
+instructions-submit = Go on
+instructions-not-accepted = Accept the security instructions to go on.

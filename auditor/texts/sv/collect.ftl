@@ -1,0 +1,40 @@
+# När någon hämtar ut sina inloggningsuppgifter, och säkerhetsinstruktionen.
+collect-heading = Hämta ut ditt konto
+collect-intro = Du behöver det id och den kod som du har fått på två olika sätt, till exempel i ett brev och som SMS.
+collect-id = Id
+collect-id-hint = Tolv tecken, som ABCD-EFGH-JKMN. Stora och små bokstäver är samma sak.
+collect-code = Kod
+collect-code-hint = Åtta tecken, som ABCD-EFGH.
+collect-go-on = Fortsätt
+collect-log-in = Till inloggningen
+collect-refused = Id och kod passar inte ihop, gäller inte längre eller har redan använts. Efter fem felaktiga försök slutar de att gälla.
+collect-stale = Tiden är ute. Ange id och kod igen.
+collect-busy = Det går inte just nu. Inget har ändrats. Försök igen om en stund.
+
+collect-own-heading = Välj lösenord och andra faktor
+collect-password-heading = Lösenord
+collect-user = Ditt användarnamn
+collect-user-hint = Du loggar in med det. Det går inte att ändra.
+collect-password = Nytt lösenord
+collect-password-hint = Minst tolv tecken. Ta gärna fyra ord eller fler som inte hör ihop.
+collect-again = Nytt lösenord en gång till
+collect-password-length = Lösenordet måste ha minst tolv tecken, och högst 256 byte.
+collect-password-guessable = Lösenordet är lätt att gissa: det består av vanliga ord, namn, datum eller mönster. Ta fyra ord eller fler som inte hör ihop.
+collect-password-breached = Lösenordet finns i en lista över stulna lösenord. Ta ett annat.
+collect-again-differs = Lösenorden är inte lika.
+collect-factor-heading = Andra faktor
+collect-factor = Läs av bilden med en autentiseringsapp i din telefon, och skriv den kod som appen visar.
+collect-qr = Bild som din autentiseringsapp läser av. Nyckeln står också i text nedanför.
+collect-secret = Går det inte att läsa av bilden, skriv in nyckeln:
+collect-totp = Kod från appen
+collect-totp-hint = Sex siffror.
+collect-totp-wrong = Koden stämmer inte. Vänta på nästa, och kontrollera att telefonens klocka går rätt.
+collect-submit = Ta kontot i bruk
+collect-done-heading = Ditt konto är i bruk
+collect-done = Nu kan du logga in med användarnamn, lösenord och kod. Id och kod från brevet behövs inte längre.
+
+instructions-heading = Säkerhetsinstruktion
+instructions-intro = Säkerhetsinstruktionen har ändrats. Läs den, och godkänn den för att fortsätta.
+instructions-accept = Jag har läst säkerhetsinstruktionen och följer den.
+instructions-submit = Fortsätt
+instructions-not-accepted = Godkänn säkerhetsinstruktionen för att fortsätta.
