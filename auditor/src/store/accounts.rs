@@ -107,6 +107,15 @@ impl Change {
         account_by_name(&mut self.tx, name).await?.ok_or(StoreError::Absent("account"))
     }
 
+    /// The accounts with this HSA-id that are not closed, as this change sees them: one, if all is well. Two at most.
+    pub async fn accounts_by_hsa(&mut self, hsa: &HsaId) -> Result<Vec<Account>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM account WHERE hsa = $1 AND state NOT IN ('deregistered', 'lapsed') ORDER BY id LIMIT 2"
+        ));
+        let rows = sqlx::query(sql).bind(hsa.as_str()).fetch_all(&mut *self.tx).await?;
+        rows.iter().map(read_account).collect()
+    }
+
     /// What an account proves itself with, as this change sees it.
     pub async fn credential(&mut self, id: AccountId) -> Result<Credential, StoreError> {
         credential(&mut self.tx, id).await
