@@ -2,6 +2,10 @@
 //!
 //! Everything is read and checked before any port is bound. A value of these types is valid.
 
+mod oidc;
+
+pub use oidc::{ClientProof, Label, Oidc, OidcLogout, ProviderName, ProviderNameError, ServerFiles};
+
 use crate::accounts::Review;
 use crate::accounts::login::LockRule;
 use crate::accounts::passkey::Origin;
@@ -68,6 +72,10 @@ pub struct Config {
     pub seal_keys: Vec<NodeKey>,
     /// Login.
     pub login: Login,
+    /// Identity providers that users may log in at.
+    pub oidc: Vec<Oidc>,
+    /// Where these tell of logouts. None: nowhere.
+    pub oidc_logout: Option<OidcLogout>,
     /// When accounts rest or end by themselves.
     pub accounts: Accounts,
     /// Sessions.
@@ -270,7 +278,9 @@ impl Config {
         let keys = read_keys(&section);
         let seal_keys = root.sections("seal_key").iter().map(read_node_key).collect::<Vec<_>>();
         let seal_keys: Option<Vec<NodeKey>> = seal_keys.into_iter().collect();
-        let login = read_login(&root.section("login"));
+        let section = root.section("login");
+        let login = read_login(&section);
+        let (oidc, oidc_logout) = oidc::read(&root, &section);
         let accounts = read_accounts(&root.section("accounts"));
         let session = read_session(&root.section("session"));
         let devices = read_devices(&root.section("devices"));
@@ -291,6 +301,8 @@ impl Config {
                 seal: seal?,
                 seal_keys: seal_keys?,
                 login: login?,
+                oidc: oidc?,
+                oidc_logout: oidc_logout?,
                 accounts: accounts?,
                 session: session?,
                 devices: devices?,

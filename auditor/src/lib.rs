@@ -23,6 +23,7 @@ pub mod net;
 pub mod ops;
 pub mod outbox;
 pub mod pki;
+pub mod provider;
 pub mod random;
 pub mod sealing;
 pub mod serve;

@@ -120,8 +120,8 @@ impl Bound {
                         let handshake = TlsAcceptor::from(tls).accept(stream);
                         match tokio::time::timeout(limits.head, handshake).await {
                             Ok(Ok(stream)) => connection(stream, router, limits, stop).await,
-                            Ok(Err(error)) => tracing::warn!(%error, "an internal TLS handshake failed"),
-                            Err(_) => tracing::warn!("an internal TLS handshake took too long"),
+                            Ok(Err(error)) => tracing::warn!(%error, "a TLS handshake failed"),
+                            Err(_) => tracing::warn!("a TLS handshake took too long"),
                         }
                     }
                     (Stream::Tcp(stream), None) => connection(stream, router, limits, stop).await,

@@ -3,24 +3,24 @@
 //! If a part ends that should not, the whole ends: a program that serves logins but no longer tells gateways of
 //! revocations must not look healthy.
 
-use crate::config::{Config, InternalTls};
+mod certificates;
+
+use crate::config::{Config, OidcLogout};
 use crate::feed::{Feed, FeedMetrics};
 use crate::lease::Keeper;
 use crate::net::{BindError, Bound, Limits};
 use crate::outbox::{OutboxMetrics, Shipper};
+use crate::provider::Provider;
 use crate::store::{Store, StoreError};
 use crate::sweep::SweepMetrics;
 use crate::web::assertion::Verifier;
-use crate::web::{self, App, LoginMetrics};
+use crate::web::{self, App, LoginMetrics, OidcMetrics};
 use crate::{clock, init, internal, ops, sweep};
 use arc_swap::ArcSwap;
+use certificates::{Watched, internal_tls, server_tls};
 use contract::Micros;
 use contract::id::RegistryName;
 use prometheus::Registry;
-use rustls::RootCertStore;
-use rustls::server::WebPkiClientVerifier;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,12 +45,15 @@ pub enum ServeError {
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// Certificates of the internal listener.
-    #[error("the internal listener's certificates cannot be used: {0}")]
+    /// Certificates of a listener.
+    #[error("a listener's certificates cannot be used: {0}")]
     Tls(String),
     /// Metrics; two of one name.
     #[error("the metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
+    /// An identity provider.
+    #[error("an identity provider cannot be set up")]
+    Provider(#[from] crate::provider::SetupError),
     /// A file or a signal handler.
     #[error("the server cannot be set up")]
     Setup(#[from] std::io::Error),
@@ -80,18 +83,24 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let (feed, watch) = Feed::start(store.clone(), FeedMetrics::register(&registry)?).await?;
     let verifier = Arc::new(Verifier::new(config.app.gateway_keys.clone(), &config.app.registry));
     reload_keys(&verifier, &config.app.registry);
+    let providers = providers(&config)?;
     let tls = config.internal.tls.as_ref().map(internal_tls).transpose()?.map(|tls| Arc::new(ArcSwap::new(tls)));
 
     let app_bound = Bound::bind(&crate::config::Listen::Tcp(config.app.listen), None).await?;
     let ops_bound = Bound::bind(&crate::config::Listen::Tcp(config.ops), None).await?;
     let internal_bound = Bound::bind(&config.internal.listen, tls.clone()).await?;
+    let mut watched: Vec<_> = config.internal.tls.zip(tls).map(|(files, tls)| Watched::internal(files, tls)).into_iter().collect();
+    let logouts = match &config.oidc_logout {
+        Some(logout) => Some(logout_listener(logout, &mut watched).await?),
+        None => None,
+    };
     if !config.app.listen.ip().is_loopback() {
         tracing::warn!("the login application listens beyond loopback without TLS: keep that network to the gateway");
     }
 
     let stop = CancellationToken::new();
     let request_life_us = Micros::from(config.accounts.request_life_days) * clock::DAY;
-    let app = App::new(web::Parts {
+    let app = Arc::new(App::new(web::Parts {
         store: store.clone(),
         verifier: Arc::clone(&verifier),
         keys: config.keys,
@@ -101,7 +110,8 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         title: config.app.title,
         metrics: LoginMetrics::register(&registry)?,
         request_life_us,
-    });
+    })
+    .with_providers(providers, OidcMetrics::register(&registry)?));
     let shipper = Shipper::new(
         store.clone(),
         config.clickhouse.as_ref(),
@@ -116,14 +126,18 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let limits = |connections_max| Limits { connections_max, head: HEAD, stall: STALL };
     let app_limits = Limits { head: APP_HEAD, ..limits(config.app.connections_max) };
     if let Some(file) = &args.ready_file {
-        write_ready(file, &app_bound, &ops_bound, &internal_bound)?;
+        write_ready(file, &app_bound, &ops_bound, &internal_bound, logouts.as_ref().map(|(bound, _)| bound))?;
     }
     tracing::info!(app = app_bound.name(), ops = ops_bound.name(), internal = internal_bound.name(), "ready");
     let _no_systemd = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
     let mut parts = JoinSet::new();
     let ended = |name: &'static str| move |()| Ok::<_, ServeError>(name);
-    let router = web::router(Arc::new(app));
+    if let Some((bound, limits)) = logouts {
+        let served = bound.serve(web::logout_router(Arc::clone(&app)), limits, stop.clone());
+        parts.spawn(then(served, ended("the listener for logouts of identity providers")));
+    }
+    let router = web::router(app);
     parts.spawn(then(app_bound.serve(router, app_limits, stop.clone()), ended("the login application")));
     let router = internal::router(Arc::clone(&feed), store.clone(), stop.clone());
     let served = internal_bound.serve(router, limits(config.internal.connections_max), stop.clone());
@@ -138,7 +152,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     parts.spawn(then(keeper.run(stop.clone()), ended("the lease's keeper")));
     parts.spawn(then(shipper.run(stop.clone()), ended("the shipper")));
     parts.spawn(then(sweep::run(store.clone(), times, lease, sweep_metrics, stop.clone()), ended("the sweeper")));
-    let files = look_at_files(verifier, config.app.registry, config.internal.tls.zip(tls), stop.clone());
+    let files = look_at_files(verifier, config.app.registry, watched, stop.clone());
     parts.spawn(then(files, ended("the watch over files")));
 
     let outcome = tokio::select! {
@@ -166,36 +180,37 @@ async fn then<T, U>(future: impl Future<Output = T>, map: impl FnOnce(T) -> U) -
     map(future.await)
 }
 
-/// Reads keys and certificates again when their files change.
-async fn look_at_files(
-    verifier: Arc<Verifier>,
-    registry: RegistryName,
-    tls: Option<(InternalTls, Arc<ArcSwap<rustls::ServerConfig>>)>,
-    stop: CancellationToken,
-) {
-    let stamp = |files: &InternalTls| {
-        [&files.cert, &files.key, &files.client_ca]
-            .map(|file| std::fs::metadata(file).and_then(|meta| meta.modified()).ok())
+/// The identity providers of the settings.
+fn providers(config: &Config) -> Result<Vec<Arc<Provider>>, ServeError> {
+    let Some(origin) = &config.login.origin else { return Ok(Vec::new()) };
+    let provider = |settings: &crate::config::Oidc| Provider::new(settings.clone(), &origin.to_string()).map(Arc::new);
+    Ok(config.oidc.iter().map(provider).collect::<Result<_, _>>()?)
+}
+
+/// Binds the listener where identity providers tell of logouts.
+async fn logout_listener(logout: &OidcLogout, watched: &mut Vec<Watched>) -> Result<(Bound, Limits), ServeError> {
+    let tls = match &logout.tls {
+        Some(files) => {
+            let tls = Arc::new(ArcSwap::new(server_tls(&files.cert, &files.key)?));
+            watched.push(Watched::server(files.clone(), Arc::clone(&tls)));
+            Some(tls)
+        }
+        None => None,
     };
-    let mut seen = tls.as_ref().map(|(files, _)| stamp(files));
+    let bound = Bound::bind(&crate::config::Listen::Tcp(logout.listen), tls).await?;
+    Ok((bound, Limits { connections_max: logout.connections_max, head: HEAD, stall: STALL }))
+}
+
+/// Reads keys and certificates again when their files change.
+async fn look_at_files(verifier: Arc<Verifier>, registry: RegistryName, mut watched: Vec<Watched>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_AT_FILES) => {}
         }
         reload_keys(&verifier, &registry);
-        let Some((files, config)) = &tls else { continue };
-        let now = Some(stamp(files));
-        if now == seen {
-            continue;
-        }
-        match internal_tls(files) {
-            Ok(new) => {
-                config.store(new);
-                seen = now;
-                tracing::info!("the internal listener's certificates were read again");
-            }
-            Err(error) => tracing::warn!(%error, "the old certificates stay in use"),
+        for certificates in &mut watched {
+            certificates.look();
         }
     }
 }
@@ -210,33 +225,17 @@ fn reload_keys(verifier: &Verifier, registry: &RegistryName) {
     }
 }
 
-/// TLS 1.3 with a client certificate of the internal authority.
-fn internal_tls(files: &InternalTls) -> Result<Arc<rustls::ServerConfig>, ServeError> {
-    let failed = |file: &Path, error: &dyn std::fmt::Display| ServeError::Tls(format!("{}: {error}", file.display()));
-    let chain = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(&files.cert, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, &error))?;
-    let mut roots = RootCertStore::empty();
-    for cert in CertificateDer::pem_file_iter(&files.client_ca).map_err(|error| failed(&files.client_ca, &error))? {
-        let cert = cert.map_err(|error| failed(&files.client_ca, &error))?;
-        roots.add(cert).map_err(|error| failed(&files.client_ca, &error))?;
+fn write_ready(
+    file: &Path,
+    app: &Bound,
+    ops: &Bound,
+    internal: &Bound,
+    logouts: Option<&Bound>,
+) -> std::io::Result<()> {
+    let mut ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
+    if let Some(logouts) = logouts {
+        ready["oidc_logout"] = logouts.name().into();
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| failed(&files.client_ca, &error))?;
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| failed(&files.cert, &error))?
-        .with_client_cert_verifier(clients)
-        .with_single_cert(chain, key)
-        .map_err(|error| failed(&files.cert, &error))?;
-    Ok(Arc::new(config))
-}
-
-fn write_ready(file: &Path, app: &Bound, ops: &Bound, internal: &Bound) -> std::io::Result<()> {
-    let ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}

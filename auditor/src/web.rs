@@ -11,6 +11,7 @@ mod form;
 mod icon;
 mod language;
 mod member;
+mod oidc;
 mod page;
 mod pages;
 mod passkey;
@@ -18,10 +19,12 @@ mod texts;
 mod throttle;
 
 pub use attempt::LoginMetrics;
+pub use oidc::OidcMetrics;
 
 use crate::accounts::passkey::RelyingParty;
 use crate::accounts::totp::TotpKey;
 use crate::config::Login;
+use crate::provider::Provider;
 use crate::sealing::RestKey;
 use crate::sessions::Limits;
 use crate::store::{Office, Store};
@@ -55,6 +58,7 @@ pub struct App {
     party: Option<RelyingParty>,
     pseudonym: PseudonymKey,
     form: form::FormKey,
+    oidc: oidc::Oidc,
     login: Login,
     limits: Limits,
     throttle: Throttle,
@@ -90,7 +94,9 @@ pub struct Parts {
 impl App {
     /// Puts the application together.
     pub fn new(parts: Parts) -> Self {
+        let form = form::FormKey::new(&parts.keys.form);
         Self {
+            oidc: oidc::Oidc::new(&form, Vec::new(), None),
             office: Office::new(parts.store.clone(), parts.keys.fields, parts.request_life_us),
             request_life_us: parts.request_life_us,
             store: parts.store,
@@ -99,7 +105,7 @@ impl App {
             passkeys: parts.keys.passkeys,
             party: parts.login.origin.as_ref().map(|origin| RelyingParty::new(origin, &parts.title)),
             pseudonym: parts.keys.pseudonym,
-            form: form::FormKey::new(&parts.keys.form),
+            form,
             limits: parts.limits,
             throttle: Throttle::new(parts.login.delay, parts.login.delay_max),
             checks: Semaphore::new(parts.login.checks_at_once),
@@ -108,6 +114,13 @@ impl App {
             title: parts.title,
             metrics: parts.metrics,
         }
+    }
+
+    /// With identity providers that users may log in at.
+    #[must_use]
+    pub fn with_providers(mut self, providers: Vec<Arc<Provider>>, metrics: OidcMetrics) -> Self {
+        self.oidc = oidc::Oidc::new(&self.form, providers, Some(metrics));
+        self
     }
 }
 
@@ -127,6 +140,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/login", get(pages::show).post(pages::submit))
         .route("/auth/login/passkey", post(passkey::log_in))
         .route("/auth/login/passkey/question", post(passkey::question))
+        .route("/auth/oidc/{name}", get(oidc::start))
+        .route("/auth/oidc/{name}/callback", get(oidc::come_back))
+        .route("/auth/oidc/{name}/choose", post(oidc::choose))
         .route("/auth/logout", post(pages::logout))
         .route("/auth/passkeys", get(passkey::show).post(passkey::add))
         .route("/auth/passkeys/confirm", post(passkey::confirm))
@@ -145,6 +161,11 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
         .layer(middleware::map_response(harden))
         .with_state(app)
+}
+
+/// The routes of the listener where identity providers tell of logouts: it stands behind no gateway.
+pub fn logout_router(app: Arc<App>) -> Router {
+    oidc::logout_router(app)
 }
 
 /// Lets a request in only with a valid assertion.

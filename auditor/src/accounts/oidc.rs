@@ -12,11 +12,13 @@ pub(crate) mod soft;
 #[cfg(test)]
 mod tests;
 mod token;
+mod url;
 
 pub use claims::{ClaimFault, ClaimNames, Claimed, claimed};
 pub use keys::{ALGORITHMS, KeySet, KeySetError};
 pub use logout::{Logout, check_logout};
 pub use token::{Asked, Told, check};
+pub use url::safe_url;
 
 use contract::record::Reason;
 

@@ -42,6 +42,24 @@ impl Store {
         account(&mut *self.read().await?, id).await
     }
 
+    /// Those of some HSA-ids that an account has which is not closed, in their order.
+    pub async fn hsa_ids_with_account(&self, ids: &[HsaId]) -> Result<Vec<HsaId>, StoreError> {
+        let mut connection = self.read().await?;
+        let mut known = Vec::new();
+        for hsa in ids {
+            let count: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM account WHERE hsa = $1 AND state NOT IN ('deregistered', 'lapsed')",
+            )
+            .bind(hsa.as_str())
+            .fetch_one(&mut *connection)
+            .await?;
+            if count > 0 {
+                known.push(hsa.clone());
+            }
+        }
+        Ok(known)
+    }
+
     /// All accounts, the newest first.
     pub async fn accounts(&self, limit: u32) -> Result<Vec<Account>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM account ORDER BY created DESC, id LIMIT $1"));

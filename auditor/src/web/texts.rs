@@ -15,7 +15,10 @@ type Bundle = FluentBundle<FluentResource>;
 /// The files of a language.
 macro_rules! files {
     ($tag:literal) => {
-        &[include_str!(concat!("../../texts/", $tag, "/common.ftl"))]
+        &[
+            include_str!(concat!("../../texts/", $tag, "/common.ftl")),
+            include_str!(concat!("../../texts/", $tag, "/oidc.ftl")),
+        ]
     };
 }
 

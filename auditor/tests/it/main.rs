@@ -22,6 +22,7 @@ mod directory;
 mod engine;
 mod installation;
 mod login;
+mod oidc;
 mod outbox;
 mod procedure;
 mod settings;

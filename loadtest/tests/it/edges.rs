@@ -150,6 +150,7 @@ const AUDITOR: Rules = Rules {
         ("net", &["config"]),
         ("internal", &["clock", "feed", "sessions", "store"]),
         ("ops", &["store"]),
+        ("provider", &["accounts", "clock", "config"]),
         (
             "web",
             &[

@@ -10,9 +10,11 @@ use serde_json::{Map, Value};
 /// At most so many HSA-ids of one person.
 const IDS_MAX: usize = 20;
 /// At most so many commissions.
-const COMMISSIONS_MAX: usize = 50;
-/// Longest name, in bytes.
-const NAME_BYTES_MAX: usize = 300;
+const COMMISSIONS_MAX: usize = 20;
+/// Longest text, in bytes.
+const TEXT_BYTES_MAX: usize = 300;
+/// So much of a name is kept, in bytes: all of a person's commissions go through a form of the login page.
+const NAME_BYTES_MAX: usize = 120;
 
 /// How a provider calls what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +141,7 @@ fn commissions(claims: &Map<String, Value>, names: &ClaimNames) -> Result<Vec<Co
     }
     let mut found: Vec<Commission> = Vec::new();
     for (index, ((hsa, unit), provider)) in ids.into_iter().zip(units).zip(providers).enumerate() {
-        let at = |names: &[&str]| names.get(index).copied().unwrap_or_default().to_owned();
+        let at = |names: &[&str]| cut(names.get(index).copied().unwrap_or_default());
         let commission = Commission {
             hsa: Some(hsa),
             name: at(&called),
@@ -171,7 +173,13 @@ fn texts<'c>(claims: &'c Map<String, Value>, key: &str, most: usize) -> Result<V
         return Err(ClaimFault::Form);
     }
     let read = |value: &'c Value| {
-        value.as_str().map(str::trim).filter(|text| text.len() <= NAME_BYTES_MAX).ok_or(ClaimFault::Form)
+        value.as_str().map(str::trim).filter(|text| text.len() <= TEXT_BYTES_MAX).ok_or(ClaimFault::Form)
     };
     all.into_iter().map(read).collect()
+}
+
+/// The beginning of a name that is too long.
+fn cut(name: &str) -> String {
+    let end = (0..=NAME_BYTES_MAX.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or_default();
+    name.get(..end).unwrap_or_default().to_owned()
 }

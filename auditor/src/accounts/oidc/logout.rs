@@ -40,7 +40,7 @@ pub fn check_logout(
     for_us(&claims, issuer, client)?;
     let now = now.div_euclid(1_000_000);
     let made = number(&claims, "iat").ok_or(TokenError::Time)?;
-    let over = claims.contains_key("exp") && number(&claims, "exp").is_none_or(|until| until + LEEWAY_S <= now);
+    let over = claims.contains_key("exp") && number(&claims, "exp").is_none_or(|until| until.saturating_add(LEEWAY_S) <= now);
     if over || !recent(made, now, FRESH_S) {
         return Err(TokenError::Time);
     }

@@ -51,7 +51,11 @@ impl Signer {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(self.id.clone());
         change(&mut header);
-        encode(&header, claims, &EncodingKey::from_ec_der(&self.secret)).expect("signs")
+        encode(&header, claims, &self.key()).expect("signs")
+    }
+
+    pub(crate) fn key(&self) -> EncodingKey {
+        EncodingKey::from_ec_der(&self.secret)
     }
 
     /// The public key as somebody would take it for a shared secret.
