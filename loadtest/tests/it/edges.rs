@@ -154,7 +154,7 @@ const AUDITOR: Rules = Rules {
         (
             "web",
             &[
-                "accounts", "clock", "config", "devices", "duties", "forms", "imports", "random", "sealing",
+                "accounts", "clock", "config", "devices", "duties", "forms", "imports", "provider", "random", "sealing",
                 "sessions", "store",
             ],
         ),
