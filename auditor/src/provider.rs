@@ -19,7 +19,7 @@ mod tests;
 pub use ask::Question;
 
 use self::http::Client;
-use crate::accounts::oidc::{Asked, KeySet, Logout, Told, TokenError, check, check_logout};
+use crate::accounts::oidc::{Asked, KeySet, Logout, TokenError, Told, check, check_logout};
 use crate::clock;
 use crate::config::Oidc;
 use metadata::{Known, Metadata};

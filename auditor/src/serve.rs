@@ -89,7 +89,8 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let app_bound = Bound::bind(&crate::config::Listen::Tcp(config.app.listen), None).await?;
     let ops_bound = Bound::bind(&crate::config::Listen::Tcp(config.ops), None).await?;
     let internal_bound = Bound::bind(&config.internal.listen, tls.clone()).await?;
-    let mut watched: Vec<_> = config.internal.tls.zip(tls).map(|(files, tls)| Watched::internal(files, tls)).into_iter().collect();
+    let mut watched: Vec<_> =
+        config.internal.tls.zip(tls).map(|(files, tls)| Watched::internal(files, tls)).into_iter().collect();
     let logouts = match &config.oidc_logout {
         Some(logout) => Some(logout_listener(logout, &mut watched).await?),
         None => None,
@@ -100,18 +101,20 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
 
     let stop = CancellationToken::new();
     let request_life_us = Micros::from(config.accounts.request_life_days) * clock::DAY;
-    let app = Arc::new(App::new(web::Parts {
-        store: store.clone(),
-        verifier: Arc::clone(&verifier),
-        keys: config.keys,
-        login: config.login,
-        limits: config.session.limits,
-        help: config.app.help,
-        title: config.app.title,
-        metrics: LoginMetrics::register(&registry)?,
-        request_life_us,
-    })
-    .with_providers(providers, OidcMetrics::register(&registry)?));
+    let app = Arc::new(
+        App::new(web::Parts {
+            store: store.clone(),
+            verifier: Arc::clone(&verifier),
+            keys: config.keys,
+            login: config.login,
+            limits: config.session.limits,
+            help: config.app.help,
+            title: config.app.title,
+            metrics: LoginMetrics::register(&registry)?,
+            request_life_us,
+        })
+        .with_providers(providers, OidcMetrics::register(&registry)?),
+    );
     let shipper = Shipper::new(
         store.clone(),
         config.clickhouse.as_ref(),
@@ -202,7 +205,12 @@ async fn logout_listener(logout: &OidcLogout, watched: &mut Vec<Watched>) -> Res
 }
 
 /// Reads keys and certificates again when their files change.
-async fn look_at_files(verifier: Arc<Verifier>, registry: RegistryName, mut watched: Vec<Watched>, stop: CancellationToken) {
+async fn look_at_files(
+    verifier: Arc<Verifier>,
+    registry: RegistryName,
+    mut watched: Vec<Watched>,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

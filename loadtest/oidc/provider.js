@@ -2,7 +2,8 @@
 //
 // It takes a free port of this machine and prints its issuer. Who logs in is said by the test: GET /interaction/…?as=NAME.
 // Some people's ID tokens are exchanged for others on the way out, as something between provider and auditor could do.
-// PUT /logout-address with a URL says where the provider is to tell of logouts: that is known only once the auditor listens.
+// PUT /logout-address with a URL says where the provider is to tell of logouts: that is known only once the auditor listens. A
+// client that has such an address gets the session's name in its ID tokens.
 //
 // It ends when its standard input does, so that it does not outlive the test.
 import { createServer } from 'node:http';
@@ -123,6 +124,8 @@ const provider = new Provider(issuer, {
     backchannelLogout: { enabled: true },
     rpInitiatedLogout: { enabled: true },
   },
+  // By itself it asks nobody on this machine; here that is where the auditor is.
+  fetch: (url, { dispatcher: _, ...options }) => globalThis.fetch(url, options),
   interactions: { policy, url: (_, interaction) => `/interaction/${interaction.uid}` },
   pkce: { required: () => true },
   findAccount: (_, id) => PEOPLE[id] && { accountId: id, claims: () => ({ sub: id, ...PEOPLE[id] }) },

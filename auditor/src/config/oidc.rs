@@ -115,10 +115,7 @@ pub struct ServerFiles {
 }
 
 /// Reads all about providers. `login` is the section with the address that they send users back to.
-pub(super) fn read(
-    root: &Section<'_>,
-    login: &Section<'_>,
-) -> (Option<Vec<Oidc>>, Option<Option<OidcLogout>>) {
+pub(super) fn read(root: &Section<'_>, login: &Section<'_>) -> (Option<Vec<Oidc>>, Option<Option<OidcLogout>>) {
     let sections = root.sections("oidc");
     let read: Vec<_> = sections.iter().map(read_provider).collect();
     let providers: Option<Vec<Oidc>> = read.into_iter().collect();
@@ -165,11 +162,8 @@ fn read_provider(section: &Section<'_>) -> Option<Oidc> {
     if levels.as_ref().is_some_and(Vec::is_empty) {
         section.reject("acr_values", "is missing: without it any login there would do, with one factor too");
     }
-    let max_age_s = if section.has("max_age_s") {
-        section.within("max_age_s", 0_u32, 0, 86_400).map(Some)
-    } else {
-        Some(None)
-    };
+    let max_age_s =
+        if section.has("max_age_s") { section.within("max_age_s", 0_u32, 0, 86_400).map(Some) } else { Some(None) };
     let claims = read_claims(&section.section("claims"));
     let ca = if section.has("ca_file") { existing(section, "ca_file").map(Some) } else { Some(None) };
     section.finish();
@@ -262,7 +256,8 @@ fn read_logout(section: &Section<'_>) -> Option<OidcLogout> {
         Some(None)
     };
     if listen.is_some_and(|listen| !listen.ip().is_loopback()) && tls.as_ref().is_some_and(Option::is_none) {
-        section.reject("listen", "is not of this machine: name cert_file and key_file, for tokens never go in the clear");
+        section
+            .reject("listen", "is not of this machine: name cert_file and key_file, for tokens never go in the clear");
     }
     let connections_max = section.within("connections_max", 32, 4, 1_024);
     section.finish();
@@ -272,7 +267,8 @@ fn read_logout(section: &Section<'_>) -> Option<OidcLogout> {
 /// A list of words that stand in one parameter, with blanks between them.
 fn words(section: &Section<'_>, key: &str, usual: Vec<String>) -> Option<Vec<String>> {
     let words: Vec<String> = section.or(key, usual)?;
-    let good = |word: &String| !word.is_empty() && word.len() <= 255 && word.bytes().all(|byte| byte.is_ascii_graphic());
+    let good =
+        |word: &String| !word.is_empty() && word.len() <= 255 && word.bytes().all(|byte| byte.is_ascii_graphic());
     if words.len() > 20 || !words.iter().all(good) {
         section.reject(key, "is a list of at most 20 words of visible ASCII");
         return None;

@@ -139,7 +139,11 @@ fn a_providers_mistakes_are_named() {
         (secret, "client_key_file = \"secrets/seal.pub\"", "oidc[0].client_key_file: secrets/seal.pub"),
         (secret, "client_key_file = \"pki/device-ca.pem\"", "oidc[0].client_key_file: is no private key"),
         ("hsa_id = ", "hsaid = ", "oidc[0].claims.hsaid: is not a known key; did you mean \"hsa_id\""),
-        ("listen = \"127.0.0.1:8083\"\ncert_file = \"pki/internal-server.pem\"\nkey_file = \"pki/internal-server.key\"", "listen = \"0.0.0.0:8083\"", "oidc_logout.listen: is not of this machine"),
+        (
+            "listen = \"127.0.0.1:8083\"\ncert_file = \"pki/internal-server.pem\"\nkey_file = \"pki/internal-server.key\"",
+            "listen = \"0.0.0.0:8083\"",
+            "oidc_logout.listen: is not of this machine",
+        ),
     ] {
         let found = problems(|text| {
             let whole = with_provider(&text);

@@ -83,13 +83,7 @@ impl Client {
         self.ask(Method::POST, url, Bytes::copy_from_slice(form.as_bytes()), authorization).await
     }
 
-    async fn ask(
-        &self,
-        method: Method,
-        url: &str,
-        body: Bytes,
-        authorization: Option<&str>,
-    ) -> Result<Page, AskError> {
+    async fn ask(&self, method: Method, url: &str, body: Bytes, authorization: Option<&str>) -> Result<Page, AskError> {
         let url = safe_url(url).ok_or(AskError::Form)?;
         let request = request(method, &url, body, authorization).ok_or(AskError::Form)?;
         tokio::time::timeout(self.within, self.exchange(&url, request)).await.unwrap_or(Err(AskError::Silent))

@@ -35,7 +35,8 @@ impl Metadata {
             return Err(ProviderError::Itself("another issuer"));
         }
         let url = |key: &str| document.get(key).and_then(Value::as_str).filter(|url| safe_url(url).is_some());
-        let needed = |key| url(key).map(str::to_owned).ok_or(ProviderError::Itself("an address is missing or not safe"));
+        let needed =
+            |key| url(key).map(str::to_owned).ok_or(ProviderError::Itself("an address is missing or not safe"));
         let lists = |key: &str, word: &str| {
             let all = document.get(key).and_then(Value::as_array);
             all.map(|all| all.iter().any(|one| one == word))

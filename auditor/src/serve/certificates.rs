@@ -37,12 +37,7 @@ impl Watched {
         Self::new("the listener for logouts of identity providers", paths, read, used)
     }
 
-    fn new(
-        what: &'static str,
-        files: Vec<PathBuf>,
-        read: Read,
-        used: Arc<ArcSwap<rustls::ServerConfig>>,
-    ) -> Self {
+    fn new(what: &'static str, files: Vec<PathBuf>, read: Read, used: Arc<ArcSwap<rustls::ServerConfig>>) -> Self {
         let seen = stamps(&files);
         Self { what, files, read, used, seen }
     }
@@ -106,4 +101,3 @@ pub(super) fn internal_tls(files: &InternalTls) -> Result<Arc<rustls::ServerConf
         .map_err(|error| failed(&files.cert, &error))?;
     Ok(Arc::new(config))
 }
-

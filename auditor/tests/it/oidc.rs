@@ -30,7 +30,7 @@ impl Drop for Provider {
 }
 
 impl Provider {
-    /// None where Node.js or npm is not installed, which is said; in CI they have to be.
+    /// Starts one. None where Node.js or npm is not installed, which is said; in CI they have to be.
     fn start() -> Option<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../loadtest/oidc");
         for tool in ["node", "npm"] {
@@ -171,7 +171,16 @@ fn log_in<'p>(provider: &'p Provider, server: &Server<'_>, device: &Device, pers
 /// Makes the account that the provider's people have, and makes it active by a first login.
 fn account(place: &Installation, server: &Server<'_>, device: &Device) -> String {
     let made = place.ok(&[
-        "account", "create", "--user", "anna", "--name", "Anna", "--hsa", HSA, "--generate-password", "--totp",
+        "account",
+        "create",
+        "--user",
+        "anna",
+        "--name",
+        "Anna",
+        "--hsa",
+        HSA,
+        "--generate-password",
+        "--totp",
     ]);
     let totp = auditor::accounts::totp::TotpSecret::from_base32(made["totp_secret"].as_str().unwrap()).unwrap();
     let code = totp.code(auditor::clock::now());
@@ -190,6 +199,9 @@ fn a_real_provider_lets_in_whom_it_knows_and_ends_what_it_ends() {
     let mut feed = server.follow(0);
     feed.snapshot();
 
+    let bound: serde_json::Value = serde_json::from_slice(&std::fs::read(place.path("ready.json")).unwrap()).unwrap();
+    let logouts = format!("http://{}/oidc/inera/logout", bound["oidc_logout"].as_str().unwrap());
+    assert_eq!(Browser::new(&provider).ask("PUT", "/logout-address", &logouts).status, 200);
     let (inside, mut browser) = log_in(&provider, &server, &device, "anna");
     assert_eq!((inside.status, inside.header("location")), (303, Some("/")), "{}", inside.body);
     let session = feed.session();
@@ -203,9 +215,6 @@ fn a_real_provider_lets_in_whom_it_knows_and_ends_what_it_ends() {
     let other = feed.session();
 
     // The provider tells of a logout there; gateways hear of it by the directory.
-    let bound: serde_json::Value = serde_json::from_slice(&std::fs::read(place.path("ready.json")).unwrap()).unwrap();
-    let logouts = format!("http://{}/oidc/inera/logout", bound["oidc_logout"].as_str().unwrap());
-    assert_eq!(browser.ask("PUT", "/logout-address", &logouts).status, 200);
     browser.log_out();
     let ended = feed.session();
     assert!(ended.key == session.key && ended.ended.is_some() && other.key != ended.key, "{ended:?}");

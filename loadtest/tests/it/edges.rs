@@ -154,8 +154,8 @@ const AUDITOR: Rules = Rules {
         (
             "web",
             &[
-                "accounts", "clock", "config", "devices", "duties", "forms", "imports", "provider", "random", "sealing",
-                "sessions", "store",
+                "accounts", "clock", "config", "devices", "duties", "forms", "imports", "provider", "random",
+                "sealing", "sessions", "store",
             ],
         ),
         // The whole.

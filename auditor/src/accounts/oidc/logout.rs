@@ -29,18 +29,13 @@ impl std::fmt::Debug for Logout {
 }
 
 /// Checks a logout token.
-pub fn check_logout(
-    token: &str,
-    keys: &KeySet,
-    issuer: &str,
-    client: &str,
-    now: Micros,
-) -> Result<Logout, TokenError> {
+pub fn check_logout(token: &str, keys: &KeySet, issuer: &str, client: &str, now: Micros) -> Result<Logout, TokenError> {
     let claims = signed(token, keys, &["jwt", "logout+jwt"])?;
     for_us(&claims, issuer, client)?;
     let now = now.div_euclid(1_000_000);
     let made = number(&claims, "iat").ok_or(TokenError::Time)?;
-    let over = claims.contains_key("exp") && number(&claims, "exp").is_none_or(|until| until.saturating_add(LEEWAY_S) <= now);
+    let over =
+        claims.contains_key("exp") && number(&claims, "exp").is_none_or(|until| until.saturating_add(LEEWAY_S) <= now);
     if over || !recent(made, now, FRESH_S) {
         return Err(TokenError::Time);
     }

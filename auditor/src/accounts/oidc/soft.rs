@@ -23,7 +23,8 @@ pub(crate) struct Signer {
 
 impl Signer {
     pub(crate) fn new(id: &str) -> Self {
-        let secret = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).expect("makes");
+        let secret =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).expect("makes");
         let secret = secret.as_ref().to_vec();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &secret).expect("reads");
         Self { public: pair.public_key().as_ref().to_vec(), secret, id: id.to_owned() }

@@ -230,7 +230,10 @@ fn a_logout_token_is_one_and_nothing_else() {
         (changed("events", json!({})), TokenError::Event),
         (changed("events", json!({ "http://schemas.openid.net/event/backchannel-logout": true })), TokenError::Event),
         (changed("jti", Value::Null), TokenError::Subject),
-        (json!({ "iss": ISSUER, "aud": CLIENT, "iat": NOW_S, "jti": "x", "events": logout()["events"] }), TokenError::Subject),
+        (
+            json!({ "iss": ISSUER, "aud": CLIENT, "iat": NOW_S, "jti": "x", "events": logout()["events"] }),
+            TokenError::Subject,
+        ),
     ] {
         assert_eq!(told(&claims).err(), Some(error), "{claims}");
     }
@@ -239,10 +242,7 @@ fn a_logout_token_is_one_and_nothing_else() {
     assert_eq!(told(&nameless).err(), Some(TokenError::Form));
     assert_eq!(told(&soft::good(NOW_S)).err(), Some(TokenError::Event), "an ID token ends nothing");
     let other = Signer::new("k1").sign(&logout());
-    assert_eq!(
-        check_logout(&other, &SIGNER.keys(), ISSUER, CLIENT, NOW).err(),
-        Some(TokenError::Signature)
-    );
+    assert_eq!(check_logout(&other, &SIGNER.keys(), ISSUER, CLIENT, NOW).err(), Some(TokenError::Signature));
 }
 
 const UNIT: &str = "SE2321000016-1003";
@@ -262,7 +262,10 @@ fn one_is_said_as_a_text_and_several_as_a_list() {
     .expect("somebody");
     assert_eq!(one.ids.iter().map(ToString::to_string).collect::<Vec<_>>(), [HSA], "the one that was chosen there");
     let commission = &one.commissions[0];
-    assert_eq!((commission.name.as_str(), commission.care_unit.as_ref().map(ToString::to_string)), ("Vård", Some(UNIT.to_owned())));
+    assert_eq!(
+        (commission.name.as_str(), commission.care_unit.as_ref().map(ToString::to_string)),
+        ("Vård", Some(UNIT.to_owned()))
+    );
 
     let several = read(json!({
         "allEmployeeHsaIds": [HSA, OTHER, HSA], "commissionHsaId": [UNIT, OTHER], "commissionName": ["A", "B"],
@@ -286,9 +289,18 @@ fn what_cannot_be_read_names_nobody() {
         (json!({ "employeeHsaId": { "value": HSA } }), ClaimFault::Form),
         (json!({ "employeeHsaId": vec![HSA; 21] }), ClaimFault::Form),
         (json!({ "employeeHsaId": HSA, "commissionHsaId": UNIT }), ClaimFault::Commission),
-        (json!({ "employeeHsaId": HSA, "commissionHsaId": [UNIT, OTHER], "healthCareUnitHsaId": UNIT, "healthCareProviderHsaId": PROVIDER }), ClaimFault::Commission),
-        (json!({ "employeeHsaId": HSA, "commissionHsaId": UNIT, "commissionName": ["A", "B"], "healthCareUnitHsaId": UNIT, "healthCareProviderHsaId": PROVIDER }), ClaimFault::Commission),
-        (json!({ "employeeHsaId": HSA, "commissionHsaId": UNIT, "commissionName": "x".repeat(301), "healthCareUnitHsaId": UNIT, "healthCareProviderHsaId": PROVIDER }), ClaimFault::Form),
+        (
+            json!({ "employeeHsaId": HSA, "commissionHsaId": [UNIT, OTHER], "healthCareUnitHsaId": UNIT, "healthCareProviderHsaId": PROVIDER }),
+            ClaimFault::Commission,
+        ),
+        (
+            json!({ "employeeHsaId": HSA, "commissionHsaId": UNIT, "commissionName": ["A", "B"], "healthCareUnitHsaId": UNIT, "healthCareProviderHsaId": PROVIDER }),
+            ClaimFault::Commission,
+        ),
+        (
+            json!({ "employeeHsaId": HSA, "commissionHsaId": UNIT, "commissionName": "x".repeat(301), "healthCareUnitHsaId": UNIT, "healthCareProviderHsaId": PROVIDER }),
+            ClaimFault::Form,
+        ),
     ] {
         assert_eq!(read(claims.clone()).err(), Some(fault), "{claims}");
     }

@@ -8,7 +8,10 @@ const URL_BYTES_MAX: usize = 2_048;
 
 /// Reads an address that may be asked: `https`, or `http` on this machine alone; no user, no fragment.
 pub fn safe_url(text: &str) -> Option<Uri> {
-    if text.len() > URL_BYTES_MAX || text.contains(['#', '@', '\\']) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if text.len() > URL_BYTES_MAX
+        || text.contains(['#', '@', '\\'])
+        || !text.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         return None;
     }
     let url: Uri = text.parse().ok()?;
@@ -32,12 +35,9 @@ mod tests {
 
     #[test]
     fn tls_or_this_machine() {
-        for good in [
-            "https://idp.example",
-            "https://idp.example:8443/a?b=c",
-            "http://127.0.0.1:4711",
-            "http://[::1]:4711/x",
-        ] {
+        for good in
+            ["https://idp.example", "https://idp.example:8443/a?b=c", "http://127.0.0.1:4711", "http://[::1]:4711/x"]
+        {
             assert!(safe_url(good).is_some(), "{good}");
         }
         for bad in [

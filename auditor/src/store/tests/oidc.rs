@@ -48,7 +48,9 @@ pub(super) async fn a_providers_session_ends_those_that_rest_on_it(bed: Bed) {
     let events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
     let ended: Vec<_> = events.iter().filter(|event| event.kind == AuthEventKind::SessionEnded).collect();
     assert_eq!(ended.len(), 4);
-    assert!(ended.iter().all(|event| (&*event.detail, event.auth_method, event.account) == ("oidc provider", AuthMethod::Oidc, anna.id)));
+    assert!(ended.iter().all(
+        |event| (&*event.detail, event.auth_method, event.account) == ("oidc provider", AuthMethod::Oidc, anna.id)
+    ));
     assert!(events.iter().any(|event| event.kind == AuthEventKind::Login && &*event.detail == "test oidc=inera"));
     let told = entries(&store).await;
     let known = told.iter().filter(|entry| matches!(entry, Entry::Session(_))).count();
@@ -68,7 +70,9 @@ pub(super) async fn an_account_is_found_by_its_hsa_id(bed: Bed) {
         change.create_account(&account(number, &format!("anna{number}"))).await.expect("creates");
     }
     assert_eq!(change.accounts_by_hsa(&hsa).await.expect("reads").len(), 2, "enough to see that it is not one");
-    for (number, state) in [(2, State::Deregistered { at: NOW }), (3, State::Lapsed { at: NOW }), (4, State::Blocked { since: NOW })] {
+    for (number, state) in
+        [(2, State::Deregistered { at: NOW }), (3, State::Lapsed { at: NOW }), (4, State::Blocked { since: NOW })]
+    {
         let closed = Account { state, ..account(number, &format!("anna{number}")) };
         change.store_tries(&closed).await.expect("stores");
     }

@@ -192,6 +192,10 @@ pub(super) fn how(provider: &Provider, word: &str) -> How {
 /// Tells operators what is wrong with a provider or its answer. Nothing of it names a person.
 fn told_operators(provider: &Provider, error: &crate::provider::ProviderError) -> Refusal {
     let name = provider.settings().name.as_str();
-    tracing::warn!(provider = name, error = error as &dyn std::error::Error, "an identity provider's answer is of no use");
+    tracing::warn!(
+        provider = name,
+        error = error as &dyn std::error::Error,
+        "an identity provider's answer is of no use"
+    );
     error.into()
 }

@@ -79,8 +79,12 @@ impl App {
         };
         let before = account.state;
         let settled = settle(&mut change, before, judge_elsewhere(account, now), &how(provider, "")).await?;
-        let brought =
-            Brought { note: note(provider, &person), acr: person.acr, commission: person.commission, at: Some(person.at) };
+        let brought = Brought {
+            note: note(provider, &person),
+            acr: person.acr,
+            commission: person.commission,
+            at: Some(person.at),
+        };
         match self.let_in_with(change, caller, settled, AuthMethod::Oidc, brought).await {
             Ok(opened) => Ok(Entered::In(opened)),
             Err(LoginError::Refused) => Ok(Entered::Out),

@@ -105,13 +105,10 @@ fn answer(status: StatusCode, error: Option<&str>) -> Response {
 
 impl App {
     /// Ends the sessions that rest on what a provider says has ended.
-    async fn end_at(
-        &self,
-        provider: &Provider,
-        told: &crate::accounts::oidc::Logout,
-    ) -> Result<Done, StoreError> {
+    async fn end_at(&self, provider: &Provider, told: &crate::accounts::oidc::Logout) -> Result<Done, StoreError> {
         let issuer = &provider.settings().issuer;
-        let reference = |what: &str, said: &Option<String>| said.as_deref().map(|said| self.reference(what, issuer, said));
+        let reference =
+            |what: &str, said: &Option<String>| said.as_deref().map(|said| self.reference(what, issuer, said));
         let mut change = self.store.change(clock::now(), By::program("oidc")).await?;
         if !change.answer_once(&self.reference("logout token", issuer, &told.id), told.until).await? {
             return Ok(Done::Replayed);

@@ -14,7 +14,8 @@ impl OidcMetrics {
     /// Registers the metrics.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let answers = Opts::new("auditor_oidc_logins_total", "Logins at identity providers, by what became of them");
-        let logouts = Opts::new("auditor_oidc_logouts_total", "Logout tokens of identity providers, by what became of them");
+        let logouts =
+            Opts::new("auditor_oidc_logouts_total", "Logout tokens of identity providers, by what became of them");
         let metrics = Self {
             answers: IntCounterVec::new(answers, &["provider", "result"])?,
             logouts: IntCounterVec::new(logouts, &["provider", "result"])?,

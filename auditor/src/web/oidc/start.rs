@@ -39,7 +39,11 @@ pub(in crate::web) async fn start(
     let address = match provider.address(&question, language.tag()).await {
         Ok(address) => address,
         Err(error) => {
-            tracing::warn!(provider = name, error = &error as &dyn std::error::Error, "no login at the identity provider");
+            tracing::warn!(
+                provider = name,
+                error = &error as &dyn std::error::Error,
+                "no login at the identity provider"
+            );
             app.oidc.count(&provider.settings().name, error.as_str());
             return pages::page(&app, &caller, &headers, language, Some(Wrong::Elsewhere(Trouble::Away)));
         }

@@ -83,7 +83,11 @@ fn escaped(text: &str) -> String {
 fn parameters(address: &str) -> Sent {
     let query = address.split_once('?').expect("a query").1;
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().expect("text").into_owned();
-    query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (decoded(name), decoded(value))).collect()
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (decoded(name), decoded(value)))
+        .collect()
 }
 
 /// Follows the button: the browser with its cookie, and what the provider gets.
@@ -186,7 +190,10 @@ async fn a_login_elsewhere_makes_a_new_session_in_the_commission_and_leads_back(
     let inside = come(&bed, &browser, &[("state", &sent["state"]), ("code", &code), ("iss", &idp.issuer)]).await;
     assert_eq!(location(&inside), "/patients?q=1");
     let forgotten = cookies(&inside);
-    assert!(forgotten.iter().any(|c| c.starts_with(&format!("{OIDC_COOKIE}=;")) && c.contains("Max-Age=0")), "{forgotten:?}");
+    assert!(
+        forgotten.iter().any(|c| c.starts_with(&format!("{OIDC_COOKIE}=;")) && c.contains("Max-Age=0")),
+        "{forgotten:?}"
+    );
     let session = session(&bed, &inside).await;
     assert_eq!((session.account, session.auth_method, session.acr.as_str()), (anna.id, AuthMethod::Oidc, LEVEL));
     assert_ne!(session.key, before);

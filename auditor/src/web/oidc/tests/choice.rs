@@ -16,7 +16,8 @@ fn two_commissions(claims: &mut Claims) {
 fn asked(page: &Answer) -> (Browser, String) {
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     let kept = cookie(page, OIDC_COOKIE).expect("a cookie");
-    let ticket = page.body.split("name=\"ticket\" value=\"").nth(1).expect("a ticket").split('"').next().expect("a value");
+    let ticket =
+        page.body.split("name=\"ticket\" value=\"").nth(1).expect("a ticket").split('"').next().expect("a value");
     (Browser { cookie: format!("{OIDC_COOKIE}={kept}"), ..Browser::default() }, ticket.to_owned())
 }
 

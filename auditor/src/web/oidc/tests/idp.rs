@@ -133,7 +133,8 @@ async fn token(
     let found = form.get("code").and_then(|code| inner.codes.remove(code));
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, form["code_verifier"].as_bytes());
     let proven = |challenge: &str| URL_SAFE_NO_PAD.encode(digest) == challenge;
-    let good = |(challenge, _): &(String, String)| known && proven(challenge) && form["grant_type"] == "authorization_code";
+    let good =
+        |(challenge, _): &(String, String)| known && proven(challenge) && form["grant_type"] == "authorization_code";
     let Some((_, token)) = found.filter(good) else {
         return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_grant" }))).into_response();
     };

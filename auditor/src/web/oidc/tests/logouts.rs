@@ -70,7 +70,11 @@ async fn what_is_no_logout_token_ends_nothing() {
         "x".repeat(40_000),
     ] {
         let (status, body) = bed.tell_logout("/oidc/test/logout", format!("logout_token={wrong}")).await;
-        assert_eq!((status, body.as_str()), (StatusCode::BAD_REQUEST, "{\"error\":\"invalid_request\"}"), "{wrong:.80}");
+        assert_eq!(
+            (status, body.as_str()),
+            (StatusCode::BAD_REQUEST, "{\"error\":\"invalid_request\"}"),
+            "{wrong:.80}"
+        );
     }
     assert_eq!(bed.tell_logout("/oidc/test/logout", "x=y".to_owned()).await.0, StatusCode::BAD_REQUEST);
     let good = format!("logout_token={}", token(&idp, |_| {}));
