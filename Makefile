@@ -43,4 +43,4 @@ deny: ## Licences and sources of the dependencies
 
 clean: ## Remove what was built and installed here (var/ with keys and data stays)
 	cargo clean
-	rm -rf loadtest/browser/node_modules
+	rm -rf loadtest/browser/node_modules loadtest/oidc/node_modules

@@ -4,6 +4,7 @@
 //! person's next application makes a new account with a new id.
 
 pub mod login;
+pub mod oidc;
 pub mod passkey;
 pub mod password;
 pub mod totp;

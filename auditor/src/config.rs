@@ -4,8 +4,10 @@
 
 mod devices;
 mod handout;
+mod oidc;
 
 pub use handout::{Handout, Instructions, Sms, SmsCallback};
+pub use oidc::{ClientProof, Label, Oidc, OidcLogout, ProviderName, ProviderNameError, ServerFiles};
 
 use crate::accounts::Review;
 use crate::accounts::login::LockRule;
@@ -74,6 +76,10 @@ pub struct Config {
     pub seal_keys: Vec<NodeKey>,
     /// Login.
     pub login: Login,
+    /// Identity providers that users may log in at.
+    pub oidc: Vec<Oidc>,
+    /// Where these tell of logouts. None: nowhere.
+    pub oidc_logout: Option<OidcLogout>,
     /// When accounts rest or end by themselves.
     pub accounts: Accounts,
     /// How credentials are handed out.
@@ -309,7 +315,9 @@ impl Config {
         let keys = read_keys(&section);
         let seal_keys = root.sections("seal_key").iter().map(read_node_key).collect::<Vec<_>>();
         let seal_keys: Option<Vec<NodeKey>> = seal_keys.into_iter().collect();
-        let login = read_login(&root.section("login"));
+        let section = root.section("login");
+        let login = read_login(&section);
+        let (oidc, oidc_logout) = oidc::read(&root, &section);
         let accounts = read_accounts(&root.section("accounts"));
         let sms = if root.has("sms") { handout::read_sms(&root.section("sms")).map(Some) } else { Some(None) };
         let handout = handout::read_handout(&root.section("handout"), root.has("sms"));
@@ -334,6 +342,8 @@ impl Config {
                 seal: seal?,
                 seal_keys: seal_keys?,
                 login: login?,
+                oidc: oidc?,
+                oidc_logout: oidc_logout?,
                 accounts: accounts?,
                 handout: handout?,
                 sms: sms?,

@@ -3,27 +3,27 @@
 //! If a part ends that should not, the whole ends: a program that serves logins but no longer tells gateways of
 //! revocations must not look healthy.
 
-use crate::config::{Config, Enrol, InternalTls};
+mod certificates;
+
+use crate::config::{Config, OidcLogout, ServerFiles};
 use crate::devices::Renewal;
 use crate::feed::{Feed, FeedMetrics};
 use crate::issuing::{AuthorityFiles, CrlRules, Desk, Rules};
 use crate::lease::Keeper;
-use crate::sms::{self, SmsMetrics};
 use crate::net::{BindError, Bound, Limits};
 use crate::outbox::{OutboxMetrics, Shipper};
+use crate::provider::Provider;
+use crate::sms::{self, SmsMetrics};
 use crate::store::{Counter, Office, Store, StoreError};
 use crate::sweep::{DeviceMetrics, SweepMetrics};
 use crate::web::assertion::Verifier;
-use crate::web::{self, App, LoginMetrics};
+use crate::web::{self, App, LoginMetrics, OidcMetrics};
 use crate::{clock, enrol, init, internal, ops, sweep};
 use arc_swap::ArcSwap;
+use certificates::{Watched, internal_tls, server_tls};
 use contract::Micros;
 use contract::id::RegistryName;
 use prometheus::Registry;
-use rustls::RootCertStore;
-use rustls::server::WebPkiClientVerifier;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +48,8 @@ pub enum ServeError {
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// Certificates of the internal or the enrolment listener.
-    #[error("the certificates of the internal or enrolment listener cannot be used: {0}")]
+    /// Certificates of a listener.
+    #[error("a listener's certificates cannot be used: {0}")]
     Tls(String),
     /// The provider of text messages.
     #[error(transparent)]
@@ -57,6 +57,9 @@ pub enum ServeError {
     /// Metrics; two of one name.
     #[error("the metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
+    /// An identity provider.
+    #[error("an identity provider cannot be set up")]
+    Provider(#[from] crate::provider::SetupError),
     /// A file or a signal handler.
     #[error("the server cannot be set up")]
     Setup(#[from] std::io::Error),
@@ -89,20 +92,29 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let (feed, watch) = Feed::start(store.clone(), FeedMetrics::register(&registry)?).await?;
     let verifier = Arc::new(Verifier::new(config.app.gateway_keys.clone(), &config.app.registry));
     reload_keys(&verifier, &config.app.registry);
+    let providers = providers(&config)?;
     let tls = config.internal.tls.as_ref().map(internal_tls).transpose()?.map(|tls| Arc::new(ArcSwap::new(tls)));
-
-    let enrol_tls = config.enrol.as_ref().map(enrol_tls).transpose()?.map(|tls| Arc::new(ArcSwap::new(tls)));
 
     let app_bound = Bound::bind(&crate::config::Listen::Tcp(config.app.listen), None).await?;
     let ops_bound = Bound::bind(&crate::config::Listen::Tcp(config.ops), None).await?;
     let internal_bound = Bound::bind(&config.internal.listen, tls.clone()).await?;
-    let enrol_bound = match &config.enrol {
-        Some(enrol) => Some(Bound::bind(&crate::config::Listen::Tcp(enrol.listen), enrol_tls.clone()).await?),
-        None => None,
-    };
     let callback = config.sms.as_ref().and_then(|sms| sms.callback.clone());
     let callback_bound = match &callback {
         Some(callback) => Some(Bound::bind(&crate::config::Listen::Tcp(callback.listen), None).await?),
+        None => None,
+    };
+    let mut watched: Vec<_> =
+        config.internal.tls.zip(tls).map(|(files, tls)| Watched::internal(files, tls)).into_iter().collect();
+    let enrol_bound = match &config.enrol {
+        Some(enrol) => {
+            let files = ServerFiles { cert: enrol.cert.clone(), key: enrol.key.clone() };
+            let tls = Some(server_certificates("the enrolment listener", &files, &mut watched)?);
+            Some(Bound::bind(&crate::config::Listen::Tcp(enrol.listen), tls).await?)
+        }
+        None => None,
+    };
+    let logouts = match &config.oidc_logout {
+        Some(logout) => Some(logout_listener(logout, &mut watched).await?),
         None => None,
     };
     if !config.app.listen.ip().is_loopback() {
@@ -132,20 +144,23 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         None => None,
     };
     let messages = sms::Worker::new(counter.clone(), provider, texts, SmsMetrics::register(&registry)?);
-    let app = App::new(web::Parts {
-        store: store.clone(),
-        issuing: Arc::clone(&desk),
-        verifier: Arc::clone(&verifier),
-        keys: config.keys,
-        login: config.login,
-        limits: config.session.limits,
-        help: config.app.help,
-        title: config.app.title,
-        metrics: LoginMetrics::register(&registry)?,
-        request_life_us,
-        handout: config.handout,
-        instructions: config.instructions,
-    });
+    let app = Arc::new(
+        App::new(web::Parts {
+            store: store.clone(),
+            issuing: Arc::clone(&desk),
+            verifier: Arc::clone(&verifier),
+            keys: config.keys,
+            login: config.login,
+            limits: config.session.limits,
+            help: config.app.help,
+            title: config.app.title,
+            metrics: LoginMetrics::register(&registry)?,
+            request_life_us,
+            handout: config.handout,
+            instructions: config.instructions,
+        })
+        .with_providers(providers, OidcMetrics::register(&registry)?),
+    );
     let shipper = Shipper::new(
         store.clone(),
         config.clickhouse.as_ref(),
@@ -160,7 +175,12 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let limits = |connections_max| Limits { connections_max, head: HEAD, stall: STALL, of_one_address: None };
     let app_limits = Limits { head: APP_HEAD, ..limits(config.app.connections_max) };
     if let Some(file) = &args.ready_file {
-        write_ready(file, (&app_bound, &ops_bound, &internal_bound), enrol_bound.as_ref(), callback_bound.as_ref())?;
+        let others = [
+            ("enrol", enrol_bound.as_ref()),
+            ("sms", callback_bound.as_ref()),
+            ("oidc_logout", logouts.as_ref().map(|(bound, _)| bound)),
+        ];
+        write_ready(file, (&app_bound, &ops_bound, &internal_bound), &others)?;
     }
     let enrol_name = enrol_bound.as_ref().map(Bound::name);
     tracing::info!(
@@ -174,7 +194,11 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
 
     let mut parts = JoinSet::new();
     let ended = |name: &'static str| move |()| Ok::<_, ServeError>(name);
-    let router = web::router(Arc::new(app));
+    if let Some((bound, limits)) = logouts {
+        let served = bound.serve(web::logout_router(Arc::clone(&app)), limits, stop.clone());
+        parts.spawn(then(served, ended("the listener for logouts of identity providers")));
+    }
+    let router = web::router(app);
     parts.spawn(then(app_bound.serve(router, app_limits, stop.clone()), ended("the login application")));
     let router = internal::router(Arc::clone(&feed), store.clone(), stop.clone());
     let served = internal_bound.serve(router, limits(config.internal.connections_max), stop.clone());
@@ -206,14 +230,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     }
     parts.spawn(then(messages.run(lease.clone(), stop.clone()), ended("the sender of text messages")));
     parts.spawn(then(sweep::run(store.clone(), times, lease, sweep_metrics, stop.clone()), ended("the sweeper")));
-    let mut listeners = Vec::new();
-    if let Some((files, config)) = config.internal.tls.zip(tls) {
-        listeners.push(Watched { files: ListenerFiles::Internal(files), config, seen: Vec::new() });
-    }
-    if let Some((files, config)) = config.enrol.zip(enrol_tls) {
-        listeners.push(Watched { files: ListenerFiles::Enrol(files), config, seen: Vec::new() });
-    }
-    let files = look_at_files(verifier, config.app.registry, listeners, stop.clone());
+    let files = look_at_files(verifier, config.app.registry, watched, stop.clone());
     parts.spawn(then(files, ended("the watch over files")));
 
     let outcome = tokio::select! {
@@ -241,65 +258,49 @@ async fn then<T, U>(future: impl Future<Output = T>, map: impl FnOnce(T) -> U) -
     map(future.await)
 }
 
-/// A listener's files.
-enum ListenerFiles {
-    Internal(InternalTls),
-    Enrol(Enrol),
+/// The identity providers of the settings.
+fn providers(config: &Config) -> Result<Vec<Arc<Provider>>, ServeError> {
+    let Some(origin) = &config.login.origin else { return Ok(Vec::new()) };
+    let provider = |settings: &crate::config::Oidc| Provider::new(settings.clone(), &origin.to_string()).map(Arc::new);
+    Ok(config.oidc.iter().map(provider).collect::<Result<_, _>>()?)
 }
 
-impl ListenerFiles {
-    fn read(&self) -> Result<Arc<rustls::ServerConfig>, ServeError> {
-        match self {
-            Self::Internal(files) => internal_tls(files),
-            Self::Enrol(files) => enrol_tls(files),
-        }
-    }
-
-    fn stamps(&self) -> Vec<Option<std::time::SystemTime>> {
-        let files = match self {
-            Self::Internal(files) => vec![&files.cert, &files.key, &files.client_ca],
-            Self::Enrol(files) => vec![&files.cert, &files.key],
-        };
-        files.into_iter().map(|file| std::fs::metadata(file).and_then(|meta| meta.modified()).ok()).collect()
-    }
+/// A listener's certificates, which are watched from now on.
+fn server_certificates(
+    what: &'static str,
+    files: &ServerFiles,
+    watched: &mut Vec<Watched>,
+) -> Result<Arc<ArcSwap<rustls::ServerConfig>>, ServeError> {
+    let tls = Arc::new(ArcSwap::new(server_tls(&files.cert, &files.key)?));
+    watched.push(Watched::server(what, files.clone(), Arc::clone(&tls)));
+    Ok(tls)
 }
 
-/// A listener whose certificate is read again when its files change.
-struct Watched {
-    files: ListenerFiles,
-    config: Arc<ArcSwap<rustls::ServerConfig>>,
-    seen: Vec<Option<std::time::SystemTime>>,
+/// Binds the listener where identity providers tell of logouts.
+async fn logout_listener(logout: &OidcLogout, watched: &mut Vec<Watched>) -> Result<(Bound, Limits), ServeError> {
+    let tls = match &logout.tls {
+        Some(files) => Some(server_certificates("the listener for logouts of identity providers", files, watched)?),
+        None => None,
+    };
+    let bound = Bound::bind(&crate::config::Listen::Tcp(logout.listen), tls).await?;
+    Ok((bound, Limits { connections_max: logout.connections_max, head: HEAD, stall: STALL, of_one_address: None }))
 }
 
 /// Reads keys and certificates again when their files change.
 async fn look_at_files(
     verifier: Arc<Verifier>,
     registry: RegistryName,
-    mut listeners: Vec<Watched>,
+    mut watched: Vec<Watched>,
     stop: CancellationToken,
 ) {
-    for listener in &mut listeners {
-        listener.seen = listener.files.stamps();
-    }
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_AT_FILES) => {}
         }
         reload_keys(&verifier, &registry);
-        for listener in &mut listeners {
-            let now = listener.files.stamps();
-            if now == listener.seen {
-                continue;
-            }
-            match listener.files.read() {
-                Ok(new) => {
-                    listener.config.store(new);
-                    listener.seen = now;
-                    tracing::info!("a listener's certificates were read again");
-                }
-                Err(error) => tracing::warn!(%error, "the old certificates stay in use"),
-            }
+        for certificates in &mut watched {
+            certificates.look();
         }
     }
 }
@@ -314,66 +315,15 @@ fn reload_keys(verifier: &Verifier, registry: &RegistryName) {
     }
 }
 
-fn tls_failed(file: &Path, error: &dyn std::fmt::Display) -> ServeError {
-    ServeError::Tls(format!("{}: {error}", file.display()))
-}
-
-type ChainAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
-
-fn chain_and_key(cert: &Path, key: &Path) -> Result<ChainAndKey, ServeError> {
-    let chain = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| tls_failed(cert, &error))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| tls_failed(key, &error))?;
-    Ok((chain, key))
-}
-
-/// TLS 1.3 with a client certificate of the internal authority.
-fn internal_tls(files: &InternalTls) -> Result<Arc<rustls::ServerConfig>, ServeError> {
-    let (chain, key) = chain_and_key(&files.cert, &files.key)?;
-    let failed = |error: &dyn std::fmt::Display| tls_failed(&files.client_ca, error);
-    let mut roots = RootCertStore::empty();
-    for cert in CertificateDer::pem_file_iter(&files.client_ca).map_err(|error| failed(&error))? {
-        let cert = cert.map_err(|error| failed(&error))?;
-        roots.add(cert).map_err(|error| failed(&error))?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| failed(&error))?;
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| tls_failed(&files.cert, &error))?
-        .with_client_cert_verifier(clients)
-        .with_single_cert(chain, key)
-        .map_err(|error| tls_failed(&files.cert, &error))?;
-    Ok(Arc::new(config))
-}
-
-/// TLS 1.3; no certificate is asked for.
-fn enrol_tls(files: &Enrol) -> Result<Arc<rustls::ServerConfig>, ServeError> {
-    let (chain, key) = chain_and_key(&files.cert, &files.key)?;
-    let mut config =
-        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|error| tls_failed(&files.cert, &error))?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|error| tls_failed(&files.cert, &error))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
 fn write_ready(
     file: &Path,
     (app, ops, internal): (&Bound, &Bound, &Bound),
-    enrol: Option<&Bound>,
-    callback: Option<&Bound>,
+    others: &[(&str, Option<&Bound>)],
 ) -> std::io::Result<()> {
     let mut ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
-    for (name, bound) in [("enrol", enrol), ("sms", callback)] {
+    for (name, bound) in others {
         if let (Some(bound), Some(ready)) = (bound, ready.as_object_mut()) {
-            ready.insert(name.to_owned(), bound.name().into());
+            ready.insert((*name).to_owned(), bound.name().into());
         }
     }
     match std::fs::remove_file(file) {

@@ -31,6 +31,8 @@ pub enum End {
     Device,
     /// An administrator ended it.
     Administrator,
+    /// The identity provider that the user logged in at says that they have logged out there.
+    Provider,
 }
 
 impl End {
@@ -45,6 +47,7 @@ impl End {
             Self::Commission => "commission",
             Self::Device => "device",
             Self::Administrator => "administrator",
+            Self::Provider => "provider",
         }
     }
 }

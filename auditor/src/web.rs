@@ -13,6 +13,7 @@ mod icon;
 mod instructions;
 mod language;
 mod member;
+mod oidc;
 mod page;
 mod pages;
 mod passkey;
@@ -21,11 +22,13 @@ mod texts;
 mod throttle;
 
 pub use attempt::LoginMetrics;
+pub use oidc::OidcMetrics;
 
 use crate::accounts::passkey::RelyingParty;
 use crate::accounts::totp::TotpKey;
 use crate::config::Login;
 use crate::issuing::Desk;
+use crate::provider::Provider;
 use crate::sealing::RestKey;
 use crate::sessions::Limits;
 use crate::store::{Counter, Office, Store};
@@ -63,6 +66,7 @@ pub struct App {
     party: Option<RelyingParty>,
     pseudonym: PseudonymKey,
     form: form::FormKey,
+    oidc: oidc::Oidc,
     login: Login,
     limits: Limits,
     throttle: Throttle,
@@ -106,7 +110,9 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let office = Office::new(parts.store.clone(), parts.keys.fields, parts.request_life_us);
         let totp = Arc::clone(&parts.keys.totp);
+        let form = form::FormKey::new(&parts.keys.form);
         Self {
+            oidc: oidc::Oidc::new(&form, Vec::new(), None),
             counter: Counter::new(office.clone(), parts.keys.handout, totp, parts.handout.rule),
             handout: parts.handout,
             instructions: parts.instructions,
@@ -119,7 +125,7 @@ impl App {
             passkeys: parts.keys.passkeys,
             party: parts.login.origin.as_ref().map(|origin| RelyingParty::new(origin, &parts.title)),
             pseudonym: parts.keys.pseudonym,
-            form: form::FormKey::new(&parts.keys.form),
+            form,
             limits: parts.limits,
             throttle: Throttle::new(parts.login.delay, parts.login.delay_max),
             checks: Semaphore::new(parts.login.checks_at_once),
@@ -128,6 +134,13 @@ impl App {
             title: parts.title,
             metrics: parts.metrics,
         }
+    }
+
+    /// With identity providers that users may log in at.
+    #[must_use]
+    pub fn with_providers(mut self, providers: Vec<Arc<Provider>>, metrics: OidcMetrics) -> Self {
+        self.oidc = oidc::Oidc::new(&self.form, providers, Some(metrics));
+        self
     }
 }
 
@@ -147,6 +160,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/login", get(pages::show).post(pages::submit))
         .route("/auth/login/passkey", post(passkey::log_in))
         .route("/auth/login/passkey/question", post(passkey::question))
+        .route("/auth/oidc/{name}", get(oidc::start))
+        .route("/auth/oidc/{name}/callback", get(oidc::come_back))
+        .route("/auth/oidc/{name}/choose", post(oidc::choose))
         .route("/auth/logout", post(pages::logout))
         .route("/auth/passkeys", get(passkey::show).post(passkey::add))
         .route("/auth/passkeys/confirm", post(passkey::confirm))
@@ -170,6 +186,11 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
         .layer(middleware::map_response(harden))
         .with_state(app)
+}
+
+/// The routes of the listener where identity providers tell of logouts: it stands behind no gateway.
+pub fn logout_router(app: Arc<App>) -> Router {
+    oidc::logout_router(app)
 }
 
 /// Lets a request in only with a valid assertion.

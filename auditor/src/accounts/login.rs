@@ -75,6 +75,12 @@ pub fn judge_passkey(account: Account, shown: Result<(), Reason>, rule: LockRule
     weigh(account, shown.map(|()| None), false, rule, now)
 }
 
+/// Decides on one who has shown elsewhere, at an identity provider, who they are. As with a passkey it never is the first
+/// login. There is nothing wrong to count: whose account it is, is known only once all is right.
+pub fn judge_elsewhere(account: Account, now: Micros) -> Verdict {
+    weigh(account, Ok(None), false, LockRule::default(), now)
+}
+
 fn weigh(
     mut account: Account,
     proof: Result<Option<u64>, Reason>,
@@ -246,6 +252,12 @@ mod tests {
         ] {
             let verdict = judge_passkey(Account { state, ..account.clone() }, Ok(()), rule, 2);
             assert!(matches!(verdict, Verdict::Refused { reason: Reason::AccountInactive, .. }), "{state:?}");
+            let verdict = judge_elsewhere(Account { state, ..account.clone() }, 2);
+            assert!(matches!(verdict, Verdict::Refused { reason: Reason::AccountInactive, .. }), "{state:?}");
         }
+        let locked = Account { state: State::Locked { since: 0, until: None, unused: false }, ..account.clone() };
+        assert!(matches!(judge_elsewhere(locked, 2), Verdict::Refused { reason: Reason::Locked, .. }));
+        let Verdict::In { account, step, .. } = judge_elsewhere(account, 7) else { unreachable!("active") };
+        assert_eq!((step, account.last_login), (None, Some(7)), "it keeps the account from resting");
     }
 }

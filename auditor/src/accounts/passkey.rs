@@ -48,6 +48,12 @@ impl FromStr for Origin {
     }
 }
 
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.origin().ascii_serialization())
+    }
+}
+
 /// A passkey's id: SHA-256 of the id that its authenticator gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PasskeyId([u8; 32]);

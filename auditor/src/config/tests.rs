@@ -111,3 +111,92 @@ fn without_clickhouse_events_wait() {
     let config = example(|text| text.split("[clickhouse]").next().unwrap_or_default().to_owned()).expect("reads");
     assert!(config.clickhouse.is_none());
 }
+
+/// The provider of the example, which stands there as a comment, with files that are there.
+fn with_provider(text: &str) -> String {
+    let lines = text.lines().skip_while(|line| *line != "#   [[oidc]]");
+    let of_one = lines.take_while(|line| !line.starts_with("[accounts]")).filter_map(|line| line.strip_prefix("#   "));
+    let without_key = of_one.filter(|line| !line.starts_with("client_key"));
+    let section = without_key.collect::<Vec<_>>().join("\n");
+    let section = section
+        .replace("secrets/inera.secret", "secrets/clickhouse-auditor.password")
+        .replace("pki/inera-ca.pem", "pki/device-ca.pem")
+        .replace("pki/logout.", "pki/internal-server.");
+    format!("{text}\n{section}\n")
+}
+
+#[test]
+fn the_examples_provider_reads_and_is_as_usual() {
+    let config = example(|text| with_provider(&text)).expect("reads");
+    let [provider] = config.oidc.as_slice() else { panic!("{:?}", config.oidc) };
+    assert_eq!((provider.name.as_str(), provider.max_age_s), ("inera", Some(28_800)));
+    assert_eq!(provider.levels, ["http://id.sambi.se/loa/loa3"]);
+    assert_eq!(provider.claims, crate::accounts::oidc::ClaimNames::default(), "the example names what is usual");
+    assert!(matches!(provider.proof, ClientProof::Secret(_)));
+    let logout = config.oidc_logout.as_ref().expect("a listener");
+    assert_eq!((logout.connections_max, logout.tls.is_some()), (32, true));
+    assert!(format!("{config:?}").contains("ClientProof(hidden)"));
+    let config = example(|text| text).expect("reads");
+    assert!(config.oidc.is_empty() && config.oidc_logout.is_none());
+}
+
+#[test]
+fn a_providers_mistakes_are_named() {
+    let origin = "origin = \"https://localhost:8443\"\n";
+    let secret = "client_secret_file = \"secrets/clickhouse-auditor.password\"";
+    for (from, to, words) in [
+        (origin, "", "login.origin: is missing: identity providers"),
+        ("name = \"inera\"", "name = \"Inera\"", "oidc[0].name: "),
+        ("issuer = \"https://idp.inera.se:443/oidc\"", "issuer = \"http://idp.inera.se\"", "oidc[0].issuer: "),
+        ("acr_values = [\"http://id.sambi.se/loa/loa3\"]", "", "oidc[0].acr_values: is missing"),
+        ("acr_values = [\"http://id.sambi.se/loa/loa3\"]", "acr_values = [\"a b\"]", "oidc[0].acr_values: is a list"),
+        (secret, "", "oidc[0].client_secret_file: is missing"),
+        (secret, "client_key_file = \"secrets/seal.pub\"", "oidc[0].client_key_file: secrets/seal.pub"),
+        (secret, "client_key_file = \"pki/device-ca.pem\"", "oidc[0].client_key_file: is no private key"),
+        ("hsa_id = ", "hsaid = ", "oidc[0].claims.hsaid: is not a known key; did you mean \"hsa_id\""),
+        (
+            "listen = \"127.0.0.1:8083\"\ncert_file = \"pki/internal-server.pem\"\nkey_file = \"pki/internal-server.key\"",
+            "listen = \"0.0.0.0:8083\"",
+            "oidc_logout.listen: is not of this machine",
+        ),
+    ] {
+        let found = problems(|text| {
+            let whole = with_provider(&text);
+            assert!(whole.contains(from), "{from}");
+            whole.replace(from, to)
+        });
+        let told = |found: &[String]| found.iter().any(|p| p.contains(words.split(' ').next().unwrap_or_default()));
+        assert!(found.len() == 1 && told(&found), "{words}: {found:?}");
+    }
+    let twice = problems(|text| {
+        let whole = with_provider(&text);
+        let section = whole[text.len()..].split("[oidc_logout]").next().expect("a section").to_owned();
+        format!("{whole}\n{section}")
+    });
+    assert_eq!(twice, ["oidc[1].name: is another provider's, too"]);
+    let alone = problems(|text| format!("{text}\n[oidc_logout]\nlisten = \"127.0.0.1:0\"\n"));
+    assert!(alone.len() == 1 && alone[0].contains("of no use without a provider"), "{alone:?}");
+}
+
+#[test]
+fn a_key_signs_instead_of_a_secret() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("client.key");
+    for (algorithm, expected) in [
+        (&rcgen::PKCS_ECDSA_P256_SHA256, jsonwebtoken::Algorithm::ES256),
+        (&rcgen::PKCS_ED25519, jsonwebtoken::Algorithm::EdDSA),
+    ] {
+        let key = rcgen::KeyPair::generate_for(algorithm).expect("makes");
+        std::fs::write(&file, key.serialize_pem()).expect("writes");
+        let line = format!("client_key_file = {:?}\nclient_key_id = \"2026\"", file.display().to_string());
+        let config = example(|text| {
+            with_provider(&text).replace("client_secret_file = \"secrets/clickhouse-auditor.password\"", &line)
+        })
+        .expect("reads");
+        let proof = config.oidc.first().map(|provider| provider.proof.clone());
+        assert!(
+            matches!(&proof, Some(ClientProof::Key { algorithm, id, .. }) if *algorithm == expected && id.as_deref() == Some("2026")),
+            "{expected:?}"
+        );
+    }
+}

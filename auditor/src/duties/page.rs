@@ -75,7 +75,9 @@ impl Action {
                  `POST /device-codes`, `POST /device-codes/{id}/withdraw`, `POST /organisations`"
             }
             Self::Import => "`POST /imports/{feed}`",
-            Self::HandOut => "`GET /handouts`, `POST /handouts`, `POST /handouts/{id}/letter`, `…/posted`, `…/called`, `…/reroute`",
+            Self::HandOut => {
+                "`GET /handouts`, `POST /handouts`, `POST /handouts/{id}/letter`, `…/posted`, `…/called`, `…/reroute`"
+            }
             Self::Review | Self::ReadLog => "—",
         }
     }

@@ -42,6 +42,24 @@ impl Store {
         account(&mut *self.read().await?, id).await
     }
 
+    /// Those of some HSA-ids that an account has which is not closed, in their order.
+    pub async fn hsa_ids_with_account(&self, ids: &[HsaId]) -> Result<Vec<HsaId>, StoreError> {
+        let mut connection = self.read().await?;
+        let mut known = Vec::new();
+        for hsa in ids {
+            let count: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM account WHERE hsa = $1 AND state NOT IN ('deregistered', 'lapsed')",
+            )
+            .bind(hsa.as_str())
+            .fetch_one(&mut *connection)
+            .await?;
+            if count > 0 {
+                known.push(hsa.clone());
+            }
+        }
+        Ok(known)
+    }
+
     /// All accounts, the newest first.
     pub async fn accounts(&self, limit: u32) -> Result<Vec<Account>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM account ORDER BY created DESC, id LIMIT $1"));
@@ -105,6 +123,15 @@ impl Change {
     /// The account with this user name, as this change sees it.
     pub async fn account_by_name(&mut self, name: &UserName) -> Result<Account, StoreError> {
         account_by_name(&mut self.tx, name).await?.ok_or(StoreError::Absent("account"))
+    }
+
+    /// The accounts with this HSA-id that are not closed, as this change sees them: one, if all is well. Two at most.
+    pub async fn accounts_by_hsa(&mut self, hsa: &HsaId) -> Result<Vec<Account>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM account WHERE hsa = $1 AND state NOT IN ('deregistered', 'lapsed') ORDER BY id LIMIT 2"
+        ));
+        let rows = sqlx::query(sql).bind(hsa.as_str()).fetch_all(&mut *self.tx).await?;
+        rows.iter().map(read_account).collect()
     }
 
     /// What an account proves itself with, as this change sees it.

@@ -122,7 +122,8 @@ impl Change {
         Ok(())
     }
 
-    /// Notes that a question, which nobody answers after `until`, was answered. False: it was before.
+    /// Notes that a question, which nobody answers after `until`, was answered. False: it was before. Questions are those to
+    /// passkeys and to identity providers, and what these tell by themselves: whoever asks gives each a name that no other has.
     pub async fn answer_once(&mut self, question: &[u8; 32], until: Micros) -> Result<bool, StoreError> {
         sqlx::query("DELETE FROM passkey_answered WHERE until < $1").bind(self.at).execute(&mut *self.tx).await?;
         let done = sqlx::query(

@@ -58,6 +58,11 @@ impl Store {
 impl Change {
     /// Opens a session.
     pub async fn open_session(&mut self, session: &Session) -> Result<(), StoreError> {
+        self.open_session_noted(session, "").await
+    }
+
+    /// Opens a session, with words about its login for the record.
+    pub async fn open_session_noted(&mut self, session: &Session, note: &str) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO session (key, account, device, created, expires, idle_s, last_used, published_used, \
              auth_method, acr, commission) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)",
@@ -79,6 +84,9 @@ impl Change {
         event.by = session.account;
         event.session = session.key.reference();
         event.auth_method = session.auth_method;
+        if !note.is_empty() {
+            event.detail = format!("{} {note}", self.by.channel).into();
+        }
         self.record(event).await
     }
 

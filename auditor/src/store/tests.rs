@@ -1,5 +1,6 @@
 #[allow(dead_code, reason = "other tests use more of it")]
 mod cluster;
+mod oidc;
 mod passkeys;
 
 use super::*;
@@ -10,6 +11,7 @@ use cluster::Cluster;
 use contract::directory::{AccountStanding, Commission, Entry, Message, Session};
 use contract::id::{HsaId, RegistryName, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Reason, Right};
+use oidc::*;
 use passkeys::*;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -419,8 +421,8 @@ mod appointments;
 mod devices;
 mod effects;
 mod filed;
-mod imports;
 mod handouts;
+mod imports;
 mod procedure;
 mod queue;
 mod random_moves;
@@ -449,6 +451,8 @@ on_both![
     another_process_is_noticed,
     who_is_idle_is_found,
     a_passkey_is_found_used_renamed_and_removed,
+    a_providers_session_ends_those_that_rest_on_it,
+    an_account_is_found_by_its_hsa_id,
     a_question_is_answered_once,
     of_an_accounts_sessions_one_may_stay,
 ];

@@ -11,9 +11,9 @@ use crate::accounts::{Account, State, UserName, password};
 use crate::clock;
 use crate::random;
 use crate::sessions::End;
-use crate::store::{By, Change, Credential, StoreError};
+use crate::store::{AtProvider, By, Change, Credential, StoreError};
 use contract::Micros;
-use contract::directory::Session;
+use contract::directory::{Commission, Session};
 use contract::id::{AccountId, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Origin, Reason};
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
@@ -32,6 +32,19 @@ pub(super) struct Typed {
 pub(super) struct How {
     pub(super) method: AuthMethod,
     /// A word or two about it, or nothing.
+    pub(super) note: String,
+}
+
+/// What a login at an identity provider brings into its session.
+#[derive(Debug, Default)]
+pub(super) struct Brought {
+    /// How strong it was.
+    pub(super) acr: String,
+    /// The commission that was chosen there. None: the account's own.
+    pub(super) commission: Option<Commission>,
+    /// What the session is to the provider.
+    pub(super) at: Option<AtProvider>,
+    /// Words for the record.
     pub(super) note: String,
 }
 
@@ -85,6 +98,9 @@ impl LoginMetrics {
             Reason::Locked,
             Reason::AccountInactive,
             Reason::Forged,
+            Reason::ProviderAnswer,
+            Reason::WeakLogin,
+            Reason::NoAccount,
         ] {
             metrics.logins.with_label_values(&[reason.as_str()]);
         }
@@ -173,13 +189,25 @@ impl App {
     /// Opens the session of who is let in, and commits either way.
     pub(super) async fn let_in(
         &self,
-        mut change: Change,
+        change: Change,
         caller: &Caller,
         settled: Result<Account, Reason>,
         method: AuthMethod,
     ) -> Result<Opened, LoginError> {
+        self.let_in_with(change, caller, settled, method, Brought::default()).await
+    }
+
+    /// The same, with what the login has brought along.
+    pub(super) async fn let_in_with(
+        &self,
+        mut change: Change,
+        caller: &Caller,
+        settled: Result<Account, Reason>,
+        method: AuthMethod,
+        brought: Brought,
+    ) -> Result<Opened, LoginError> {
         let opened = match &settled {
-            Ok(account) => Ok(self.open(&mut change, caller, account, method).await?),
+            Ok(account) => Ok(self.open(&mut change, caller, account, method, brought).await?),
             Err(_) => Err(LoginError::Refused),
         };
         change.commit().await?;
@@ -238,12 +266,16 @@ impl App {
         caller: &Caller,
         account: &Account,
         method: AuthMethod,
+        brought: Brought,
     ) -> Result<Opened, StoreError> {
         if let Some(old) = caller.assertion.session {
             change.end_session(old, End::Replaced).await?;
         }
         // Who has no commission may log in all the same: grants for all units need none.
-        let commission = change.commission(account.id).await?.unwrap_or_default();
+        let commission = match brought.commission {
+            Some(commission) => commission,
+            None => change.commission(account.id).await?.unwrap_or_default(),
+        };
         let token = random::token();
         let now = change.at();
         let expires = now + Micros::from(self.limits.absolute_s) * clock::SECOND;
@@ -256,11 +288,14 @@ impl App {
             idle_s: self.limits.idle_s,
             last_used: now,
             auth_method: method,
-            acr: String::new(),
+            acr: brought.acr,
             commission,
             ended: None,
         };
-        change.open_session(&session).await?;
+        change.open_session_noted(&session, &brought.note).await?;
+        if let Some(at) = brought.at {
+            change.note_provider(session.key, at).await?;
+        }
         let instructions_due = self.instructions.due(change.instructions_accepted(account.id).await?);
         Ok(Opened { token, expires, instructions_due })
     }

@@ -3,6 +3,7 @@
 use super::attempt::{LoginError, Opened, Typed};
 use super::form::{Bound, FORM_COOKIE, well_formed};
 use super::language::{Language, Texts};
+use super::oidc::{Button, Trouble};
 use super::passkey::PasskeyTexts;
 use super::{App, Caller, Scripted, Secret, problem};
 use crate::clock;
@@ -17,6 +18,7 @@ use contract::directory::SESSION_COOKIE;
 use contract::record::AuthMethod;
 use contract::way_back::{RETURN_COOKIE, WayBack, set_return_cookie};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -53,6 +55,8 @@ pub(super) enum Wrong {
     Stale,
     Incomplete,
     Busy,
+    /// At an identity provider, or on the way back from it.
+    Elsewhere(Trouble),
 }
 
 impl Wrong {
@@ -61,17 +65,19 @@ impl Wrong {
             Self::Refused | Self::Passkey | Self::Stale => StatusCode::FORBIDDEN,
             Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Elsewhere(trouble) => trouble.status(),
         }
     }
 
-    fn text(self, language: Language) -> &'static str {
+    fn text(self, language: Language) -> Cow<'static, str> {
         let texts = language.texts();
         match self {
-            Self::Refused => texts.refused,
-            Self::Passkey => language.passkey_texts().refused,
-            Self::Stale => texts.stale,
-            Self::Incomplete => texts.incomplete,
-            Self::Busy => texts.busy,
+            Self::Refused => texts.refused.into(),
+            Self::Passkey => language.passkey_texts().refused.into(),
+            Self::Stale => texts.stale.into(),
+            Self::Incomplete => texts.incomplete.into(),
+            Self::Busy => texts.busy.into(),
+            Self::Elsewhere(trouble) => language.say(trouble.key()),
         }
     }
 }
@@ -85,8 +91,11 @@ struct LoginPage<'a> {
     title: &'a str,
     help: &'a str,
     form: String,
-    wrong: Option<&'static str>,
+    wrong: Option<Cow<'static, str>>,
     passkey: Option<&'static PasskeyTexts>,
+    /// The language, for texts by their keys.
+    speaks: Language,
+    elsewhere: Vec<Button>,
 }
 
 /// The login page.
@@ -267,6 +276,8 @@ pub(super) fn page(
         form: app.form.field(Bound::Cookie(&cookie), caller.assertion.device_cert, clock::now()),
         wrong: wrong.map(|wrong| wrong.text(language)),
         passkey: app.party.as_ref().map(|_| language.passkey_texts()),
+        speaks: language,
+        elsewhere: app.oidc.buttons(language),
     };
     let Ok(html) = page.render() else {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown");

@@ -24,6 +24,7 @@ mod enrolment;
 mod handout;
 mod installation;
 mod login;
+mod oidc;
 mod outbox;
 mod procedure;
 mod settings;

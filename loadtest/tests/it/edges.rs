@@ -159,11 +159,12 @@ const AUDITOR: Rules = Rules {
         ("net", &["config"]),
         ("internal", &["clock", "feed", "sessions", "store"]),
         ("ops", &["store"]),
+        ("provider", &["accounts", "clock", "config"]),
         (
             "web",
             &[
-                "accounts", "breached", "clock", "config", "devices", "duties", "forms", "handout", "imports", "issuing", "letter",
-                "pki", "random", "sealing", "sessions", "store",
+                "accounts", "breached", "clock", "config", "devices", "duties", "forms", "handout", "imports",
+                "issuing", "letter", "pki", "provider", "random", "sealing", "sessions", "store",
             ],
         ),
         // The whole.

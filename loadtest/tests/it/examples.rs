@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// How the programs read a key, up to the key's first quote.
-const READS: [&str; 20] = [
+const READS: [&str; 24] = [
     ".section(",
     ".sections(",
     ".parsed(",
@@ -26,6 +26,10 @@ const READS: [&str; 20] = [
     "existing(&tls, ",
     "existing(section, ",
     "secret(",
+    "short(section, ",
+    "short(&texts, ",
+    "short_optional(section, ",
+    "words(section, ",
 ];
 
 /// Functions of the readers that take the section first and then a key.
@@ -69,7 +73,12 @@ fn every_key_that_a_program_reads_is_in_its_example() {
         (&["gateway/src/config/read.rs"][..], "config/gateway.toml", ["head_timeout_ms", "auditor_public_key"]),
         (&["gateway/src/route/config.rs"], "config/routes.toml", ["anonymous_redirect", "connect_timeout_ms"]),
         (
-            &["auditor/src/config.rs", "auditor/src/config/devices.rs", "auditor/src/config/handout.rs"],
+            &[
+                "auditor/src/config.rs",
+                "auditor/src/config/devices.rs",
+                "auditor/src/config/handout.rs",
+                "auditor/src/config/oidc.rs",
+            ],
             "config/auditor.toml",
             ["checks_at_once", "client_ca_file"],
         ),

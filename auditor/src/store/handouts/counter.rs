@@ -161,10 +161,12 @@ impl Counter {
         let stage = if other.stage.is_out() { first.after_paper(channel) } else { first };
         self.make_half(change, id, part, (channel, stage)).await?;
         // Whoever has shown the old one has to show the new one.
-        sqlx::query("UPDATE handout SET opened = NULL, opened_on = NULL, opened_until = NULL, totp = NULL WHERE id = $1")
-            .bind(id.to_string())
-            .execute(&mut *change.tx)
-            .await?;
+        sqlx::query(
+            "UPDATE handout SET opened = NULL, opened_on = NULL, opened_until = NULL, totp = NULL WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .execute(&mut *change.tx)
+        .await?;
         let made = change.handout(id).await?;
         let method = signature.map_or(AuthMethod::None, Signature::method);
         self.made_events(change, &made, &[part], method).await

@@ -103,9 +103,8 @@ impl App {
         id: AccountId,
     ) -> Result<Option<Visible>, Problem> {
         let whole = read(self, id).await.map_err(|error| refused(&error))?;
-        let seen = |whole: &Whole| {
-            id == member.account || reached(member, Action::SeeAccount, &whole.grants, &whole.regions)
-        };
+        let seen =
+            |whole: &Whole| id == member.account || reached(member, Action::SeeAccount, &whole.grants, &whole.regions);
         Ok(whole.filter(seen).map(|whole| (whole.account, whole.grants, whole.regions)))
     }
 }

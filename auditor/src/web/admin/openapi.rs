@@ -80,7 +80,7 @@ impl Modify for Problems {
 }
 
 /// Lists: they have parameters.
-const LISTS: [&str; 5] = ["/forms", "/appointments", "/organisations", "/devices", "/device-codes"];
+const LISTS: [&str; 6] = ["/forms", "/appointments", "/handouts", "/organisations", "/devices", "/device-codes"];
 
 /// What every operation may answer, and what those may that change something.
 fn problems(path: &str, operation: &mut Operation, changes: bool) {

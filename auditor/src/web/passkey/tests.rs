@@ -1,3 +1,4 @@
+#[allow(dead_code, reason = "logins at identity providers use more of it")]
 mod bed;
 
 use crate::accounts::passkey::soft::{ORIGIN, Soft};

@@ -7,14 +7,15 @@ use crate::accounts::{Account, State, Tries, UserName};
 use crate::clock;
 use crate::config::{Keys, Login};
 use crate::devices::{Device, Organisation, Renewal};
-use crate::issuing::{AuthorityFiles, Desk, Rules};
-use crate::random;
 use crate::handout::HandoutKey;
+use crate::issuing::{AuthorityFiles, Desk, Rules};
+use crate::provider::Provider;
+use crate::random;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
 use crate::store::{By, Change, Passkey, Place, Store};
 use crate::web::assertion::Verifier;
-use crate::web::{App, LoginMetrics, Parts, router};
+use crate::web::{App, LoginMetrics, OidcMetrics, Parts, logout_router, router};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -52,6 +53,10 @@ pub(super) struct Browser {
     pub(super) session: Option<Session>,
     pub(super) cookie: String,
     pub(super) field: String,
+    /// It runs on another device.
+    pub(super) elsewhere: bool,
+    /// Which site it says has set its request off.
+    pub(super) site: Option<String>,
 }
 
 pub(super) struct Answer {
@@ -157,6 +162,23 @@ impl Bed {
         bed
     }
 
+    /// With identity providers.
+    pub(super) fn with_providers(mut self, providers: Vec<Arc<Provider>>) -> Self {
+        let metrics = OidcMetrics::register(&prometheus::Registry::new()).expect("registers");
+        let app = Arc::try_unwrap(self.app).expect("nobody else has it");
+        self.app = Arc::new(app.with_providers(providers, metrics));
+        self
+    }
+
+    /// What a provider is answered that tells of a logout.
+    pub(super) async fn tell_logout(&self, path: &str, body: String) -> (StatusCode, String) {
+        let request = Request::post(path).header(header::CONTENT_TYPE, FORM).body(Body::from(body)).expect("a request");
+        let service = TowerToHyperService::new(logout_router(Arc::clone(&self.app)));
+        let (head, body) = service.call(request).await.expect("answers").into_parts();
+        let body = to_bytes(body, 1 << 20).await.expect("a body");
+        (head.status, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
     pub(super) async fn change(&self) -> Change {
         self.store.change(clock::now(), By::program("test")).await.expect("begins")
     }
@@ -237,6 +259,10 @@ impl Bed {
     }
 
     pub(super) fn assertion(&self, session: Option<&Session>) -> String {
+        self.assertion_on(session, self.device.fingerprint)
+    }
+
+    fn assertion_on(&self, session: Option<&Session>, device_cert: CertFingerprint) -> String {
         let now = jsonwebtoken::get_current_timestamp();
         let assertion = Assertion {
             iss: "gw".to_owned(),
@@ -247,7 +273,7 @@ impl Bed {
             account: session.map(|session| session.account),
             session: session.map(|session| session.key),
             device: self.device.id,
-            device_cert: self.device.fingerprint,
+            device_cert,
             device_org: self.device.organisation.clone(),
             user_hsa: None,
             name: None,
@@ -267,12 +293,16 @@ impl Bed {
         path: &str,
         body: Option<(&str, String)>,
     ) -> Answer {
+        let device = if browser.elsewhere { CertFingerprint([2; 32]) } else { self.device.fingerprint };
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(ASSERTION_HEADER, self.assertion(browser.session.as_ref()))
+            .header(ASSERTION_HEADER, self.assertion_on(browser.session.as_ref(), device))
             .header(header::COOKIE, &browser.cookie)
             .header(header::ACCEPT_LANGUAGE, "en");
+        if let Some(site) = &browser.site {
+            request = request.header("sec-fetch-site", site);
+        }
         if let Some((kind, _)) = &body {
             request = request.header(header::CONTENT_TYPE, *kind);
         }
@@ -286,6 +316,12 @@ impl Bed {
 
     pub(super) async fn get(&self, browser: &Browser, path: &str) -> Answer {
         self.ask(browser, "GET", path, None).await
+    }
+
+    /// As a browser asks that says which site has set it off.
+    pub(super) async fn get_from(&self, browser: &Browser, path: &str, site: &str) -> Answer {
+        let browser = Browser { site: Some(site.to_owned()), ..browser.clone() };
+        self.ask(&browser, "GET", path, None).await
     }
 
     pub(super) async fn script(&self, browser: &Browser, path: &str, body: Value) -> Answer {
@@ -302,7 +338,7 @@ impl Bed {
     pub(super) async fn visitor(&self) -> Browser {
         let page = self.get(&Browser::default(), "/auth/login").await;
         let cookie = page.headers[header::SET_COOKIE].to_str().expect("text").split(';').next().expect("a cookie");
-        Browser { session: None, cookie: cookie.to_owned(), field: page.field() }
+        Browser { cookie: cookie.to_owned(), field: page.field(), ..Browser::default() }
     }
 
     /// A question at the login page: its options, and its ticket.

@@ -1,0 +1,86 @@
+//! Logouts that a provider tells of.
+
+use super::*;
+
+fn token(idp: &Idp, change: impl FnOnce(&mut Claims)) -> String {
+    let now = clock::now() / clock::SECOND;
+    let mut claims = json!({
+        "iss": idp.issuer, "aud": CLIENT, "iat": now, "exp": now + 120, "jti": crate::random::token().to_string(),
+        "sid": "session-1", "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+    });
+    change(claims.as_object_mut().expect("claims"));
+    idp.signer.sign(&claims)
+}
+
+async fn tell(bed: &Bed, token: &str) -> StatusCode {
+    bed.tell_logout("/oidc/test/logout", format!("logout_token={token}")).await.0
+}
+
+async fn live(bed: &Bed, session: &Session) -> bool {
+    bed.store.live_session(session.key, clock::now()).await.expect("reads").is_some()
+}
+
+#[tokio::test]
+async fn a_logout_there_ends_the_sessions_that_rest_on_it() {
+    let (bed, idp) = start().await;
+    person(&bed, "anna", HSA, ACTIVE).await;
+    let inside = async |session_there: &'static str| {
+        let inside = with_claims(&bed, &idp, set("sid", session_there)).await;
+        session(&bed, &inside).await
+    };
+    let (first, second, third) = (inside("session-1").await, inside("session-2").await, inside("session-3").await);
+    let told = token(&idp, |_| {});
+    let (status, body) = bed.tell_logout("/oidc/test/logout", format!("logout_token={told}")).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, ""));
+    assert!(!live(&bed, &first).await && live(&bed, &second).await && live(&bed, &third).await);
+    assert_eq!(tell(&bed, &told).await, StatusCode::BAD_REQUEST, "it is good once");
+    assert_eq!(tell(&bed, &token(&idp, |_| {})).await, StatusCode::OK, "nothing is left to end");
+    let subject = |claims: &mut Claims| {
+        claims.remove("sid");
+        claims.insert("sub".to_owned(), "anna-at-the-provider".into());
+    };
+    assert_eq!(tell(&bed, &token(&idp, subject)).await, StatusCode::OK);
+    assert!(!live(&bed, &second).await && !live(&bed, &third).await);
+    let events = bed.events().await;
+    let ended: Vec<_> = events.iter().filter(|event| event.kind == AuthEventKind::SessionEnded).collect();
+    assert_eq!(ended.len(), 3);
+    assert!(ended.iter().all(|event| &*event.detail == "oidc provider" && event.auth_method == AuthMethod::Oidc));
+}
+
+#[tokio::test]
+async fn what_is_no_logout_token_ends_nothing() {
+    let (bed, idp) = start().await;
+    person(&bed, "anna", HSA, ACTIVE).await;
+    let inside = with_claims(&bed, &idp, |_| {}).await;
+    let session = session(&bed, &inside).await;
+    let (_, sent) = begin(&bed, &Browser::default()).await;
+    let id_token = idp.signer.sign(&idp.claims(&sent).into());
+    let foreign = Signer::new("k1").sign(&json!({ "iss": idp.issuer, "aud": CLIENT }));
+    for wrong in [
+        token(&idp, set("aud", "another")),
+        token(&idp, set("iss", "https://evil.example")),
+        token(&idp, set("nonce", "x")),
+        token(&idp, set("iat", 1)),
+        token(&idp, without("events")),
+        token(&idp, without("sid")),
+        token(&idp, without("jti")),
+        id_token,
+        foreign,
+        String::new(),
+        "x".repeat(40_000),
+    ] {
+        let (status, body) = bed.tell_logout("/oidc/test/logout", format!("logout_token={wrong}")).await;
+        assert_eq!(
+            (status, body.as_str()),
+            (StatusCode::BAD_REQUEST, "{\"error\":\"invalid_request\"}"),
+            "{wrong:.80}"
+        );
+    }
+    assert_eq!(bed.tell_logout("/oidc/test/logout", "x=y".to_owned()).await.0, StatusCode::BAD_REQUEST);
+    let good = format!("logout_token={}", token(&idp, |_| {}));
+    for path in ["/oidc/nobody/logout", "/auth/login", "/metrics", "/"] {
+        assert_eq!(bed.tell_logout(path, good.clone()).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert!(live(&bed, &session).await);
+    assert_eq!(bed.tell_logout("/oidc/test/logout", good).await.0, StatusCode::OK);
+}
