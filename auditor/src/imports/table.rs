@@ -14,7 +14,7 @@ pub enum Format {
 }
 
 /// The most rows that are taken at once.
-pub const ROWS_MAX: usize = 50_000;
+const ROWS_MAX: usize = 50_000;
 /// The longest text in a cell, in characters.
 const CELL_MAX: usize = 200;
 

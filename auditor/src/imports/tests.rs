@@ -19,7 +19,7 @@ fn tables_as_programs_and_spreadsheets_write_them_say_the_same() {
     assert_eq!(rows.len(), 2);
     let others = [
         format!("\u{feff}last_day;hsa\r\n2026-11-30;{A}\r\n;{B}\r\n"),
-        format!("\"hsa\",\"last_day\"\n\"{A}\" , \"2026-11-30\"\n{B},\"\""),
+        format!("\"hsa\",\"last_day\"\n\"{A}\",\"2026-11-30\"\n{B},\"\""),
     ];
     for other in others {
         assert_eq!(csv(Feed::Employments, &other).expect("a table"), rows);

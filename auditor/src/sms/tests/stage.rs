@@ -173,7 +173,7 @@ impl Hall {
         let callback = bound.name().to_owned();
         let router = callback::router(counter.clone(), settings.callback.as_ref().expect("set"));
         let second = Duration::from_secs(10);
-        let limits = Limits { connections_max: 8, head: second, stall: second };
+        let limits = Limits { connections_max: 8, head: second, stall: second, of_one_address: None };
         tasks.spawn(bound.serve(router, limits, CancellationToken::new()));
         let client = Client::new(&settings).expect("sets up");
         let metrics = SmsMetrics::register(&prometheus::Registry::new()).expect("registers");

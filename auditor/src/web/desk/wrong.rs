@@ -71,9 +71,9 @@ pub(super) fn said(frame: &Frame, problem: &Problem) -> (Cow<'static, str>, Cow<
         Kind::Unidentified => ("problem-unidentified", "problem-unidentified-text"),
         Kind::DecidedBefore => ("problem-decided-before", "problem-decided-before-text"),
         Kind::NotYours => ("problem-not-yours", "problem-not-yours-text"),
-        Kind::TooMany => ("problem-too-many", "problem-too-many-text"),
-        Kind::WrongState => ("problem-wrong-state", "problem-wrong-state-text"),
-        Kind::AccountState => ("problem-account-state", "problem-account-state-text"),
+        Kind::TooMany | Kind::Limit => ("problem-too-many", "problem-too-many-text"),
+        Kind::WrongState | Kind::WrongStage => ("problem-wrong-state", "problem-wrong-state-text"),
+        Kind::AccountState | Kind::DeviceState => ("problem-account-state", "problem-account-state-text"),
         Kind::Taken => ("problem-taken", "problem-taken-text"),
         Kind::Overtaken => ("problem-overtaken", "problem-overtaken-text"),
         Kind::CodeRefused => ("problem-code-refused", "problem-code-refused-text"),
@@ -87,6 +87,7 @@ pub(super) fn said(frame: &Frame, problem: &Problem) -> (Cow<'static, str>, Cow<
         Kind::NotLoggedIn
         | Kind::AccountInactive
         | Kind::StepUpRequired
+        | Kind::InstructionsDue
         | Kind::PreconditionRequired
         | Kind::Invalid => ("problem-refused", "problem-refused-text"),
     };

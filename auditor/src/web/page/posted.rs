@@ -47,16 +47,6 @@ impl Typed {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
     }
 
-    /// All values of a field.
-    pub(in crate::web) fn all<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.trim())
-    }
-
-    /// The names of all fields that were sent.
-    pub(in crate::web) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
-    }
-
     /// Reads `application/x-www-form-urlencoded`.
     fn read(body: &[u8]) -> Option<Self> {
         let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
@@ -112,7 +102,6 @@ mod tests {
     fn fields_are_read_as_browsers_send_them() {
         let typed = Typed::read(b"a=1+2&b=%C3%A5%26&a=+3+&c").expect("a form");
         assert_eq!(typed.get("a"), "1 2");
-        assert_eq!(typed.all("a").collect::<Vec<_>>(), ["1 2", "3"]);
         assert_eq!((typed.get("b"), typed.get("c"), typed.get("d")), ("å&", "", ""));
         assert!(Typed::read(b"a=%FF").is_none(), "no UTF-8");
         assert!(Typed::read("a=1&".repeat(FIELDS_MAX + 1).as_bytes()).is_none());
