@@ -4,6 +4,7 @@ use super::day;
 use crate::forms::{Content, Form, Kind};
 use crate::web::admin::body::Fields;
 use crate::web::page::Typed;
+use contract::Micros;
 use contract::id::AccountId;
 use contract::identity::PatientId;
 use serde_json::{Map, Value};
@@ -116,7 +117,8 @@ impl Sheet {
     }
 
     /// As the interface reads it, about an account if the form says which.
-    pub(super) fn fields(&self, account: Option<AccountId>) -> Fields {
+    pub(super) fn fields(&self, account: Option<AccountId>, now: Micros) -> Fields {
+        let today = day::day(now);
         let mut map = Map::new();
         map.insert("kind".to_owned(), self.kind.as_str().into());
         if let Some(account) = account {
@@ -125,6 +127,10 @@ impl Sheet {
         for (name, value) in &self.values {
             // Which account it is about was looked up by it.
             if value.is_empty() || *name == "user_name" {
+                continue;
+            }
+            // From now on: midnight may be before what somebody holds already, and so be more than that.
+            if *name == "valid_from" && *value == today {
                 continue;
             }
             let moment = |at: Option<_>| at.map_or_else(|| value.clone(), contract::instant::text);

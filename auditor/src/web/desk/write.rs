@@ -216,7 +216,8 @@ impl Desk<'_> {
             Some(draft) => draft.heading.account,
             None => self.whose(sheet.get("user_name")).await?,
         };
-        let form = content::form(sheet.fields(account), self.member.account, clock::now())?;
+        let now = clock::now();
+        let form = content::form(sheet.fields(account, now), self.member.account, now)?;
         match self.draft {
             Some(draft) => {
                 let version = seen.ok_or(Kind::Malformed)?;
