@@ -2,9 +2,7 @@
 
 use super::accounts::holds;
 use super::problem::Told;
-use super::{
-    BASE, accounts, appointments, device_codes, devices, forms, imports, moves, organisations, sign,
-};
+use super::{BASE, accounts, appointments, device_codes, devices, forms, imports, moves, organisations, sign};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use contract::directory::SESSION_COOKIE;
