@@ -10,7 +10,7 @@ pub mod est;
 mod file;
 
 pub use authority::AuthorityFiles;
-pub use crl::CrlRules;
+pub use crl::{CrlRules, write_crl};
 pub use file::{DeviceFile, FileForm};
 
 use crate::devices::{Certificate, Code, CodeKey, Device, DeviceCode, DeviceName, KeyHash, Organisation, Renewal, Why};

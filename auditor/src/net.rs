@@ -134,7 +134,7 @@ impl Bound {
                         let handshake = TlsAcceptor::from(tls).accept(stream);
                         match tokio::time::timeout(limits.head, handshake).await {
                             Ok(Ok(stream)) => connection(stream, peer, router, limits, stop).await,
-                            failed => handshake_failed(&name, failed.map(|ended| ended.err()).ok().flatten(), limits),
+                            failed => handshake_failed(&name, failed.map(Result::err).ok().flatten(), limits),
                         }
                     }
                     (Stream::Tcp(stream, _), None) => connection(stream, peer, router, limits, stop).await,

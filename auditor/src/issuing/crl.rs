@@ -42,16 +42,14 @@ fn due(crl: &Crl, stamp: &str, now: Micros) -> bool {
     crl.stamp != stamp || now >= crl.this_update.saturating_add(half) || now < crl.this_update
 }
 
-impl Desk {
-    /// Writes a list to a file, in place of the one that is there: who reads it finds the one or the other whole.
-    pub fn write_crl(&self, path: &Path, crl: &Crl) -> Result<(), IssueError> {
-        let draft = path.with_extension("new");
-        let written = (|| {
-            let mut file = std::fs::File::create(&draft)?;
-            file.write_all(&crl.der)?;
-            file.sync_all()?;
-            std::fs::rename(&draft, path)
-        })();
-        written.map_err(|source| IssueError::File { path: path.to_owned(), source })
-    }
+/// Writes a list to a file, in place of the one that is there: who reads it finds the one or the other whole.
+pub fn write_crl(path: &Path, crl: &Crl) -> Result<(), IssueError> {
+    let draft = path.with_extension("new");
+    let written = (|| {
+        let mut file = std::fs::File::create(&draft)?;
+        file.write_all(&crl.der)?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)
+    })();
+    written.map_err(|source| IssueError::File { path: path.to_owned(), source })
 }

@@ -1,7 +1,7 @@
 //! What time does to devices: their certificates end, the revocation list is signed anew, codes are forgotten.
 
 use crate::clock::{self, DAY};
-use crate::issuing::{CrlRules, Desk, IssueError};
+use crate::issuing::{CrlRules, Desk, IssueError, write_crl};
 use crate::lease::Lease;
 use contract::Micros;
 use prometheus::{IntGauge, Registry};
@@ -105,7 +105,7 @@ impl Caring {
         metrics.crl_number.set(i64::try_from(list.number).unwrap_or(i64::MAX));
         metrics.crl_until.set(list.next_update / clock::SECOND);
         if let Some(file) = file.as_ref().filter(|_| self.written != Some(list.number)) {
-            desk.write_crl(file, &list)?;
+            write_crl(file, &list)?;
             self.written = Some(list.number);
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::devices::{DeviceName, Renewal};
 use crate::init::write_new;
-use crate::issuing::{Asker, CrlRules, Desk, NewDevice, Rules};
+use crate::issuing::{Asker, CrlRules, Desk, NewDevice, Rules, write_crl};
 use crate::pki::Request;
 use crate::store::Store;
 use clap::Args;
@@ -87,7 +87,7 @@ pub(super) async fn crl(out: &Path, config: &Config, store: &Store, output: Outp
     let desk = desk(config, store);
     let rules = CrlRules { life_us: Micros::from(config.devices.crl_hours) * HOUR };
     let crl = desk.mend_crl(clock::now(), rules).await?;
-    desk.write_crl(out, &crl)?;
+    write_crl(out, &crl)?;
     let (number, until, file) = (crl.number.to_string(), clock::rfc3339(crl.next_update), out.display().to_string());
     output.write(
         &json!({ "number": crl.number, "next_update": until, "file": file }),

@@ -85,10 +85,12 @@ pub(super) struct WithdrawnCode {
 
 impl DeviceCodeView {
     fn new(code: &DeviceCode, now: Micros) -> Self {
-        let state = match code.open(now) {
-            true => "open",
-            false if now >= code.expires => "expired",
-            false => "spent",
+        let state = if code.open(now) {
+            "open"
+        } else if now >= code.expires {
+            "expired"
+        } else {
+            "spent"
         };
         Self {
             id: code.id.to_string(),

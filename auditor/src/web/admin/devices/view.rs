@@ -106,7 +106,7 @@ impl DeviceView {
             enrolled_by: known(device.enrolled_by),
             last_used: time(listed.last_used),
             revoked: time(device.revoked),
-            revoked_why: listed.why.map(|why| why.as_str()),
+            revoked_why: listed.why.map(crate::devices::Why::as_str),
         }
     }
 }
