@@ -70,7 +70,8 @@ impl Action {
             Self::Reconfirm => "`POST /accounts/{id}/confirm`, `…/reactivate`",
             Self::Appoint => "`GET /appointments`, `POST /appointments`, `POST /appointments/{id}/end`",
             Self::HandOut => "`GET /handouts`, `POST /handouts`, `POST /handouts/{id}/letter`, `…/posted`, `…/called`, `…/reroute`",
-            Self::Import | Self::SeeDevices | Self::ManageDevices | Self::Review | Self::ReadLog => "—",
+            Self::Import => "`POST /imports/{feed}`",
+            Self::SeeDevices | Self::ManageDevices | Self::Review | Self::ReadLog => "—",
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn holds(method: &str, path: &str, answer: &Answer) {
 
 fn fits(known: &str, path: &str) -> bool {
     let (known, path): (Vec<_>, Vec<_>) = (known.split('/').collect(), path.split('/').collect());
-    known.len() == path.len() && known.iter().zip(&path).all(|(known, path)| known == path || *known == "{id}")
+    known.len() == path.len() && known.iter().zip(&path).all(|(known, path)| known == path || known.starts_with('{'))
 }
 
 /// What of JSON Schema the description uses.
