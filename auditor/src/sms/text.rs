@@ -26,8 +26,9 @@ impl Texts {
     pub fn new(english: bool, title: &str, hours: i64) -> Self {
         let mut texts = Self { english, title: title.to_owned(), hours };
         // A name that is too long, or in other letters, is left out rather than the code.
-        let longest = [Part::Id, Part::Code].into_iter().map(|part| texts.written(part, Purpose::Reset, LONGEST));
-        if longest.into_iter().any(|text| length(&text).is_none_or(|length| length > CHARACTERS_MAX)) {
+        let both = [Part::Id, Part::Code];
+        let all = Purpose::ALL.iter().flat_map(|purpose| both.map(|part| texts.written(part, *purpose, LONGEST)));
+        if all.into_iter().any(|text| length(&text).is_none_or(|length| length > CHARACTERS_MAX)) {
             texts.title = String::new();
         }
         texts
