@@ -7,5 +7,3 @@ CREATE TABLE oidc_session (
 );
 CREATE INDEX oidc_session_sid ON oidc_session (sid);
 CREATE INDEX oidc_session_sub ON oidc_session (sub);
--- Whom a provider names is found by HSA-id.
-CREATE INDEX account_hsa ON account (hsa) WHERE state NOT IN ('deregistered', 'lapsed');
