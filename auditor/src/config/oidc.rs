@@ -115,6 +115,7 @@ pub struct ServerFiles {
 }
 
 /// Reads all about providers. `login` is the section with the address that they send users back to.
+#[expect(clippy::option_option, reason = "none outside: a mistake; inside: nothing stands there")]
 pub(super) fn read(root: &Section<'_>, login: &Section<'_>) -> (Option<Vec<Oidc>>, Option<Option<OidcLogout>>) {
     let sections = root.sections("oidc");
     let read: Vec<_> = sections.iter().map(read_provider).collect();
@@ -286,6 +287,7 @@ fn short(section: &Section<'_>, key: &str, most: usize) -> Option<String> {
     good.then_some(text)
 }
 
+#[expect(clippy::option_option, reason = "none outside: a mistake; inside: nothing stands there")]
 fn short_optional(section: &Section<'_>, key: &str, most: usize) -> Option<Option<String>> {
     if section.has(key) { short(section, key, most).map(Some) } else { Some(None) }
 }

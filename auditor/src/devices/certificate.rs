@@ -34,8 +34,8 @@ impl fmt::Display for KeyHash {
 
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, ..] = self.0;
-        write!(f, "KeyHash({})", hex::encode([a, b, c, d]))
+        let (first, _) = self.0.split_at(4);
+        write!(f, "KeyHash({})", hex::encode(first))
     }
 }
 

@@ -178,7 +178,8 @@ impl Cells<'_> {
         hsa
     }
 
-    /// A day's first moment; inside: nothing stands there.
+    /// A day's first moment.
+    #[expect(clippy::option_option, reason = "none outside: a mistake; inside: nothing stands there")]
     fn optional_day(&mut self, index: usize) -> Option<Option<Micros>> {
         let text = self.text(index);
         if text.is_empty() {

@@ -43,7 +43,7 @@ pub(super) fn read(text: &[u8], format: Format, columns: &'static [&'static str]
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let text = std::str::from_utf8(text).map_err(|error| {
         let before = text.get(..error.valid_up_to()).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = 1 + before.split(|byte| *byte == b'\n').skip(1).count() as u64;
         Faults::one(line, 0, "", What::Form, "is not UTF-8: save the file with that encoding")
     })?;
     match format {

@@ -26,7 +26,7 @@ impl Peer {
 #[derive(Debug, Clone)]
 pub(super) struct Peers {
     most: Option<usize>,
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    open: Open,
 }
 
 impl Peers {
@@ -50,7 +50,10 @@ impl Peers {
 
 /// A connection's place.
 #[derive(Debug)]
-pub(super) struct Place(Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>);
+pub(super) struct Place(Option<(IpAddr, Open)>);
+
+/// How many connections of each address are open.
+type Open = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
 impl Drop for Place {
     fn drop(&mut self) {

@@ -100,8 +100,8 @@ mod tests {
                 name: "ward 3".to_owned(),
                 organisation: contract::id::HsaId::parse("SE2321000016-39KJ").expect("valid"),
             };
-            let issued = authority.issue_device(&subject, &[serial; 16], NOW, 30).expect("issues");
-            X509::from_der(&issued.cert_der).expect("reads")
+            let made = authority.issue_device(&subject, &[serial; 16], NOW, 30).expect("issues");
+            X509::from_der(&made.cert_der).expect("reads")
         };
         assert!(matches!(crl.get_by_cert(&subject(0x41)), CrlStatus::Revoked(_)));
         assert!(matches!(crl.get_by_cert(&subject(0x43)), CrlStatus::NotRevoked));

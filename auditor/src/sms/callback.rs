@@ -53,7 +53,7 @@ async fn told(
     headers: HeaderMap,
     sent: Result<Form<Told>, FormRejection>,
 ) -> Response {
-    let shown = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
+    let shown = headers.get(header::AUTHORIZATION).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
     if !bool::from(shown.ct_eq(listener.basic.as_bytes())) {
         return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"sms\"")]).into_response();
     }

@@ -38,8 +38,8 @@ pub(in crate::cli) struct Csr {
     #[command(flatten)]
     new: New,
     /// The request (PKCS#10: PEM, base64 or DER).
-    #[arg(long, value_name = "FILE")]
-    csr: PathBuf,
+    #[arg(long = "csr", value_name = "FILE")]
+    request: PathBuf,
     /// The file for the certificate and the authority's after it (PEM).
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -67,7 +67,7 @@ pub(super) async fn code(new: New, config: &Config, store: &Store, output: Outpu
 }
 
 pub(super) async fn csr(args: Csr, config: &Config, store: &Store, output: Output) -> Result<(), CliError> {
-    let request = Request::read(&read(&args.csr)?)?;
+    let request = Request::read(&read(&args.request)?)?;
     let desk = desk(config, store);
     let given = desk.enrol_request(clock::now(), operator::by(), Asker::Operator, &args.new.into(), &request).await?;
     let text = format!("{}\n{}", given.cert_pem.trim_end(), given.authority_pem);

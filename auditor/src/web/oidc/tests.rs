@@ -1,6 +1,3 @@
-#[allow(dead_code, reason = "passkeys use more of it")]
-#[path = "../passkey/tests/bed.rs"]
-mod bed;
 mod choice;
 mod idp;
 mod logouts;
@@ -12,6 +9,7 @@ use crate::accounts::passkey::soft::ORIGIN;
 use crate::accounts::{Account, State, UserName};
 use crate::clock;
 use crate::provider::Provider;
+use crate::web::passkey::tests::bed;
 use axum::http::{StatusCode, header};
 use bed::{Answer, Bed, Browser};
 use contract::directory::Session;

@@ -47,6 +47,11 @@ impl Typed {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
     }
 
+    /// The names of all fields that were sent.
+    pub(in crate::web) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Reads `application/x-www-form-urlencoded`.
     fn read(body: &[u8]) -> Option<Self> {
         let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
