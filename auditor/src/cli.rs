@@ -5,8 +5,8 @@
 mod account;
 mod appointment;
 mod device;
-mod import;
 mod handout;
+mod import;
 mod operator;
 mod output;
 mod passkeys;

@@ -6,9 +6,9 @@
 use crate::config::{Config, InternalTls};
 use crate::feed::{Feed, FeedMetrics};
 use crate::lease::Keeper;
-use crate::sms::{self, SmsMetrics};
 use crate::net::{BindError, Bound, Limits};
 use crate::outbox::{OutboxMetrics, Shipper};
+use crate::sms::{self, SmsMetrics};
 use crate::store::{Counter, Office, Store, StoreError};
 use crate::sweep::SweepMetrics;
 use crate::web::assertion::Verifier;

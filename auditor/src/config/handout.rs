@@ -155,13 +155,11 @@ pub(super) fn read_sms(section: &Section<'_>) -> Option<Sms> {
     if let Some(from) = &from
         && !is_sender(from)
     {
-        section.reject("from", "is neither 3 to 11 letters a-z and digits, a letter first, nor a number as +46700000000");
+        section
+            .reject("from", "is neither 3 to 11 letters a-z and digits, a letter first, nor a number as +46700000000");
     }
-    let callback = if section.has("callback") {
-        read_callback(&section.section("callback")).map(Some)
-    } else {
-        Some(None)
-    };
+    let callback =
+        if section.has("callback") { read_callback(&section.section("callback")).map(Some) } else { Some(None) };
     let timeout_s = section.within("timeout_s", 10, 1, 60);
     let tries_max = section.within("tries_max", 8, 1, 20);
     let retry_s = section.within("retry_s", 30, 1, 3_600);
@@ -189,7 +187,8 @@ fn read_callback(section: &Section<'_>) -> Option<SmsCallback> {
     let user: Option<String> = section.or("user", "sms".to_owned());
     let password = section.file("password_file").map(|text| Zeroizing::new(text.trim().to_owned()));
     // They stand in an address that the provider is given.
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b));
+    let plain =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b));
     if user.as_deref().is_some_and(|user| !plain(user)) {
         section.reject("user", "has other characters than a-z, 0-9, - _ . ~");
     }

@@ -69,7 +69,9 @@ impl Action {
             Self::LiftBlock => "`POST /accounts/{id}/propose-lift`, `…/lift`",
             Self::Reconfirm => "`POST /accounts/{id}/confirm`, `…/reactivate`",
             Self::Appoint => "`GET /appointments`, `POST /appointments`, `POST /appointments/{id}/end`",
-            Self::HandOut => "`GET /handouts`, `POST /handouts`, `POST /handouts/{id}/letter`, `…/posted`, `…/called`, `…/reroute`",
+            Self::HandOut => {
+                "`GET /handouts`, `POST /handouts`, `POST /handouts/{id}/letter`, `…/posted`, `…/called`, `…/reroute`"
+            }
             Self::Import => "`POST /imports/{feed}`",
             Self::SeeDevices | Self::ManageDevices | Self::Review | Self::ReadLog => "—",
         }

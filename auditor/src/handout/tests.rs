@@ -126,8 +126,12 @@ fn halves_are_for_accounts_that_may_have_them() {
     assert_eq!((Purpose::of(unused), Purpose::of(locked)), (Ok(Purpose::First), Ok(Purpose::Reset)));
     let active = Account::Active { since: 1 };
     assert_eq!(Purpose::of(active), Ok(Purpose::Reset));
-    let never =
-        [Account::Dormant { since: 1 }, Account::Blocked { since: 1 }, Account::Deregistered { at: 1 }, Account::Lapsed { at: 1 }];
+    let never = [
+        Account::Dormant { since: 1 },
+        Account::Blocked { since: 1 },
+        Account::Deregistered { at: 1 },
+        Account::Lapsed { at: 1 },
+    ];
     for state in never {
         assert!(Purpose::of(state).is_err());
         assert!(Purpose::First.collected(state, 5).is_err() && Purpose::Reset.collected(state, 5).is_err());

@@ -56,7 +56,8 @@ fn the_address_is_behind_the_window_and_the_half_is_there_once() {
         address: "https://portal.example.se/auth/collect".to_owned(),
         sender: vec!["Registercentrum Syd".to_owned(), "Box 1".to_owned()],
     };
-    let pdf = Letter::new(&settings, "Ring 010-000 00 00", "Grindvakt", 1_790_000_000_000_000).pdf(&printed("Anna Åkesson"));
+    let pdf =
+        Letter::new(&settings, "Ring 010-000 00 00", "Grindvakt", 1_790_000_000_000_000).pdf(&printed("Anna Åkesson"));
     assert!(pdf.starts_with(b"%PDF-1."));
     let texts = texts(&pdf);
     let at = |text: &[u8]| {

@@ -77,7 +77,9 @@ mod tests {
 
     #[test]
     fn each_text_is_one_message_and_has_the_half_and_no_address() {
-        for title in ["Grindvakt", "Registret för fotled och knä i södra regionen, med ett långt namn", "Реестр", "", "[|]"] {
+        for title in
+            ["Grindvakt", "Registret för fotled och knä i södra regionen, med ett långt namn", "Реестр", "", "[|]"]
+        {
             for english in [false, true] {
                 let texts = Texts::new(english, title, 336);
                 for part in Part::ALL {

@@ -39,10 +39,9 @@ impl Change {
 }
 
 async fn accepted(connection: &mut AnyConnection, account: AccountId) -> Result<u32, StoreError> {
-    let version: Option<i64> =
-        sqlx::query_scalar("SELECT MAX(version) FROM instructions_accepted WHERE account = $1")
-            .bind(account.to_string())
-            .fetch_one(connection)
-            .await?;
+    let version: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM instructions_accepted WHERE account = $1")
+        .bind(account.to_string())
+        .fetch_one(connection)
+        .await?;
     u32::try_from(version.unwrap_or(0)).map_err(|_| StoreError::Damaged("version of the instructions"))
 }

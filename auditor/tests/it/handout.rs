@@ -18,17 +18,29 @@ const PASSWORD: &str = "kantarell-vinkel-trumpet-osthyvel";
 /// An account that form 1 has made.
 async fn applied(place: &Installation) -> AccountId {
     for (user, number, duty) in
-        [("bo", "2", "approver:12"), ("cia", "3", "registry_holder:fotled"), ("dan", "4", "account_admin")]
+        [("bosse", "2", "approver:12"), ("cia", "3", "registry_holder:fotled"), ("dan", "4", "account_admin")]
     {
         let hsa = format!("SE2321000016-P00{number}");
-        place.ok(&["account", "create", "--user", user, "--name", user, "--hsa", &hsa, "--appoint", duty,
-            "--generate-password", "--totp"]);
+        place.ok(&[
+            "account",
+            "create",
+            "--user",
+            user,
+            "--name",
+            user,
+            "--hsa",
+            &hsa,
+            "--appoint",
+            duty,
+            "--generate-password",
+            "--totp",
+        ]);
     }
     let config = Config::read(&place.path("auditor.toml"), place.variables()).unwrap();
     let store = Store::open(&config.store).await.unwrap();
     let now = clock::now();
     let mut staff = Vec::new();
-    for user in ["bo", "cia", "dan"] {
+    for user in ["bosse", "cia", "dan"] {
         let mut change = store.change(now, By::program("test")).await.unwrap();
         let mut account = change.account_by_name(&UserName::parse(user).unwrap()).await.unwrap();
         account.state = account.state.activate(now).unwrap();
@@ -143,7 +155,8 @@ async fn who_has_letter_and_code_takes_the_account_into_use() {
     place.ok(&["handout", "letter", &id, "--half", "id", "--out", out.to_str().unwrap()]);
     place.ok(&["handout", "posted", &id, "--half", "id"]);
     assert_eq!(place.ok(&["handout", "called", &id, "--half", "code"])["telephone"], "046-10 00 00");
-    let code = place.ok(&["handout", "called", &id, "--half", "code", "--called-back"])["half"].as_str().unwrap().to_owned();
+    let code =
+        place.ok(&["handout", "called", &id, "--half", "code", "--called-back"])["half"].as_str().unwrap().to_owned();
     let first = half_of(&std::fs::read(&out).unwrap());
     let list = place.ok(&["handout", "list", "--state", "open"]);
     assert_eq!((list.as_array().unwrap().len(), &list[0]["halves"][1]["stage"]), (1, &"gone".into()));
@@ -187,11 +200,15 @@ async fn who_has_letter_and_code_takes_the_account_into_use() {
         assert!(answer.body.contains(&format!("<a href=\"#{wrong}\">")), "{wrong}: {}", answer.body);
         assert!(!answer.body.contains(PASSWORD));
     }
-    let fields =
-        [("password", PASSWORD), ("again", PASSWORD), ("code", good.as_str()), ("accept", "yes"), ("version", &version)];
+    let fields = [
+        ("password", PASSWORD),
+        ("again", PASSWORD),
+        ("code", good.as_str()),
+        ("accept", "yes"),
+        ("version", &version),
+    ];
     // Another device has neither halves nor token.
-    let mut thief =
-        Browser { server: &server, device: place.device("other"), cookies: browser.cookies.clone() };
+    let mut thief = Browser { server: &server, device: place.device("other"), cookies: browser.cookies.clone() };
     let stolen = thief.send(&page, "/auth/collect/own", &fields);
     assert_eq!(stolen.status, 403);
     let done = browser.send(&page, "/auth/collect/own", &fields);
@@ -227,7 +244,11 @@ async fn newer_instructions_are_read_before_anything_else() {
     assert_eq!((inside.status, inside.header("location")), (303, Some("/auth/instructions")), "{}", inside.body);
     let config = Config::read(&place.path("auditor.toml"), place.variables()).unwrap();
     let store = Store::open(&config.store).await.unwrap();
-    let token = inside.headers("set-cookie").into_iter().find(|cookie| cookie.contains("session")).unwrap();
+    let token = inside
+        .headers("set-cookie")
+        .into_iter()
+        .find(|cookie| cookie.starts_with(contract::directory::SESSION_COOKIE))
+        .unwrap();
     let token = token.split(';').next().unwrap().split_once('=').unwrap().1;
     let key = contract::id::SessionKey::of_token(token.as_bytes());
     let session = store.live_session(key, clock::now()).await.unwrap().unwrap();
@@ -237,7 +258,11 @@ async fn newer_instructions_are_read_before_anything_else() {
     let api = ask(Request::get("/admin/api/v1/appointments"));
     assert_eq!((api.status, &api.json()["type"]), (403, &"urn:grindvakt:problem:instructions_due".into()));
     let page = ask(Request::get("/auth/instructions?lang=en"));
-    assert!(page.body.contains("<p>New instructions.</p>") && page.body.contains("<p>Second paragraph.</p>"), "{}", page.body);
+    assert!(
+        page.body.contains("<p>New instructions.</p>") && page.body.contains("<p>Second paragraph.</p>"),
+        "{}",
+        page.body
+    );
     let send = |fields: &str| {
         let body = format!("form={}&version=2{fields}", escape(field(&page, "form")));
         let way = base64_url("/patients?q=1");

@@ -82,7 +82,8 @@ impl Provider {
                 let (stream, _) = listener.accept().await.expect("accepts");
                 let (seen, does) = (Arc::clone(&kept), Arc::clone(&does));
                 let service = service_fn(move |request| answer(request, Arc::clone(&seen), Arc::clone(&does)));
-                let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let serving =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 connections.spawn(async move { drop(serving.await) });
             }
         });

@@ -45,7 +45,13 @@ impl std::fmt::Debug for Own<'_> {
 impl Counter {
     /// Judges two halves as they were typed. A token, if both fit: who has it, on this device, may set credentials for a
     /// while. None: refused; why is on record, and what it took is the same for all that is refused.
-    pub async fn show(&self, at: Micros, by: By, id: &str, code: &str) -> Result<Option<Zeroizing<String>>, StoreError> {
+    pub async fn show(
+        &self,
+        at: Micros,
+        by: By,
+        id: &str,
+        code: &str,
+    ) -> Result<Option<Zeroizing<String>>, StoreError> {
         let (id, code) = (EnrolmentId::parse(id), Code::parse(code));
         let typed = id.is_some() && code.is_some();
         let found_by = self.key.id(&id.unwrap_or_else(|| EnrolmentId::new(&[0; 12])));
@@ -106,12 +112,11 @@ impl Counter {
     }
 
     async fn opened_in(&self, change: &mut Change, token: &str) -> Result<Option<Opened>, StoreError> {
-        let row = sqlx::query(
-            "SELECT id, opened_on, opened_until, totp FROM handout WHERE opened = $1 AND state = 'open'",
-        )
-        .bind(kept(token))
-        .fetch_optional(&mut *change.tx)
-        .await?;
+        let row =
+            sqlx::query("SELECT id, opened_on, opened_until, totp FROM handout WHERE opened = $1 AND state = 'open'")
+                .bind(kept(token))
+                .fetch_optional(&mut *change.tx)
+                .await?;
         let Some(row) = row else { return Ok(None) };
         let device: DeviceId = parsed(row.try_get("opened_on")?, "device id")?;
         if device != change.by.device || row.try_get::<Micros, _>("opened_until")? <= change.at {

@@ -188,12 +188,7 @@ impl Change {
     }
 
     /// When a half is tried next.
-    pub(super) async fn try_at(
-        &mut self,
-        open: &Handout,
-        half: &Half,
-        next: Option<Micros>,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn try_at(&mut self, open: &Handout, half: &Half, next: Option<Micros>) -> Result<(), StoreError> {
         sqlx::query("UPDATE handout_half SET next_try = $3 WHERE handout = $1 AND part = $2")
             .bind(open.id.to_string())
             .bind(half.part.as_str())

@@ -100,7 +100,8 @@ impl Counter {
             .bind(id.to_string())
             .fetch_one(&mut *change.tx)
             .await?;
-        if word == Stage::Failed && provider.is_some() && known.as_deref().is_some_and(|known| Some(known) != provider) {
+        if word == Stage::Failed && provider.is_some() && known.as_deref().is_some_and(|known| Some(known) != provider)
+        {
             return Ok(false);
         }
         let half = open.half(part);

@@ -111,7 +111,10 @@ async fn cells(store: &Store) -> String {
     let cell = |row: &sqlx::any::AnyRow| {
         let clear: Option<Vec<u8>> = row.try_get("clear").expect("bytes");
         let kept: String = row.try_get("kept").expect("text");
-        format!("{kept} {}\n", clear.map_or_else(|| "wiped".to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        format!(
+            "{kept} {}\n",
+            clear.map_or_else(|| "wiped".to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+        )
     };
     rows.iter().map(cell).collect()
 }
@@ -148,10 +151,7 @@ async fn halves_go_out_by_their_channels_and_the_account_is_handed_out(bed: Bed)
     let events = told(&hall.store).await;
     let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
     let (issued, sent) = (AuthEventKind::CredentialsIssued, AuthEventKind::CredentialsSent);
-    assert_eq!(
-        kinds,
-        [issued, issued, sent, sent, sent, sent, AuthEventKind::AccountChanged]
-    );
+    assert_eq!(kinds, [issued, issued, sent, sent, sent, sent, AuthEventKind::AccountChanged]);
     let said = format!("{events:?}");
     for secret in [first.as_str(), message.clear.as_str(), STREET, "46700000000", NAME] {
         assert!(!said.contains(secret), "{said}");
@@ -181,11 +181,13 @@ async fn who_has_both_halves_sets_credentials_of_their_own(bed: Bed) {
     assert_eq!(hall.state().await, AccountState::Active { since: at });
     let credential = hall.store.credential(hall.anna).await.expect("reads");
     assert_eq!((credential.password.as_deref().map(String::as_str), credential.totp_step), (Some(hash.as_str()), 7));
-    let secret = hall.counter_totp().open(hall.anna, &credential.totp.expect("a second factor")).expect("opens");
+    let secret = second_factors().open(hall.anna, &credential.totp.expect("a second factor")).expect("opens");
     assert_eq!(secret.code(at), opened.totp.code(at), "the one that was shown");
     assert_eq!(hall.store.instructions_accepted(hall.anna).await.expect("reads"), 3);
     let kinds: Vec<_> = told(&hall.store).await.iter().map(|event| event.kind).collect();
-    assert!(kinds.contains(&AuthEventKind::CredentialsCollected) && kinds.contains(&AuthEventKind::InstructionsAccepted));
+    assert!(
+        kinds.contains(&AuthEventKind::CredentialsCollected) && kinds.contains(&AuthEventKind::InstructionsAccepted)
+    );
 
     assert!(hall.counter.collect(at, person_at(1), &again, own()).await.expect("reads").is_none(), "once");
     assert!(hall.show(at, &first, &code).await.is_none(), "once");
@@ -294,7 +296,9 @@ async fn a_message_is_tried_again_later_and_then_given_up(bed: Bed) {
     hall.post(AT, id, Part::Id).await.expect("posts");
     let begun = AT + 48 * HOUR;
     // Each round waits longer than the one before; the fourth gives it up.
-    for (at, tries) in [(begun, 1), (begun + HOUR, 1), (begun + 2 * HOUR, 0), (begun + 3 * HOUR, 1), (begun + 6 * HOUR, 0)] {
+    for (at, tries) in
+        [(begun, 1), (begun + HOUR, 1), (begun + 2 * HOUR, 0), (begun + 3 * HOUR, 1), (begun + 6 * HOUR, 0)]
+    {
         assert_eq!(hall.due(at).await.len(), tries, "{}", (at - begun) / HOUR);
     }
     let half = hall.handout(id).await.half(Part::Code).clone();
@@ -348,10 +352,7 @@ async fn only_whose_duty_it_is_hands_out_and_not_to_themselves(bed: Bed) {
 
 async fn where_halves_go_comes_from_the_form_alone(bed: Bed) {
     let hall = hall(&bed).await;
-    assert!(matches!(
-        hall.issue(AT, Channel::Sms, Channel::Sms).await,
-        Err(StoreError::Pair(PairError::Same))
-    ));
+    assert!(matches!(hall.issue(AT, Channel::Sms, Channel::Sms).await, Err(StoreError::Pair(PairError::Same))));
     assert!(matches!(hall.issue(AT, Channel::Fax, Channel::Sms).await, Err(StoreError::Pair(PairError::FaxOff))));
     let fax = Counter::new(
         office(&hall.store),
@@ -363,7 +364,10 @@ async fn where_halves_go_comes_from_the_form_alone(bed: Bed) {
     let done = fax.issue(AT, By::program("cli"), None, &issue).await;
     assert!(matches!(done, Err(StoreError::NoWay(Unreachable::Fax))), "form 1 has no number");
     let without = Issue { account: hall.desk.approver, ..issue };
-    let done = hall.counter.issue(AT, By::program("cli"), None, &Issue { id_by: Channel::Letter, called_back: called(), ..without }).await;
+    let done = hall
+        .counter
+        .issue(AT, By::program("cli"), None, &Issue { id_by: Channel::Letter, called_back: called(), ..without })
+        .await;
     assert!(matches!(done, Err(StoreError::Incomplete(_))), "no form, no address: {done:?}");
 }
 
@@ -411,11 +415,11 @@ async fn an_account_that_is_closed_collects_nothing(bed: Bed) {
     assert_eq!(hall.handout(id).await.state, State::Expired);
 }
 
-impl Hall {
-    fn counter_totp(&self) -> TotpKey {
-        TotpKey::new(&[6; 32])
-    }
+fn second_factors() -> TotpKey {
+    TotpKey::new(&[6; 32])
+}
 
+impl Hall {
     async fn lock(&self, at: Micros) {
         let mut change: Change = self.store.change(at, By::program("test")).await.expect("begins");
         let mut account: Account = change.account(self.anna).await.expect("reads");

@@ -55,9 +55,11 @@ impl Kind {
             }
             Self::CodeRefused => ("code_refused", StatusCode::FORBIDDEN, "The code was refused"),
             Self::AccountInactive => ("account_inactive", StatusCode::FORBIDDEN, "The account is not in use"),
-            Self::InstructionsDue => {
-                ("instructions_due", StatusCode::FORBIDDEN, "Accept the security instructions first, at /auth/instructions")
-            }
+            Self::InstructionsDue => (
+                "instructions_due",
+                StatusCode::FORBIDDEN,
+                "Accept the security instructions first, at /auth/instructions",
+            ),
             Self::CrossSite => ("cross_site", StatusCode::FORBIDDEN, "This was not asked for here"),
             Self::NotAppointed => {
                 ("not_appointed", StatusCode::FORBIDDEN, "This needs a duty that you do not have here")

@@ -155,7 +155,8 @@ impl App {
             return Err(wrong("again", "collect-again-differs"));
         }
         let account = &opened.account;
-        let known = [account.user_name.as_str().to_owned(), account.name.clone(), account.title.clone(), self.title.clone()];
+        let known =
+            [account.user_name.as_str().to_owned(), account.name.clone(), account.title.clone(), self.title.clone()];
         let list = self.login.breached_file.clone();
         let permit = tokio::time::timeout(WAIT_MAX, self.checks.acquire()).await;
         let Ok(Ok(_permit)) = permit else { return Err(None) };
@@ -167,7 +168,9 @@ impl App {
                     Ok(true) => return Err(PasswordError::Breached),
                     Ok(false) => {}
                     // A list that cannot be read keeps nobody from their account; operators are told.
-                    Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "passwords are not compared"),
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "passwords are not compared")
+                    }
                 }
             }
             password::hash(&typed, &random::secret()).map(Zeroizing::new)

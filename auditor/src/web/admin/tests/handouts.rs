@@ -73,7 +73,10 @@ async fn who_has_not_the_duty_or_no_fresh_factor_hands_out_nothing() {
     lacking.refused(403, "not_appointed");
     assert_eq!(lacking.json()["duty"], "hand_out");
     let denied = bed.told_of(AuthEventKind::MoveDenied).await;
-    assert_eq!(denied.iter().map(|event| (event.reason, event.by)).collect::<Vec<_>>(), [(Reason::NotAppointed, desk.id)]);
+    assert_eq!(
+        denied.iter().map(|event| (event.reason, event.by)).collect::<Vec<_>>(),
+        [(Reason::NotAppointed, desk.id)]
+    );
     bed.get(&desk, "/handouts").await.refused(403, "not_appointed");
     let id = bed.post(&admin, "/handouts", &issue).await.is(201).json()["id"].as_str().expect("an id").to_owned();
     bed.get(&desk, &format!("/handouts/{id}")).await.refused(403, "not_appointed");
@@ -100,7 +103,8 @@ async fn channels_are_two_and_never_e_mail() {
         let asked = bed.post(&admin, "/handouts", &json!({ "account": account, "code_by": word })).await;
         assert_eq!(asked.wrong(), [("/code_by".to_owned(), "form".to_owned())], "{word}");
     }
-    let nobody = bed.post(&admin, "/handouts", &json!({ "account": uuid::Uuid::from_u128(1), "code_by": "phone" })).await;
+    let nobody =
+        bed.post(&admin, "/handouts", &json!({ "account": uuid::Uuid::from_u128(1), "code_by": "phone" })).await;
     assert_eq!(nobody.wrong(), [("/account".to_owned(), "refused".to_owned())]);
     let unknown = format!("/handouts/{}", uuid::Uuid::from_u128(1));
     bed.get(&admin, &unknown).await.refused(404, "not_found");
