@@ -18,7 +18,7 @@ const PASSWORD: &str = "kantarell-vinkel-trumpet-osthyvel";
 /// An account that form 1 has made.
 async fn applied(place: &Installation) -> AccountId {
     for (user, number, duty) in
-        [("bo", "2", "approver:12"), ("cia", "3", "registry_holder:fotled"), ("dan", "4", "account_admin")]
+        [("bosse", "2", "approver:12"), ("cia", "3", "registry_holder:fotled"), ("dan", "4", "account_admin")]
     {
         let hsa = format!("SE2321000016-P00{number}");
         place.ok(&[
@@ -40,7 +40,7 @@ async fn applied(place: &Installation) -> AccountId {
     let store = Store::open(&config.store).await.unwrap();
     let now = clock::now();
     let mut staff = Vec::new();
-    for user in ["bo", "cia", "dan"] {
+    for user in ["bosse", "cia", "dan"] {
         let mut change = store.change(now, By::program("test")).await.unwrap();
         let mut account = change.account_by_name(&UserName::parse(user).unwrap()).await.unwrap();
         account.state = account.state.activate(now).unwrap();
@@ -188,7 +188,7 @@ async fn who_has_letter_and_code_takes_the_account_into_use() {
     let good = totp.code(now);
     for (password, again, code, accept, wrong) in [
         ("kort", "kort", good.as_str(), "yes", "password"),
-        ("annaakesson2026", "annaakesson2026", &good, "yes", "password"),
+        ("AnnaGrindvakt", "AnnaGrindvakt", &good, "yes", "password"),
         (PASSWORD, "x", &good, "yes", "again"),
         (PASSWORD, PASSWORD, "000000", "yes", "code"),
         (PASSWORD, PASSWORD, &good, "", "accept"),
@@ -244,7 +244,11 @@ async fn newer_instructions_are_read_before_anything_else() {
     assert_eq!((inside.status, inside.header("location")), (303, Some("/auth/instructions")), "{}", inside.body);
     let config = Config::read(&place.path("auditor.toml"), place.variables()).unwrap();
     let store = Store::open(&config.store).await.unwrap();
-    let token = inside.headers("set-cookie").into_iter().find(|cookie| cookie.contains("session")).unwrap();
+    let token = inside
+        .headers("set-cookie")
+        .into_iter()
+        .find(|cookie| cookie.starts_with(contract::directory::SESSION_COOKIE))
+        .unwrap();
     let token = token.split(';').next().unwrap().split_once('=').unwrap().1;
     let key = contract::id::SessionKey::of_token(token.as_bytes());
     let session = store.live_session(key, clock::now()).await.unwrap().unwrap();

@@ -11,7 +11,7 @@ use crate::random;
 use crate::sealing::Cell;
 use crate::store::{By, Office, StoreError};
 use contract::id::{AccountId, FormId, HandoutId, MessageId};
-use contract::record::{AuthEventKind, AuthMethod, Reason};
+use contract::record::{AuthEventKind, AuthMethod};
 use sqlx::Row;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -117,7 +117,7 @@ impl Counter {
         }
         let made = change.handout(id).await?;
         let method = signature.map_or(AuthMethod::None, Signature::method);
-        self.made_events(change, &made, Part::ALL, method).await?;
+        change.made_events(&made, Part::ALL, method).await?;
         Ok(id)
     }
 
@@ -169,27 +169,7 @@ impl Counter {
         .await?;
         let made = change.handout(id).await?;
         let method = signature.map_or(AuthMethod::None, Signature::method);
-        self.made_events(change, &made, &[part], method).await
-    }
-
-    async fn made_events(
-        &self,
-        change: &mut Change,
-        made: &Handout,
-        parts: &[Part],
-        method: AuthMethod,
-    ) -> Result<(), StoreError> {
-        for part in parts {
-            let channel = made.half(*part).channel;
-            let mut event = change.event(AuthEventKind::CredentialsIssued, made.account);
-            event.reason = Reason::None;
-            event.auth_method = method;
-            let (id, purpose) = (made.id, made.purpose);
-            let by = &change.by.channel;
-            event.detail = format!("{by} handout={id} half={part} channel={channel} purpose={purpose}").into();
-            change.record(event).await?;
-        }
-        Ok(())
+        change.made_events(&made, &[part], method).await
     }
 
     /// Whether somebody may do this for an account that is another's. On the command line, whoever reads its keys.
@@ -289,6 +269,19 @@ fn cell(message: MessageId) -> Cell {
 }
 
 impl Change {
+    /// Tells that halves were made, and how they go.
+    async fn made_events(&mut self, made: &Handout, parts: &[Part], method: AuthMethod) -> Result<(), StoreError> {
+        for part in parts {
+            let mut event = self.event(AuthEventKind::CredentialsIssued, made.account);
+            event.auth_method = method;
+            let (id, purpose, channel) = (made.id, made.purpose, made.half(*part).channel);
+            let by = &self.by.channel;
+            event.detail = format!("{by} handout={id} half={part} channel={channel} purpose={purpose}").into();
+            self.record(event).await?;
+        }
+        Ok(())
+    }
+
     /// Another takes the place of an account's open handout.
     async fn replace_handout(&mut self, account: AccountId) -> Result<(), StoreError> {
         let row = sqlx::query("SELECT id, tries FROM handout WHERE account = $1 AND state = 'open'")

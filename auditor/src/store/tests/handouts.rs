@@ -181,7 +181,7 @@ async fn who_has_both_halves_sets_credentials_of_their_own(bed: Bed) {
     assert_eq!(hall.state().await, AccountState::Active { since: at });
     let credential = hall.store.credential(hall.anna).await.expect("reads");
     assert_eq!((credential.password.as_deref().map(String::as_str), credential.totp_step), (Some(hash.as_str()), 7));
-    let secret = hall.counter_totp().open(hall.anna, &credential.totp.expect("a second factor")).expect("opens");
+    let secret = second_factors().open(hall.anna, &credential.totp.expect("a second factor")).expect("opens");
     assert_eq!(secret.code(at), opened.totp.code(at), "the one that was shown");
     assert_eq!(hall.store.instructions_accepted(hall.anna).await.expect("reads"), 3);
     let kinds: Vec<_> = told(&hall.store).await.iter().map(|event| event.kind).collect();
@@ -415,11 +415,11 @@ async fn an_account_that_is_closed_collects_nothing(bed: Bed) {
     assert_eq!(hall.handout(id).await.state, State::Expired);
 }
 
-impl Hall {
-    fn counter_totp(&self) -> TotpKey {
-        TotpKey::new(&[6; 32])
-    }
+fn second_factors() -> TotpKey {
+    TotpKey::new(&[6; 32])
+}
 
+impl Hall {
     async fn lock(&self, at: Micros) {
         let mut change: Change = self.store.change(at, By::program("test")).await.expect("begins");
         let mut account: Account = change.account(self.anna).await.expect("reads");
