@@ -280,7 +280,7 @@ impl Config {
         let seal_keys: Option<Vec<NodeKey>> = seal_keys.into_iter().collect();
         let section = root.section("login");
         let login = read_login(&section);
-        let (oidc, oidc_logout) = oidc::read(&root, &section);
+        let providers = oidc::read(&root, &section);
         let accounts = read_accounts(&root.section("accounts"));
         let session = read_session(&root.section("session"));
         let devices = read_devices(&root.section("devices"));
@@ -290,6 +290,7 @@ impl Config {
         root.finish();
         document.finish()?;
         let config = (|| {
+            let (oidc, oidc_logout) = providers?;
             Some(Self {
                 node: name?,
                 tenant: tenant?.map_or_else(|| contract::Text::from(""), |hsa| hsa.text()),
@@ -301,8 +302,8 @@ impl Config {
                 seal: seal?,
                 seal_keys: seal_keys?,
                 login: login?,
-                oidc: oidc?,
-                oidc_logout: oidc_logout?,
+                oidc,
+                oidc_logout,
                 accounts: accounts?,
                 session: session?,
                 devices: devices?,

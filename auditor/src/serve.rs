@@ -241,8 +241,8 @@ fn write_ready(
     logouts: Option<&Bound>,
 ) -> std::io::Result<()> {
     let mut ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
-    if let Some(logouts) = logouts {
-        ready["oidc_logout"] = logouts.name().into();
+    if let (Some(logouts), Some(ready)) = (logouts, ready.as_object_mut()) {
+        ready.insert("oidc_logout".to_owned(), logouts.name().into());
     }
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

@@ -90,10 +90,10 @@ fn a_key_signs_who_asks() {
     let mut validation = Validation::new(Algorithm::ES256);
     validation.set_audience(&["https://idp.example/t"]);
     let key = DecodingKey::from_jwk(&jwk).expect("a key");
-    let signed = decode::<Value>(&fields["client_assertion"], &key, &validation).expect("holds");
-    assert_eq!(signed.header.kid.as_deref(), Some("2026"));
-    assert_eq!(signed.claims["sub"], "https://registry.example");
-    assert_eq!(signed.claims["iss"], signed.claims["sub"]);
-    assert!(signed.claims["exp"].as_i64() <= signed.claims["iat"].as_i64().map(|at| at + 60));
-    assert!(signed.claims["jti"].as_str().is_some_and(|id| id.len() == 36));
+    let token = decode::<Value>(&fields["client_assertion"], &key, &validation).expect("holds");
+    assert_eq!(token.header.kid.as_deref(), Some("2026"));
+    assert_eq!(token.claims["sub"], "https://registry.example");
+    assert_eq!(token.claims["iss"], token.claims["sub"]);
+    assert!(token.claims["exp"].as_i64() <= token.claims["iat"].as_i64().map(|at| at + 60));
+    assert!(token.claims["jti"].as_str().is_some_and(|id| id.len() == 36));
 }

@@ -9,7 +9,7 @@ mod login;
 mod own;
 mod proof;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod texts;
 mod ticket;
 

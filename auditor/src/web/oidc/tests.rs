@@ -1,6 +1,3 @@
-#[allow(dead_code, reason = "passkeys use more of it")]
-#[path = "../passkey/tests/bed.rs"]
-mod bed;
 mod choice;
 mod idp;
 mod logouts;
@@ -12,8 +9,8 @@ use crate::accounts::passkey::soft::ORIGIN;
 use crate::accounts::{Account, State, UserName};
 use crate::clock;
 use crate::provider::Provider;
+use crate::web::passkey::tests::bed::{Answer, Bed, Browser};
 use axum::http::{StatusCode, header};
-use bed::{Answer, Bed, Browser};
 use contract::directory::Session;
 use contract::id::{AccountId, HsaId, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Reason};
@@ -230,10 +227,10 @@ async fn without_a_commission_there_it_is_the_accounts_own() {
 type Recorded = Vec<(Reason, String)>;
 
 /// Holds an answer against what the user is told, and notes what is to be recorded.
-fn refused(told: &mut Recorded, answer: Answer, words: &str, reason: Reason, detail: &str) {
+fn refused(told: &mut Recorded, answer: &Answer, words: &str, reason: Reason, detail: &str) {
     assert_eq!(answer.status, StatusCode::FORBIDDEN, "{detail}: {}", answer.body);
     assert!(answer.body.contains(words) && answer.body.contains("010-000 00 00"), "{detail}: {}", answer.body);
-    assert!(cookie(&answer, "__Host-grindvakt").is_none(), "{detail}");
+    assert!(cookie(answer, "__Host-grindvakt").is_none(), "{detail}");
     told.push((reason, format!("app oidc=test {detail}").trim_end().to_owned()));
 }
 
@@ -266,12 +263,12 @@ async fn every_token_that_does_not_hold_is_refused_and_recorded() {
     ];
     for (change, words, reason, detail) in wrong {
         let answer = with_claims(&bed, &idp, change).await;
-        refused(&mut told, answer, words, reason, detail);
+        refused(&mut told, &answer, words, reason, detail);
     }
     // The provider tells of nobody by HSA-id, when asked again neither.
     idp.inner.lock().userinfo = Some(json!({ "sub": "anna-at-the-provider", "name": "Anna" }));
     let answer = with_claims(&bed, &idp, without("employeeHsaId")).await;
-    refused(&mut told, answer, NAMELESS, Reason::ProviderAnswer, "no_hsa");
+    refused(&mut told, &answer, NAMELESS, Reason::ProviderAnswer, "no_hsa");
 
     let stranger = Signer::new("k1");
     let secret = idp.signer.public().to_vec();
@@ -290,7 +287,7 @@ async fn every_token_that_does_not_hold_is_refused_and_recorded() {
     ];
     for (forge, detail) in forged {
         let answer = with_token(&bed, &idp, &Browser::default(), |claims, _| forge(claims)).await;
-        refused(&mut told, answer, UNBELIEVED, Reason::ProviderAnswer, detail);
+        refused(&mut told, &answer, UNBELIEVED, Reason::ProviderAnswer, detail);
     }
     assert_eq!(bed.refusals().await, told);
     let events = bed.events().await;
@@ -313,17 +310,17 @@ async fn an_account_has_to_be_one_and_in_use() {
     ] {
         bed.set_state(&anna, state).await;
         let answer = with_claims(&bed, &idp, |_| {}).await;
-        refused(&mut told, answer, UNUSABLE, reason, "");
+        refused(&mut told, &answer, UNUSABLE, reason, "");
         assert_eq!(bed.store.account(anna.id).await.expect("reads").map(|account| account.state), Some(state));
     }
     bed.set_state(&anna, State::Deregistered { at: 1 }).await;
     let answer = with_claims(&bed, &idp, |_| {}).await;
-    refused(&mut told, answer, NO_ACCOUNT, Reason::NoAccount, "no_account");
+    refused(&mut told, &answer, NO_ACCOUNT, Reason::NoAccount, "no_account");
     for name in ["anna2", "anna3"] {
         person(&bed, name, HSA, ACTIVE).await;
     }
     let answer = with_claims(&bed, &idp, |_| {}).await;
-    refused(&mut told, answer, NO_ACCOUNT, Reason::NoAccount, "several_accounts");
+    refused(&mut told, &answer, NO_ACCOUNT, Reason::NoAccount, "several_accounts");
     let accounts = bed.store.accounts(10).await.expect("reads");
     assert_eq!(accounts.len(), 3, "none was made");
     assert_eq!(bed.refusals().await, told);
@@ -340,27 +337,27 @@ async fn an_answer_leads_back_once_where_it_was_asked_for() {
     let said = [("state", sent["state"].as_str()), ("code", code.as_str()), ("iss", idp.issuer.as_str())];
 
     let elsewhere = Browser { elsewhere: true, ..browser.clone() };
-    refused(&mut told, come(&bed, &elsewhere, &said).await, STALE, Reason::ProviderAnswer, "state");
-    refused(&mut told, come(&bed, &Browser::default(), &said).await, STALE, Reason::ProviderAnswer, "state");
+    refused(&mut told, &come(&bed, &elsewhere, &said).await, STALE, Reason::ProviderAnswer, "state");
+    refused(&mut told, &come(&bed, &Browser::default(), &said).await, STALE, Reason::ProviderAnswer, "state");
     let (other, another) = begin(&bed, &Browser::default()).await;
-    refused(&mut told, come(&bed, &other, &said).await, STALE, Reason::ProviderAnswer, "state");
+    refused(&mut told, &come(&bed, &other, &said).await, STALE, Reason::ProviderAnswer, "state");
     let mixed = [("state", another["state"].as_str()), ("code", code.as_str()), ("iss", idp.issuer.as_str())];
-    refused(&mut told, come(&bed, &browser, &mixed).await, STALE, Reason::ProviderAnswer, "state");
-    refused(&mut told, come(&bed, &browser, &said[1..]).await, STALE, Reason::ProviderAnswer, "state");
+    refused(&mut told, &come(&bed, &browser, &mixed).await, STALE, Reason::ProviderAnswer, "state");
+    refused(&mut told, &come(&bed, &browser, &said[1..]).await, STALE, Reason::ProviderAnswer, "state");
     assert_eq!(idp.asked("/token"), 0, "nothing was asked of the provider");
 
     assert_eq!(come(&bed, &browser, &said).await.status, StatusCode::SEE_OTHER);
-    refused(&mut told, come(&bed, &browser, &said).await, STALE, Reason::ProviderAnswer, "replayed");
+    refused(&mut told, &come(&bed, &browser, &said).await, STALE, Reason::ProviderAnswer, "replayed");
     let code = good(&sent);
     let again = [("state", sent["state"].as_str()), ("code", code.as_str()), ("iss", idp.issuer.as_str())];
-    refused(&mut told, come(&bed, &browser, &again).await, STALE, Reason::ProviderAnswer, "replayed");
+    refused(&mut told, &come(&bed, &browser, &again).await, STALE, Reason::ProviderAnswer, "replayed");
     assert_eq!(idp.asked("/token"), 1);
 
     // The code of another's login, brought into one's own (PKCE, nonce), and one that the provider does not know.
     for code in [good(&another).as_str(), "unknown"] {
         let (mine, sent) = begin(&bed, &Browser::default()).await;
         let said = [("state", sent["state"].as_str()), ("code", code), ("iss", idp.issuer.as_str())];
-        refused(&mut told, come(&bed, &mine, &said).await, UNBELIEVED, Reason::ProviderAnswer, "code");
+        refused(&mut told, &come(&bed, &mine, &said).await, UNBELIEVED, Reason::ProviderAnswer, "code");
     }
     // Another provider's answer (RFC 9207), and one that does not say whose it is.
     for issuer in [Some("https://evil.example"), None] {
@@ -368,7 +365,7 @@ async fn an_answer_leads_back_once_where_it_was_asked_for() {
         let code = good(&sent);
         let mut said = vec![("state", sent["state"].as_str()), ("code", code.as_str())];
         said.extend(issuer.map(|issuer| ("iss", issuer)));
-        refused(&mut told, come(&bed, &browser, &said).await, UNBELIEVED, Reason::ProviderAnswer, "issuer");
+        refused(&mut told, &come(&bed, &browser, &said).await, UNBELIEVED, Reason::ProviderAnswer, "issuer");
     }
     for (error, words, reason, detail) in [
         ("access_denied", "You cancelled the login", Reason::ProviderAnswer, "denied"),
@@ -377,11 +374,11 @@ async fn an_answer_leads_back_once_where_it_was_asked_for() {
     ] {
         let (browser, sent) = begin(&bed, &Browser::default()).await;
         let said = [("state", sent["state"].as_str()), ("error", error), ("iss", &idp.issuer)];
-        refused(&mut told, come(&bed, &browser, &said).await, words, reason, detail);
+        refused(&mut told, &come(&bed, &browser, &said).await, words, reason, detail);
     }
     let (browser, sent) = begin(&bed, &Browser::default()).await;
     let said = [("state", sent["state"].as_str()), ("iss", idp.issuer.as_str())];
-    refused(&mut told, come(&bed, &browser, &said).await, STALE, Reason::ProviderAnswer, "no_code");
+    refused(&mut told, &come(&bed, &browser, &said).await, STALE, Reason::ProviderAnswer, "no_code");
     for path in ["/auth/oidc/nobody", "/auth/oidc/nobody/callback?state=x", "/auth/oidc/test/else"] {
         assert_eq!(bed.get(&Browser::default(), path).await.status, StatusCode::NOT_FOUND, "{path}");
     }

@@ -1,5 +1,4 @@
-#[allow(dead_code, reason = "logins at identity providers use more of it")]
-mod bed;
+pub(in crate::web) mod bed;
 
 use crate::accounts::passkey::soft::{ORIGIN, Soft};
 use crate::accounts::{Account, State};

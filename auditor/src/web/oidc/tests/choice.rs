@@ -48,7 +48,7 @@ async fn of_two_commissions_one_is_chosen_and_recorded() {
     assert_eq!(session.commission.care_unit_name, "Avdelning 2");
     let mut told = Recorded::new();
     let again = choose(&bed, &browser, &ticket, &[("commission", "0")]).await;
-    refused(&mut told, again, STALE, Reason::ProviderAnswer, "replayed");
+    refused(&mut told, &again, STALE, Reason::ProviderAnswer, "replayed");
     assert_eq!(bed.refusals().await, told);
     let events = bed.events().await;
     let login = events.iter().rfind(|event| event.kind == AuthEventKind::Login).expect("an event");
@@ -74,12 +74,12 @@ async fn a_choice_is_of_the_browser_and_device_that_it_was_shown_to() {
         (&browser, &changed),
         (&browser, &String::new()),
     ] {
-        refused(&mut told, choose(&bed, browser, ticket, &one).await, STALE, Reason::ProviderAnswer, "choice");
+        refused(&mut told, &choose(&bed, browser, ticket, &one).await, STALE, Reason::ProviderAnswer, "choice");
     }
     // What a login began with is no choice.
     let (begun, _) = begin(&bed, &Browser::default()).await;
     let sealed = begun.cookie.split_once('=').expect("a cookie").1;
-    refused(&mut told, choose(&bed, &begun, sealed, &one).await, STALE, Reason::ProviderAnswer, "choice");
+    refused(&mut told, &choose(&bed, &begun, sealed, &one).await, STALE, Reason::ProviderAnswer, "choice");
     assert_eq!(choose(&bed, &browser, &ticket, &one).await.status, StatusCode::SEE_OTHER);
     assert_eq!(bed.refusals().await, told);
 }
@@ -113,7 +113,7 @@ async fn of_two_hsa_ids_those_with_an_account_may_be_chosen() {
     let (browser, ticket) = asked(&page);
     let mut told = Recorded::new();
     let nobody = choose(&bed, &browser, &ticket, &[("id", "0")]).await;
-    refused(&mut told, nobody, NO_ACCOUNT, Reason::NoAccount, "no_account");
+    refused(&mut told, &nobody, NO_ACCOUNT, Reason::NoAccount, "no_account");
     assert_eq!(bed.refusals().await, told);
 }
 
@@ -132,6 +132,6 @@ async fn what_is_claimed_may_come_when_it_is_asked_for() {
     idp.inner.lock().userinfo = Some(said("another"));
     let mut told = Recorded::new();
     let answer = with_claims(&bed, &idp, |_| {}).await;
-    refused(&mut told, answer, UNBELIEVED, Reason::ProviderAnswer, "subject");
+    refused(&mut told, &answer, UNBELIEVED, Reason::ProviderAnswer, "subject");
     assert_eq!(bed.refusals().await, told);
 }

@@ -51,11 +51,11 @@ async fn a_new_key_is_fetched_but_not_whenever_a_token_names_one() {
         let answer = with(&newer).await;
         if bounded {
             // They were asked for a moment ago.
-            refused(&mut told, answer, UNBELIEVED, Reason::ProviderAnswer, "key");
+            refused(&mut told, &answer, UNBELIEVED, Reason::ProviderAnswer, "key");
         } else {
             assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         }
-        refused(&mut told, with(&Signer::new("k3")).await, UNBELIEVED, Reason::ProviderAnswer, "key");
+        refused(&mut told, &with(&Signer::new("k3")).await, UNBELIEVED, Reason::ProviderAnswer, "key");
         assert_eq!(idp.asked("/keys"), asked);
         assert_eq!(bed.refusals().await, told);
     }

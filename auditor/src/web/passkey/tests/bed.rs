@@ -36,9 +36,9 @@ use zeroize::Zeroizing;
 const FORM: &str = "application/x-www-form-urlencoded";
 const ORGANISATION: &str = "SE2321000016-39KJ";
 /// An application with a store and a gateway's key of its own.
-pub(super) struct Bed {
-    pub(super) dir: TempDir,
-    pub(super) store: Store,
+pub(in crate::web) struct Bed {
+    pub(in crate::web) dir: TempDir,
+    pub(in crate::web) store: Store,
     app: Arc<App>,
     gateway: Vec<u8>,
     device: Device,
@@ -47,32 +47,32 @@ pub(super) struct Bed {
 
 /// What a browser has: maybe a session, and the login page's cookie and field.
 #[derive(Clone, Default)]
-pub(super) struct Browser {
-    pub(super) session: Option<Session>,
-    pub(super) cookie: String,
-    pub(super) field: String,
+pub(in crate::web) struct Browser {
+    pub(in crate::web) session: Option<Session>,
+    pub(in crate::web) cookie: String,
+    pub(in crate::web) field: String,
     /// It runs on another device.
-    pub(super) elsewhere: bool,
+    pub(in crate::web) elsewhere: bool,
     /// Which site it says has set its request off.
-    pub(super) site: Option<String>,
+    pub(in crate::web) site: Option<String>,
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(in crate::web) struct Answer {
+    pub(in crate::web) status: StatusCode,
+    pub(in crate::web) headers: HeaderMap,
+    pub(in crate::web) body: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::web) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{}: {}", self.status, self.body))
     }
 
-    pub(super) fn policy(&self) -> &str {
+    pub(in crate::web) fn policy(&self) -> &str {
         self.headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text")
     }
 
-    pub(super) fn field(&self) -> String {
+    pub(in crate::web) fn field(&self) -> String {
         self.body
             .split("name=\"form\" value=\"")
             .nth(1)
@@ -83,11 +83,11 @@ impl Answer {
 }
 
 impl Bed {
-    pub(super) async fn new() -> Self {
+    pub(in crate::web) async fn new() -> Self {
         Self::with(Some(ORIGIN)).await
     }
 
-    pub(super) async fn with(origin: Option<&str>) -> Self {
+    pub(in crate::web) async fn with(origin: Option<&str>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::open(&Place::Sqlite(dir.path().join("auditor.db"))).await.expect("opens");
         let gateway = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).expect("makes");
@@ -149,7 +149,7 @@ impl Bed {
     }
 
     /// With identity providers.
-    pub(super) fn with_providers(mut self, providers: Vec<Arc<Provider>>) -> Self {
+    pub(in crate::web) fn with_providers(mut self, providers: Vec<Arc<Provider>>) -> Self {
         let metrics = OidcMetrics::register(&prometheus::Registry::new()).expect("registers");
         let app = Arc::try_unwrap(self.app).expect("nobody else has it");
         self.app = Arc::new(app.with_providers(providers, metrics));
@@ -157,7 +157,7 @@ impl Bed {
     }
 
     /// What a provider is answered that tells of a logout.
-    pub(super) async fn tell_logout(&self, path: &str, body: String) -> (StatusCode, String) {
+    pub(in crate::web) async fn tell_logout(&self, path: &str, body: String) -> (StatusCode, String) {
         let request = Request::post(path).header(header::CONTENT_TYPE, FORM).body(Body::from(body)).expect("a request");
         let service = TowerToHyperService::new(logout_router(Arc::clone(&self.app)));
         let (head, body) = service.call(request).await.expect("answers").into_parts();
@@ -165,12 +165,12 @@ impl Bed {
         (head.status, String::from_utf8(body.to_vec()).expect("text"))
     }
 
-    pub(super) async fn change(&self) -> Change {
+    pub(in crate::web) async fn change(&self) -> Change {
         self.store.change(clock::now(), By::program("test")).await.expect("begins")
     }
 
     /// An active account with password and code, and a browser in which its user is logged in.
-    pub(super) async fn user(&self, name: &str) -> (Account, TotpSecret, Browser) {
+    pub(in crate::web) async fn user(&self, name: &str) -> (Account, TotpSecret, Browser) {
         let (account, browser) = self.user_without_code(name).await;
         let secret = TotpSecret::new(random::secret());
         let sealed = self.totp.seal(account.id, &secret, &random::secret()).expect("seals");
@@ -183,7 +183,7 @@ impl Bed {
     }
 
     /// An active account without any credentials.
-    pub(super) async fn user_without_code(&self, name: &str) -> (Account, Browser) {
+    pub(in crate::web) async fn user_without_code(&self, name: &str) -> (Account, Browser) {
         let now = clock::now();
         let account = Account {
             id: AccountId::new(random::uuid(now)),
@@ -225,7 +225,7 @@ impl Bed {
     }
 
     /// Gives an account a passkey, without asking.
-    pub(super) async fn give(&self, account: &Account, number: u8) -> Soft {
+    pub(in crate::web) async fn give(&self, account: &Account, number: u8) -> Soft {
         let (party, mut soft) = (self.app.party.as_ref().expect("passkeys"), Soft::new(number));
         let question = party.ask_new(account, &[]).expect("asks");
         let key = party.take_new(&soft.create(&question.options), &question.state).expect("takes");
@@ -244,7 +244,7 @@ impl Bed {
         soft
     }
 
-    pub(super) fn assertion(&self, session: Option<&Session>) -> String {
+    pub(in crate::web) fn assertion(&self, session: Option<&Session>) -> String {
         self.assertion_on(session, self.device.fingerprint)
     }
 
@@ -272,7 +272,7 @@ impl Bed {
         encode(&header, &assertion, &EncodingKey::from_ed_der(&self.gateway)).expect("signs")
     }
 
-    pub(super) async fn ask(
+    pub(in crate::web) async fn ask(
         &self,
         browser: &Browser,
         method: &str,
@@ -300,55 +300,55 @@ impl Bed {
         Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).expect("text") }
     }
 
-    pub(super) async fn get(&self, browser: &Browser, path: &str) -> Answer {
+    pub(in crate::web) async fn get(&self, browser: &Browser, path: &str) -> Answer {
         self.ask(browser, "GET", path, None).await
     }
 
     /// As a browser asks that says which site has set it off.
-    pub(super) async fn get_from(&self, browser: &Browser, path: &str, site: &str) -> Answer {
+    pub(in crate::web) async fn get_from(&self, browser: &Browser, path: &str, site: &str) -> Answer {
         let browser = Browser { site: Some(site.to_owned()), ..browser.clone() };
         self.ask(&browser, "GET", path, None).await
     }
 
-    pub(super) async fn script(&self, browser: &Browser, path: &str, body: Value) -> Answer {
+    pub(in crate::web) async fn script(&self, browser: &Browser, path: &str, body: Value) -> Answer {
         self.ask(browser, "POST", path, Some(("application/json", body.to_string()))).await
     }
 
-    pub(super) async fn send(&self, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(in crate::web) async fn send(&self, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Answer {
         let escape = |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         let body: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
         self.ask(browser, "POST", path, Some((FORM, body.join("&")))).await
     }
 
     /// A browser at the login page.
-    pub(super) async fn visitor(&self) -> Browser {
+    pub(in crate::web) async fn visitor(&self) -> Browser {
         let page = self.get(&Browser::default(), "/auth/login").await;
         let cookie = page.headers[header::SET_COOKIE].to_str().expect("text").split(';').next().expect("a cookie");
         Browser { cookie: cookie.to_owned(), field: page.field(), ..Browser::default() }
     }
 
     /// A question at the login page: its options, and its ticket.
-    pub(super) async fn question(&self, browser: &Browser) -> (Value, String) {
+    pub(in crate::web) async fn question(&self, browser: &Browser) -> (Value, String) {
         let asked = self.script(browser, "/auth/login/passkey/question", json!({ "form": browser.field })).await;
         assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
         (asked.json()["options"].clone(), asked.json()["ticket"].as_str().expect("a ticket").to_owned())
     }
 
-    pub(super) async fn log_in(&self, soft: &mut Soft) -> Answer {
+    pub(in crate::web) async fn log_in(&self, soft: &mut Soft) -> Answer {
         let browser = self.visitor().await;
         let (options, ticket) = self.question(&browser).await;
         self.send(&browser, "/auth/login/passkey", &[("ticket", &ticket), ("answer", &soft.get(&options))]).await
     }
 
     /// The field of the forms on the page of one's own passkeys.
-    pub(super) async fn own(&self, browser: &Browser) -> String {
+    pub(in crate::web) async fn own(&self, browser: &Browser) -> String {
         let page = self.get(browser, "/auth/passkeys").await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.body);
         page.field()
     }
 
     /// Adds a passkey of a user who shows `proof`.
-    pub(super) async fn add(&self, browser: &Browser, soft: &mut Soft, mut proof: Value) -> Answer {
+    pub(in crate::web) async fn add(&self, browser: &Browser, soft: &mut Soft, mut proof: Value) -> Answer {
         proof["form"] = self.own(browser).await.into();
         let asked = self.script(browser, "/auth/passkeys/new", proof).await;
         if asked.status != StatusCode::OK {
@@ -360,7 +360,7 @@ impl Bed {
     }
 
     /// A user who has a passkey.
-    pub(super) async fn passkey_user(&self, name: &str, number: u8) -> (Account, Browser, Soft) {
+    pub(in crate::web) async fn passkey_user(&self, name: &str, number: u8) -> (Account, Browser, Soft) {
         let (account, secret, browser) = self.user(name).await;
         let mut soft = Soft::new(number);
         let added = self.add(&browser, &mut soft, json!({ "code": secret.code(clock::now()) })).await;
@@ -368,7 +368,7 @@ impl Bed {
         (account, browser, soft)
     }
 
-    pub(super) async fn set_state(&self, account: &Account, state: State) {
+    pub(in crate::web) async fn set_state(&self, account: &Account, state: State) {
         let mut change = self.change().await;
         let account = Account { state, ..change.account(account.id).await.expect("is there") };
         change.store_tries(&account).await.expect("stores");
@@ -376,13 +376,13 @@ impl Bed {
     }
 
     /// What was recorded of refusals: reason and words.
-    pub(super) async fn refusals(&self) -> Vec<(Reason, String)> {
+    pub(in crate::web) async fn refusals(&self) -> Vec<(Reason, String)> {
         let events = self.events().await;
         let refused = events.into_iter().filter(|event| event.kind == AuthEventKind::LoginFailed);
         refused.map(|event| (event.reason, event.detail.to_string())).collect()
     }
 
-    pub(super) async fn events(&self) -> Vec<AuthEvent> {
+    pub(in crate::web) async fn events(&self) -> Vec<AuthEvent> {
         let batch = self.store.batch(1_000).await.expect("reads").expect("events");
         batch.events.into_iter().map(|(_, event)| event).collect()
     }
