@@ -317,7 +317,7 @@ impl Config {
         let seal_keys: Option<Vec<NodeKey>> = seal_keys.into_iter().collect();
         let section = root.section("login");
         let login = read_login(&section);
-        let (oidc, oidc_logout) = oidc::read(&root, &section);
+        let providers = oidc::read(&root, &section);
         let accounts = read_accounts(&root.section("accounts"));
         let sms = if root.has("sms") { handout::read_sms(&root.section("sms")).map(Some) } else { Some(None) };
         let handout = handout::read_handout(&root.section("handout"), root.has("sms"));
@@ -331,6 +331,7 @@ impl Config {
         root.finish();
         document.finish()?;
         let config = (|| {
+            let (oidc, oidc_logout) = providers?;
             Some(Self {
                 node: name?,
                 tenant: tenant?.map_or_else(|| contract::Text::from(""), |hsa| hsa.text()),
@@ -342,8 +343,8 @@ impl Config {
                 seal: seal?,
                 seal_keys: seal_keys?,
                 login: login?,
-                oidc: oidc?,
-                oidc_logout: oidc_logout?,
+                oidc,
+                oidc_logout,
                 accounts: accounts?,
                 handout: handout?,
                 sms: sms?,

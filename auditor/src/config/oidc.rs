@@ -115,8 +115,7 @@ pub struct ServerFiles {
 }
 
 /// Reads all about providers. `login` is the section with the address that they send users back to.
-#[expect(clippy::option_option, reason = "none outside: a mistake; inside: nothing stands there")]
-pub(super) fn read(root: &Section<'_>, login: &Section<'_>) -> (Option<Vec<Oidc>>, Option<Option<OidcLogout>>) {
+pub(super) fn read(root: &Section<'_>, login: &Section<'_>) -> Option<(Vec<Oidc>, Option<OidcLogout>)> {
     let sections = root.sections("oidc");
     let read: Vec<_> = sections.iter().map(read_provider).collect();
     let providers: Option<Vec<Oidc>> = read.into_iter().collect();
@@ -134,13 +133,14 @@ pub(super) fn read(root: &Section<'_>, login: &Section<'_>) -> (Option<Vec<Oidc>
         }
     }
     if !root.has("oidc_logout") {
-        return (providers, Some(None));
+        return Some((providers?, None));
     }
     let section = root.section("oidc_logout");
     if sections.is_empty() {
         section.reject("listen", "is of no use without a provider ([[oidc]])");
     }
-    (providers, read_logout(&section).map(Some))
+    let logout = read_logout(&section);
+    Some((providers?, Some(logout?)))
 }
 
 fn read_provider(section: &Section<'_>) -> Option<Oidc> {
@@ -204,7 +204,7 @@ fn read_claims(section: &Section<'_>) -> Option<ClaimNames> {
 }
 
 fn read_proof(section: &Section<'_>) -> Option<ClientProof> {
-    let id = short_optional(section, "client_key_id", 255);
+    let id = if section.has("client_key_id") { short(section, "client_key_id", 255).map(Some) } else { Some(None) };
     match (section.has("client_secret_file"), section.has("client_key_file")) {
         (true, true) => {
             section.reject("client_key_file", "stands beside client_secret_file: one of them is used");
@@ -285,9 +285,4 @@ fn short(section: &Section<'_>, key: &str, most: usize) -> Option<String> {
         section.reject(key, format!("must have 1 to {most} letters"));
     }
     good.then_some(text)
-}
-
-#[expect(clippy::option_option, reason = "none outside: a mistake; inside: nothing stands there")]
-fn short_optional(section: &Section<'_>, key: &str, most: usize) -> Option<Option<String>> {
-    if section.has(key) { short(section, key, most).map(Some) } else { Some(None) }
 }

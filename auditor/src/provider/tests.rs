@@ -90,10 +90,10 @@ fn a_key_signs_who_asks() {
     let mut validation = Validation::new(Algorithm::ES256);
     validation.set_audience(&["https://idp.example/t"]);
     let key = DecodingKey::from_jwk(&jwk).expect("a key");
-    let told = decode::<Value>(&fields["client_assertion"], &key, &validation).expect("holds");
-    assert_eq!(told.header.kid.as_deref(), Some("2026"));
-    assert_eq!(told.claims["sub"], "https://registry.example");
-    assert_eq!(told.claims["iss"], told.claims["sub"]);
-    assert!(told.claims["exp"].as_i64() <= told.claims["iat"].as_i64().map(|at| at + 60));
-    assert!(told.claims["jti"].as_str().is_some_and(|id| id.len() == 36));
+    let token = decode::<Value>(&fields["client_assertion"], &key, &validation).expect("holds");
+    assert_eq!(token.header.kid.as_deref(), Some("2026"));
+    assert_eq!(token.claims["sub"], "https://registry.example");
+    assert_eq!(token.claims["iss"], token.claims["sub"]);
+    assert!(token.claims["exp"].as_i64() <= token.claims["iat"].as_i64().map(|at| at + 60));
+    assert!(token.claims["jti"].as_str().is_some_and(|id| id.len() == 36));
 }

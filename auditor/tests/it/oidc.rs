@@ -279,7 +279,9 @@ fn what_does_not_hold_of_a_real_providers_answer_is_refused() {
     // An answer that was used, one that another device brings, and a user who turned back.
     let (cookie, address) = begin(&server, &device);
     let back = Browser::new(&provider).identify(&address, Some("anna"));
-    let come = |device: &Device| server.app(device, Request::get(&back).header("cookie", &cookie));
+    let come = |device: &Device| {
+        server.app(device, Request::get(&back).header("cookie", &cookie).header("accept-language", "en"))
+    };
     let other = place.device("ward4");
     let stale = "Begin again from here";
     let elsewhere = come(&other);

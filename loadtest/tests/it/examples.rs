@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// How the programs read a key, up to the key's first quote.
-const READS: [&str; 24] = [
+const READS: [&str; 23] = [
     ".section(",
     ".sections(",
     ".parsed(",
@@ -28,7 +28,6 @@ const READS: [&str; 24] = [
     "secret(",
     "short(section, ",
     "short(&texts, ",
-    "short_optional(section, ",
     "words(section, ",
 ];
 

@@ -132,14 +132,14 @@ fn commissions(claims: &Map<String, Value>, names: &ClaimNames) -> Result<Vec<Co
     let unit_names = texts(claims, &names.care_unit_name, COMMISSIONS_MAX)?;
     // Without a commission, a unit is where somebody is employed, not where they act from.
     let of_each = |count: usize| count == ids.len();
-    let none_or_each = |count: usize| count == 0 || count == ids.len();
+    let all_or_none = |count: usize| count == 0 || count == ids.len();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     if !of_each(units.len())
         || !of_each(providers.len())
-        || !none_or_each(called.len())
-        || !none_or_each(unit_names.len())
+        || !all_or_none(called.len())
+        || !all_or_none(unit_names.len())
     {
         return Err(ClaimFault::Commission);
     }

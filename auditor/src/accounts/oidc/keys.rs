@@ -36,7 +36,7 @@ struct Key {
     id: Option<String>,
     /// What it is for, if it says so.
     algorithm: Option<Algorithm>,
-    decoding: DecodingKey,
+    public: DecodingKey,
 }
 
 #[derive(Deserialize)]
@@ -66,11 +66,11 @@ impl KeySet {
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&DecodingKey> {
         let mut fitting = self.0.iter().filter(|key| {
             id.is_none_or(|id| key.id.as_deref() == Some(id))
-                && key.decoding.family() == algorithm.family()
+                && key.public.family() == algorithm.family()
                 && key.algorithm.is_none_or(|own| own == algorithm)
         });
         let found = fitting.next()?;
-        fitting.next().is_none().then_some(&found.decoding)
+        fitting.next().is_none().then_some(&found.public)
     }
 }
 
@@ -85,12 +85,12 @@ impl Key {
             Some(name) => Some(Algorithm::from_str(&name.to_string()).ok()?),
             None => None,
         };
-        let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-        let allowed = ALGORITHMS.iter().any(|allowed| allowed.family() == key.family());
+        let public = DecodingKey::from_jwk(&jwk).ok()?;
+        let allowed = ALGORITHMS.iter().any(|allowed| allowed.family() == public.family());
         (allowed && algorithm.is_none_or(|own| ALGORITHMS.contains(&own))).then_some(Self {
             id: jwk.common.key_id,
             algorithm,
-            decoding,
+            public,
         })
     }
 }

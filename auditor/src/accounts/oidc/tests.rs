@@ -249,13 +249,13 @@ const UNIT: &str = "SE2321000016-1003";
 const OTHER: &str = "SE2321000016-1004";
 const PROVIDER: &str = "SE2321000016-1001";
 
-fn read(claims: Value) -> Result<Claimed, ClaimFault> {
+fn read(claims: &Value) -> Result<Claimed, ClaimFault> {
     claimed(claims.as_object().expect("claims"), &ClaimNames::default())
 }
 
 #[test]
 fn one_is_said_as_a_text_and_several_as_a_list() {
-    let one = read(json!({
+    let one = read(&json!({
         "employeeHsaId": HSA.to_lowercase(), "allEmployeeHsaIds": [HSA, OTHER], "commissionHsaId": OTHER,
         "commissionName": "Vård", "healthCareUnitHsaId": UNIT, "healthCareProviderHsaId": [PROVIDER],
     }))
@@ -267,14 +267,14 @@ fn one_is_said_as_a_text_and_several_as_a_list() {
         ("Vård", Some(UNIT.to_owned()))
     );
 
-    let several = read(json!({
+    let several = read(&json!({
         "allEmployeeHsaIds": [HSA, OTHER, HSA], "commissionHsaId": [UNIT, OTHER], "commissionName": ["A", "B"],
         "healthCareUnitHsaId": [UNIT, OTHER], "healthCareProviderHsaId": [PROVIDER, PROVIDER],
     }))
     .expect("somebody");
     assert_eq!((several.ids.len(), several.commissions.len()), (2, 2));
     assert_eq!(several.commissions[1].name, "B");
-    let employed = read(json!({ "employeeHsaId": HSA, "healthCareUnitHsaId": UNIT })).expect("somebody");
+    let employed = read(&json!({ "employeeHsaId": HSA, "healthCareUnitHsaId": UNIT })).expect("somebody");
     assert!(employed.commissions.is_empty());
 }
 
@@ -302,7 +302,7 @@ fn what_cannot_be_read_names_nobody() {
             ClaimFault::Form,
         ),
     ] {
-        assert_eq!(read(claims.clone()).err(), Some(fault), "{claims}");
+        assert_eq!(read(&claims).err(), Some(fault), "{claims}");
     }
 }
 

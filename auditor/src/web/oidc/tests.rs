@@ -9,9 +9,8 @@ use crate::accounts::passkey::soft::ORIGIN;
 use crate::accounts::{Account, State, UserName};
 use crate::clock;
 use crate::provider::Provider;
-use crate::web::passkey::tests::bed;
+use crate::web::passkey::tests::bed::{Answer, Bed, Browser};
 use axum::http::{StatusCode, header};
-use bed::{Answer, Bed, Browser};
 use contract::directory::Session;
 use contract::id::{AccountId, HsaId, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Reason};
@@ -224,13 +223,15 @@ async fn without_a_commission_there_it_is_the_accounts_own() {
     assert_eq!(session(&bed, &inside).await.commission, own);
 }
 
-/// What was answered, and what was recorded last.
-async fn refused(bed: &Bed, answer: Answer, words: &str, reason: Reason, detail: &str) {
+/// What is to have been recorded of refusals.
+type Recorded = Vec<(Reason, String)>;
+
+/// Holds an answer against what the user is told, and notes what is to be recorded.
+fn refused(told: &mut Recorded, answer: &Answer, words: &str, reason: Reason, detail: &str) {
     assert_eq!(answer.status, StatusCode::FORBIDDEN, "{detail}: {}", answer.body);
     assert!(answer.body.contains(words) && answer.body.contains("010-000 00 00"), "{detail}: {}", answer.body);
-    assert!(cookie(&answer, "__Host-grindvakt").is_none(), "{detail}");
-    let told = bed.refusals().await;
-    assert_eq!(told.last(), Some(&(reason, format!("app oidc=test {detail}").trim_end().to_owned())));
+    assert!(cookie(answer, "__Host-grindvakt").is_none(), "{detail}");
+    told.push((reason, format!("app oidc=test {detail}").trim_end().to_owned()));
 }
 
 const UNBELIEVED: &str = "could not be trusted";
@@ -244,6 +245,7 @@ const UNUSABLE: &str = "your account cannot be used";
 async fn every_token_that_does_not_hold_is_refused_and_recorded() {
     let (bed, idp) = start().await;
     person(&bed, "anna", HSA, ACTIVE).await;
+    let mut told = Recorded::new();
     let now = clock::now() / clock::SECOND;
     let wrong: Vec<(Change, &str, Reason, &str)> = vec![
         (Box::new(set("acr", "http://id.sambi.se/loa/loa2")), WEAK, Reason::WeakLogin, "level"),
@@ -261,12 +263,12 @@ async fn every_token_that_does_not_hold_is_refused_and_recorded() {
     ];
     for (change, words, reason, detail) in wrong {
         let answer = with_claims(&bed, &idp, change).await;
-        refused(&bed, answer, words, reason, detail).await;
+        refused(&mut told, &answer, words, reason, detail);
     }
     // The provider tells of nobody by HSA-id, when asked again neither.
     idp.inner.lock().userinfo = Some(json!({ "sub": "anna-at-the-provider", "name": "Anna" }));
     let answer = with_claims(&bed, &idp, without("employeeHsaId")).await;
-    refused(&bed, answer, NAMELESS, Reason::ProviderAnswer, "no_hsa").await;
+    refused(&mut told, &answer, NAMELESS, Reason::ProviderAnswer, "no_hsa");
 
     let stranger = Signer::new("k1");
     let secret = idp.signer.public().to_vec();
@@ -285,8 +287,9 @@ async fn every_token_that_does_not_hold_is_refused_and_recorded() {
     ];
     for (forge, detail) in forged {
         let answer = with_token(&bed, &idp, &Browser::default(), |claims, _| forge(claims)).await;
-        refused(&bed, answer, UNBELIEVED, Reason::ProviderAnswer, detail).await;
+        refused(&mut told, &answer, UNBELIEVED, Reason::ProviderAnswer, detail);
     }
+    assert_eq!(bed.refusals().await, told);
     let events = bed.events().await;
     assert!(events.iter().all(|event| event.kind != AuthEventKind::Login));
     let failed = events.iter().filter(|event| event.kind == AuthEventKind::LoginFailed);
@@ -297,6 +300,7 @@ async fn every_token_that_does_not_hold_is_refused_and_recorded() {
 async fn an_account_has_to_be_one_and_in_use() {
     let (bed, idp) = start().await;
     let anna = person(&bed, "anna", HSA, ACTIVE).await;
+    let mut told = Recorded::new();
     for (state, reason) in [
         (State::Locked { since: 1, until: None, unused: false }, Reason::Locked),
         (State::Dormant { since: 1 }, Reason::AccountInactive),
@@ -306,52 +310,54 @@ async fn an_account_has_to_be_one_and_in_use() {
     ] {
         bed.set_state(&anna, state).await;
         let answer = with_claims(&bed, &idp, |_| {}).await;
-        refused(&bed, answer, UNUSABLE, reason, "").await;
+        refused(&mut told, &answer, UNUSABLE, reason, "");
         assert_eq!(bed.store.account(anna.id).await.expect("reads").map(|account| account.state), Some(state));
     }
     bed.set_state(&anna, State::Deregistered { at: 1 }).await;
     let answer = with_claims(&bed, &idp, |_| {}).await;
-    refused(&bed, answer, NO_ACCOUNT, Reason::NoAccount, "no_account").await;
+    refused(&mut told, &answer, NO_ACCOUNT, Reason::NoAccount, "no_account");
     for name in ["anna2", "anna3"] {
         person(&bed, name, HSA, ACTIVE).await;
     }
     let answer = with_claims(&bed, &idp, |_| {}).await;
-    refused(&bed, answer, NO_ACCOUNT, Reason::NoAccount, "several_accounts").await;
+    refused(&mut told, &answer, NO_ACCOUNT, Reason::NoAccount, "several_accounts");
     let accounts = bed.store.accounts(10).await.expect("reads");
     assert_eq!(accounts.len(), 3, "none was made");
+    assert_eq!(bed.refusals().await, told);
 }
 
 #[tokio::test]
 async fn an_answer_leads_back_once_where_it_was_asked_for() {
     let (bed, idp) = start().await;
     person(&bed, "anna", HSA, ACTIVE).await;
+    let mut told = Recorded::new();
     let (browser, sent) = begin(&bed, &Browser::default()).await;
     let good = |sent: &Sent| idp.code(sent, idp.signer.sign(&idp.claims(sent).into()));
     let code = good(&sent);
     let said = [("state", sent["state"].as_str()), ("code", code.as_str()), ("iss", idp.issuer.as_str())];
 
     let elsewhere = Browser { elsewhere: true, ..browser.clone() };
-    refused(&bed, come(&bed, &elsewhere, &said).await, STALE, Reason::ProviderAnswer, "state").await;
-    refused(&bed, come(&bed, &Browser::default(), &said).await, STALE, Reason::ProviderAnswer, "state").await;
+    refused(&mut told, &come(&bed, &elsewhere, &said).await, STALE, Reason::ProviderAnswer, "state");
+    refused(&mut told, &come(&bed, &Browser::default(), &said).await, STALE, Reason::ProviderAnswer, "state");
     let (other, another) = begin(&bed, &Browser::default()).await;
-    refused(&bed, come(&bed, &other, &said).await, STALE, Reason::ProviderAnswer, "state").await;
+    refused(&mut told, &come(&bed, &other, &said).await, STALE, Reason::ProviderAnswer, "state");
     let mixed = [("state", another["state"].as_str()), ("code", code.as_str()), ("iss", idp.issuer.as_str())];
-    refused(&bed, come(&bed, &browser, &mixed).await, STALE, Reason::ProviderAnswer, "state").await;
-    refused(&bed, come(&bed, &browser, &said[1..]).await, STALE, Reason::ProviderAnswer, "state").await;
+    refused(&mut told, &come(&bed, &browser, &mixed).await, STALE, Reason::ProviderAnswer, "state");
+    refused(&mut told, &come(&bed, &browser, &said[1..]).await, STALE, Reason::ProviderAnswer, "state");
     assert_eq!(idp.asked("/token"), 0, "nothing was asked of the provider");
 
     assert_eq!(come(&bed, &browser, &said).await.status, StatusCode::SEE_OTHER);
-    refused(&bed, come(&bed, &browser, &said).await, STALE, Reason::ProviderAnswer, "replayed").await;
+    refused(&mut told, &come(&bed, &browser, &said).await, STALE, Reason::ProviderAnswer, "replayed");
     let code = good(&sent);
     let again = [("state", sent["state"].as_str()), ("code", code.as_str()), ("iss", idp.issuer.as_str())];
-    refused(&bed, come(&bed, &browser, &again).await, STALE, Reason::ProviderAnswer, "replayed").await;
+    refused(&mut told, &come(&bed, &browser, &again).await, STALE, Reason::ProviderAnswer, "replayed");
     assert_eq!(idp.asked("/token"), 1);
 
     // The code of another's login, brought into one's own (PKCE, nonce), and one that the provider does not know.
     for code in [good(&another).as_str(), "unknown"] {
         let (mine, sent) = begin(&bed, &Browser::default()).await;
         let said = [("state", sent["state"].as_str()), ("code", code), ("iss", idp.issuer.as_str())];
-        refused(&bed, come(&bed, &mine, &said).await, UNBELIEVED, Reason::ProviderAnswer, "code").await;
+        refused(&mut told, &come(&bed, &mine, &said).await, UNBELIEVED, Reason::ProviderAnswer, "code");
     }
     // Another provider's answer (RFC 9207), and one that does not say whose it is.
     for issuer in [Some("https://evil.example"), None] {
@@ -359,7 +365,7 @@ async fn an_answer_leads_back_once_where_it_was_asked_for() {
         let code = good(&sent);
         let mut said = vec![("state", sent["state"].as_str()), ("code", code.as_str())];
         said.extend(issuer.map(|issuer| ("iss", issuer)));
-        refused(&bed, come(&bed, &browser, &said).await, UNBELIEVED, Reason::ProviderAnswer, "issuer").await;
+        refused(&mut told, &come(&bed, &browser, &said).await, UNBELIEVED, Reason::ProviderAnswer, "issuer");
     }
     for (error, words, reason, detail) in [
         ("access_denied", "You cancelled the login", Reason::ProviderAnswer, "denied"),
@@ -368,12 +374,13 @@ async fn an_answer_leads_back_once_where_it_was_asked_for() {
     ] {
         let (browser, sent) = begin(&bed, &Browser::default()).await;
         let said = [("state", sent["state"].as_str()), ("error", error), ("iss", &idp.issuer)];
-        refused(&bed, come(&bed, &browser, &said).await, words, reason, detail).await;
+        refused(&mut told, &come(&bed, &browser, &said).await, words, reason, detail);
     }
     let (browser, sent) = begin(&bed, &Browser::default()).await;
     let said = [("state", sent["state"].as_str()), ("iss", idp.issuer.as_str())];
-    refused(&bed, come(&bed, &browser, &said).await, STALE, Reason::ProviderAnswer, "no_code").await;
+    refused(&mut told, &come(&bed, &browser, &said).await, STALE, Reason::ProviderAnswer, "no_code");
     for path in ["/auth/oidc/nobody", "/auth/oidc/nobody/callback?state=x", "/auth/oidc/test/else"] {
         assert_eq!(bed.get(&Browser::default(), path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
+    assert_eq!(bed.refusals().await, told);
 }

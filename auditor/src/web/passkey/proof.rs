@@ -89,7 +89,7 @@ impl App {
     }
 
     /// A passkey's public half as it rests.
-    pub(in crate::web) fn seal_passkey(&self, account: AccountId, key: &PublicHalf) -> Result<Vec<u8>, PasskeyError> {
+    pub(super) fn seal_passkey(&self, account: AccountId, key: &PublicHalf) -> Result<Vec<u8>, PasskeyError> {
         let bytes = key.to_bytes()?;
         self.passkeys.seal(&owner(account, &key.id()), &bytes, &random::secret()).map_err(|_| PasskeyError::Form)
     }

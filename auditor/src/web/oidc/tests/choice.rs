@@ -46,12 +46,13 @@ async fn of_two_commissions_one_is_chosen_and_recorded() {
     let session = session(&bed, &inside).await;
     assert_eq!((session.account, session.commission.name.as_str()), (anna.id, "Forskning"));
     assert_eq!(session.commission.care_unit_name, "Avdelning 2");
+    let mut told = Recorded::new();
+    let again = choose(&bed, &browser, &ticket, &[("commission", "0")]).await;
+    refused(&mut told, &again, STALE, Reason::ProviderAnswer, "replayed");
+    assert_eq!(bed.refusals().await, told);
     let events = bed.events().await;
     let login = events.iter().rfind(|event| event.kind == AuthEventKind::Login).expect("an event");
     assert_eq!(&*login.detail, format!("app oidc=test commission={OTHER_UNIT} unit={OTHER_UNIT}"));
-
-    let again = choose(&bed, &browser, &ticket, &[("commission", "0")]).await;
-    refused(&bed, again, STALE, Reason::ProviderAnswer, "replayed").await;
 }
 
 #[tokio::test]
@@ -59,6 +60,7 @@ async fn a_choice_is_of_the_browser_and_device_that_it_was_shown_to() {
     let (bed, idp) = start().await;
     person(&bed, "anna", HSA, ACTIVE).await;
     let (browser, ticket) = asked(&with_claims(&bed, &idp, two_commissions).await);
+    let mut told = Recorded::new();
     let (other, another) = asked(&with_claims(&bed, &idp, two_commissions).await);
     let one = [("commission", "0")];
     let elsewhere = Browser { elsewhere: true, ..browser.clone() };
@@ -72,13 +74,14 @@ async fn a_choice_is_of_the_browser_and_device_that_it_was_shown_to() {
         (&browser, &changed),
         (&browser, &String::new()),
     ] {
-        refused(&bed, choose(&bed, browser, ticket, &one).await, STALE, Reason::ProviderAnswer, "choice").await;
+        refused(&mut told, &choose(&bed, browser, ticket, &one).await, STALE, Reason::ProviderAnswer, "choice");
     }
     // What a login began with is no choice.
     let (begun, _) = begin(&bed, &Browser::default()).await;
     let sealed = begun.cookie.split_once('=').expect("a cookie").1;
-    refused(&bed, choose(&bed, &begun, sealed, &one).await, STALE, Reason::ProviderAnswer, "choice").await;
+    refused(&mut told, &choose(&bed, &begun, sealed, &one).await, STALE, Reason::ProviderAnswer, "choice");
     assert_eq!(choose(&bed, &browser, &ticket, &one).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(bed.refusals().await, told);
 }
 
 #[tokio::test]
@@ -108,8 +111,10 @@ async fn of_two_hsa_ids_those_with_an_account_may_be_chosen() {
     bed.set_state(&second, State::Lapsed { at: 1 }).await;
     let page = with_claims(&bed, &idp, several).await;
     let (browser, ticket) = asked(&page);
+    let mut told = Recorded::new();
     let nobody = choose(&bed, &browser, &ticket, &[("id", "0")]).await;
-    refused(&bed, nobody, NO_ACCOUNT, Reason::NoAccount, "no_account").await;
+    refused(&mut told, &nobody, NO_ACCOUNT, Reason::NoAccount, "no_account");
+    assert_eq!(bed.refusals().await, told);
 }
 
 #[tokio::test]
@@ -125,6 +130,8 @@ async fn what_is_claimed_may_come_when_it_is_asked_for() {
     let inside = with_claims(&bed, &idp, |_| {}).await;
     assert_eq!(session(&bed, &inside).await.account, anna.id);
     idp.inner.lock().userinfo = Some(said("another"));
+    let mut told = Recorded::new();
     let answer = with_claims(&bed, &idp, |_| {}).await;
-    refused(&bed, answer, UNBELIEVED, Reason::ProviderAnswer, "subject").await;
+    refused(&mut told, &answer, UNBELIEVED, Reason::ProviderAnswer, "subject");
+    assert_eq!(bed.refusals().await, told);
 }

@@ -47,15 +47,17 @@ async fn a_new_key_is_fetched_but_not_whenever_a_token_names_one() {
         let with = async |signer: &Signer| {
             with_token(&bed, &idp, &Browser::default(), |claims, _| signer.sign(&claims.into())).await
         };
+        let mut told = Recorded::new();
         let answer = with(&newer).await;
         if bounded {
             // They were asked for a moment ago.
-            refused(&bed, answer, UNBELIEVED, Reason::ProviderAnswer, "key").await;
+            refused(&mut told, &answer, UNBELIEVED, Reason::ProviderAnswer, "key");
         } else {
             assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         }
-        refused(&bed, with(&Signer::new("k3")).await, UNBELIEVED, Reason::ProviderAnswer, "key").await;
+        refused(&mut told, &with(&Signer::new("k3")).await, UNBELIEVED, Reason::ProviderAnswer, "key");
         assert_eq!(idp.asked("/keys"), asked);
+        assert_eq!(bed.refusals().await, told);
     }
 }
 
