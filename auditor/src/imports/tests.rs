@@ -1,14 +1,17 @@
 use super::*;
 use proptest::prelude::*;
 
-fn csv(feed: Feed, text: &str) -> Result<Rows, Vec<(u64, u64, &'static str, What)>> {
+fn csv(feed: Feed, text: &str) -> Result<Rows, Vec<Place>> {
     read(feed, text.as_bytes(), Format::Csv)
 }
 
-fn read(feed: Feed, text: &[u8], format: Format) -> Result<Rows, Vec<(u64, u64, &'static str, What)>> {
+fn read(feed: Feed, text: &[u8], format: Format) -> Result<Rows, Vec<Place>> {
     let told = |faults: Faults| faults.told.into_iter().map(|f| (f.line, f.column, f.field, f.what)).collect();
     feed.read(text, format).map_err(told)
 }
+
+/// Line, column, field, and what is wrong.
+type Place = (u64, u64, &'static str, What);
 
 const A: &str = "SE2321000016-A001";
 const B: &str = "SE2321000016-B001";
@@ -34,7 +37,7 @@ fn tables_as_programs_and_spreadsheets_write_them_say_the_same() {
 #[test]
 fn each_fault_is_told_with_its_place() {
     let head = "hsa,name,provider_hsa,valid_from,valid_to\n";
-    let cases: [(String, (u64, u64, &str, What)); 9] = [
+    let cases: [(String, Place); 9] = [
         (format!("{head}x,N,{B},2026-01-01,\n"), (2, 1, "hsa", What::Value)),
         (format!("{head}{A},,{B},2026-01-01,\n"), (2, 2, "name", What::Missing)),
         (format!("{head}{A},N,{B},,\n"), (2, 4, "valid_from", What::Missing)),

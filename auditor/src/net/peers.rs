@@ -72,24 +72,24 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn peer(text: &str) -> Option<Peer> {
-        Some(Peer(text.parse().expect("an address")))
+    fn peer(text: &str) -> Peer {
+        Peer(text.parse().expect("an address"))
     }
 
     #[test]
     fn an_address_has_so_many_and_others_have_theirs() {
         let peers = Peers::new(Some(2));
-        let first = peers.place(peer("192.0.2.1"));
-        let second = peers.place(peer("::ffff:192.0.2.1"));
+        let first = peers.place(Some(peer("192.0.2.1")));
+        let second = peers.place(Some(peer("::ffff:192.0.2.1")));
         assert!(first.is_some() && second.is_some());
-        assert!(peers.place(peer("192.0.2.1")).is_none());
-        assert!(peers.place(peer("192.0.2.2")).is_some() && peers.place(None).is_some());
+        assert!(peers.place(Some(peer("192.0.2.1"))).is_none());
+        assert!(peers.place(Some(peer("192.0.2.2"))).is_some() && peers.place(None).is_some());
         drop(first);
-        assert!(peers.place(peer("192.0.2.1")).is_some());
+        assert!(peers.place(Some(peer("192.0.2.1"))).is_some());
         drop(second);
         assert!(peers.open.lock().is_empty(), "nothing is left of who has gone");
-        let sites = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|text| peer(text).map(Peer::site));
+        let sites = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|text| peer(text).site());
         assert!(sites[0] == sites[1] && sites[0] != sites[2]);
-        assert!((0..9).all(|_| Peers::new(None).place(peer("192.0.2.1")).is_some()));
+        assert!((0..9).all(|_| Peers::new(None).place(Some(peer("192.0.2.1"))).is_some()));
     }
 }

@@ -116,8 +116,8 @@ fn a_device_enrols_by_code_renews_itself_and_its_old_certificate_is_revoked() {
     assert!(crl.verify(&authority.public_key().unwrap()).unwrap());
     assert!(matches!(crl.get_by_cert(&first), CrlStatus::Revoked(_)));
     assert!(matches!(crl.get_by_cert(&next), CrlStatus::NotRevoked));
-    let served = X509Crl::from_der(&body_of(&server, "/crl/device-ca.crl")).unwrap();
-    assert!(matches!(served.get_by_cert(&first), CrlStatus::Revoked(_)));
+    let list = X509Crl::from_der(&body_of(&server, "/crl/device-ca.crl")).unwrap();
+    assert!(matches!(list.get_by_cert(&first), CrlStatus::Revoked(_)));
 
     let count = |args: &[&str]| place.ok(args).as_array().unwrap().len();
     assert_eq!(count(&["device", "list", "--expiring", "31"]), 1);

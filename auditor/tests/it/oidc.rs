@@ -120,7 +120,7 @@ impl<'p> Browser<'p> {
             }
             let answer = self.ask("GET", &to, "");
             assert!(matches!(answer.status, 302 | 303), "{to}: {} {}", answer.head, answer.body);
-            to = answer.header("location").unwrap().to_owned();
+            answer.header("location").unwrap().clone_into(&mut to);
         }
         panic!("the provider sends around in a circle")
     }

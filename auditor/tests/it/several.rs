@@ -96,7 +96,9 @@ async fn what_ends_at_one_ends_at_all_within_a_second() {
                 assert!(change.end_session(SessionKey(key), End::Logout).await.unwrap());
             }
             1 => {
-                drop(change.revoke_device(DeviceId::new(Uuid::from_u128(number as u128 + 1)), Why::Lost).await.unwrap())
+                drop(
+                    change.revoke_device(DeviceId::new(Uuid::from_u128(number as u128 + 1)), Why::Lost).await.unwrap(),
+                );
             }
             _ => {
                 let locked = matches!(account.state, State::Locked { .. });

@@ -307,7 +307,7 @@ async fn devices_are_searched_sorted_and_paged(bed: Bed) {
     };
     assert_eq!(pages(None, None).await, [other.clone(), organisation().hsa]);
     assert_eq!(pages(None, Some(&other)).await, [organisation().hsa]);
-    assert_eq!(pages(Some(&[other.clone()]), None).await, [other]);
+    assert_eq!(pages(Some(std::slice::from_ref(&other)), None).await, [other]);
 }
 
 async fn the_revocation_list_is_made_from_what_ended_before_its_time(bed: Bed) {

@@ -258,10 +258,6 @@ impl Bed {
         soft
     }
 
-    pub(in crate::web) fn assertion(&self, session: Option<&Session>) -> String {
-        self.assertion_on(session, self.device.fingerprint)
-    }
-
     fn assertion_on(&self, session: Option<&Session>, device_cert: CertFingerprint) -> String {
         let now = jsonwebtoken::get_current_timestamp();
         let assertion = Assertion {
