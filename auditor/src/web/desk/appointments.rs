@@ -304,7 +304,7 @@ impl Read {
         let appointment = appointment(typed);
         match &appointment {
             Ok(_) => {}
-            Err((field, Some(key))) => wrong.push(beside(frame, field, *key)),
+            Err((field, Some(key))) => wrong.push(beside(frame, field, key)),
             Err((field, None)) => {
                 let text = frame.say_of("problem-missing-choice", "field", frame.say("appointments-role").as_ref());
                 wrong.push(Wrong { field: Some((*field).to_owned()), text });

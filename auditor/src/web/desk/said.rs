@@ -86,7 +86,7 @@ fn given(frame: &Frame, key: &'static str, text: Option<&str>) -> Option<Row> {
 /// What a form says.
 pub(super) fn rows(frame: &Frame, filed: &Filed, names: &Names) -> Vec<Row> {
     let form = filed.stored.form();
-    let hsa = form.subject.hsa.as_ref().map(|hsa| hsa.as_str());
+    let hsa = form.subject.hsa.as_ref().map(contract::id::HsaId::as_str);
     let mut rows = Vec::new();
     match &form.content {
         Content::Application(of) => {
@@ -133,7 +133,7 @@ pub(super) fn rows(frame: &Frame, filed: &Filed, names: &Names) -> Vec<Row> {
 /// A right, with its units and times.
 pub(super) fn right(frame: &Frame, grant: Option<&Grant>) -> String {
     let Some(grant) = grant else { return frame.say("forms-right-none").into_owned() };
-    let units: Vec<&str> = grant.units.iter().map(|unit| unit.as_str()).collect();
+    let units: Vec<&str> = grant.units.iter().map(contract::id::HsaId::as_str).collect();
     let units = if units.is_empty() { frame.say("forms-units-all").into_owned() } else { units.join(", ") };
     format!("{}\n{units}\n{}", frame.say(words::right(grant.right)), period(frame, grant.valid_from, grant.valid_to))
 }

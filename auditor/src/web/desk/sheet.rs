@@ -96,7 +96,7 @@ impl Sheet {
                 sheet.set("reason", &kept.reason);
                 sheet.set("right", "none");
                 if let Some(grant) = kept.rights.first() {
-                    let units: Vec<&str> = grant.units.iter().map(|unit| unit.as_str()).collect();
+                    let units: Vec<&str> = grant.units.iter().map(contract::id::HsaId::as_str).collect();
                     sheet.set("right", grant.right.as_str());
                     sheet.set("units", units.join("\n"));
                     sheet.set("valid_from", day::day(grant.valid_from));
