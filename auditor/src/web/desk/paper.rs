@@ -53,7 +53,7 @@ fn application(frame: &Frame, given: Given) -> Vec<Field> {
         line("address", "forms-address")
             .hinted(frame, "forms-address-hint")
             .input(Input::Lines(4))
-            .filled_by("work street-address"),
+            .filled_by("street-address"),
         line("telephone", "forms-telephone")
             .hinted(frame, "forms-telephone-hint")
             .input(Input::Line("tel"))

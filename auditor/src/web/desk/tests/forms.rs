@@ -64,8 +64,8 @@ async fn an_application_goes_its_way_on_pages() {
 
     let again = anna.open(&form).await.is(200).says("Mobil saknas\nRätta").says("Skickades tillbaka");
     anna.send(&again, &format!("{form}/submit"), &[("assured", "yes")]).await.is(200);
-    let decided = approver.deed(&form, "approve", &[("basis", "Kollega sedan 2019")]).await.is(200);
-    decided.says("Blanketten är godkänd.").says("Kollega sedan 2019").says(", du");
+    let agreed = approver.deed(&form, "approve", &[("basis", "Kollega sedan 2019")]).await.is(200);
+    agreed.says("Blanketten är godkänd.").says("Kollega sedan 2019").says(", du");
     holder.deed(&form, "forward", &[]).await.is(200).says("Blanketten är vidarebefordrad.");
     admin.deed(&form, "execute", &[]).await.is(200).says("Blanketten är verkställd.").says("Klart");
     let right = five.bed.store.grants(five.anna.id).await.expect("reads");
