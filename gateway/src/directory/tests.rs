@@ -122,16 +122,16 @@ fn a_device_has_two_certificates_until_the_auditor_says_that_the_new_one_counts(
     take(&directory, snapshot.chain([Message::SnapshotEnd { epoch: Epoch(4) }]));
     assert!(known(&old).is_some() && known(&newer).is_some());
 
-    directory.device(&newer).expect("known").used(7 * SECOND);
-    assert_eq!(directory.unreported_devices(10), [(newer, 7 * SECOND)], "the first use is told at once");
-    directory.device(&newer).expect("known").used(8 * SECOND);
+    directory.device(&newer).expect("known").used(100 * SECOND);
+    assert_eq!(directory.unreported_devices(10), [(newer, 100 * SECOND)], "the first use is told at once");
+    directory.device(&newer).expect("known").used(101 * SECOND);
     assert!(directory.unreported_devices(10).is_empty(), "the next only after a while");
     let counts = Device { fingerprint: newer, not_after: 2_000 * SECOND, ..device(1) };
     take(&directory, [change(5, Entry::Device(counts.clone()))]);
     assert!(known(&old).is_none());
     assert_eq!(known(&newer), Some(counts.clone()));
-    directory.device(&newer).expect("known").used(68 * SECOND);
-    assert_eq!(directory.unreported_devices(10), [(newer, 68 * SECOND)], "what was reported is not forgotten");
+    directory.device(&newer).expect("known").used(161 * SECOND);
+    assert_eq!(directory.unreported_devices(10), [(newer, 161 * SECOND)], "what was reported is not forgotten");
 
     let revoked = Device { revoked: Some(1), next: next(new), ..counts };
     take(&directory, [change(6, Entry::Device(revoked))]);

@@ -182,7 +182,7 @@ const fn both(reason: Reason) -> (Words, Words) {
             words("Inloggningen misslyckades", "Kontrollera dina uppgifter och försök igen."),
             words("The login failed", "Check what you entered and try again."),
         ),
-        // Of the account procedure: no gateway refuses by them.
+        // Of the account procedure, of enrolment and of identity providers: no gateway refuses by them.
         Reason::Unused
         | Reason::Uncollected
         | Reason::Unconfirmed
@@ -191,12 +191,20 @@ const fn both(reason: Reason) -> (Words, Words) {
         | Reason::ByForm
         | Reason::AccountClosed
         | Reason::Expired
+        | Reason::EmploymentEnded
         | Reason::NotAppointed
         | Reason::Own
         | Reason::DecidedBefore
         | Reason::OtherSignature
         | Reason::NotTheirs
         | Reason::Unidentified
+        | Reason::CodeUnknown
+        | Reason::CodeExpired
+        | Reason::CodeSpent
+        | Reason::Undelivered
+        | Reason::ProviderAnswer
+        | Reason::WeakLogin
+        | Reason::NoAccount
         | Reason::None
         | Reason::PatientInResponse
         | Reason::Unscanned => (words("Något gick fel", "Försök igen."), words("Something went wrong", "Try again.")),
