@@ -270,10 +270,9 @@ fn write_ready(
     internal: &Bound,
     callback: Option<&Bound>,
 ) -> std::io::Result<()> {
-    let mut ready = serde_json::json!({ "app": app.name(), "ops": ops.name(), "internal": internal.name() });
-    if let Some(callback) = callback {
-        ready["sms"] = callback.name().into();
-    }
+    let bound = [("app", Some(app)), ("ops", Some(ops)), ("internal", Some(internal)), ("sms", callback)];
+    let named = bound.into_iter().filter_map(|(name, bound)| Some((name.to_owned(), bound?.name().into())));
+    let ready = serde_json::Value::Object(named.collect());
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}

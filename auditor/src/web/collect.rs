@@ -75,7 +75,9 @@ pub(super) async fn show(
     match app.opened(&caller, &headers).await {
         Ok(Some((_, opened))) => OwnPage::answer(&app, &caller, &headers, language, &opened, (false, Vec::new())),
         Ok(None) => first(&app, &caller, &headers, (language, StatusCode::OK), "", None),
-        Err(_) => first(&app, &caller, &headers, (language, StatusCode::SERVICE_UNAVAILABLE), "", Some("collect-busy")),
+        Err(()) => {
+            first(&app, &caller, &headers, (language, StatusCode::SERVICE_UNAVAILABLE), "", Some("collect-busy"))
+        }
     }
 }
 

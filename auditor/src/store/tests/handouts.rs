@@ -301,8 +301,8 @@ async fn a_message_is_tried_again_later_and_then_given_up(bed: Bed) {
     {
         assert_eq!(hall.due(at).await.len(), tries, "{}", (at - begun) / HOUR);
     }
-    let half = hall.handout(id).await.half(Part::Code).clone();
-    assert_eq!((half.stage, half.tries, half.next_try), (Stage::Failed, 3, None));
+    let code = hall.handout(id).await.half(Part::Code).clone();
+    assert_eq!((code.stage, code.tries, code.next_try), (Stage::Failed, 3, None));
     assert_eq!(cells(&hall.store).await.matches("wiped").count(), 2);
     assert!(matches!(hall.state().await, AccountState::Created { .. }));
 }

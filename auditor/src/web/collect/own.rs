@@ -169,7 +169,7 @@ impl App {
                     Ok(false) => {}
                     // A list that cannot be read keeps nobody from their account; operators are told.
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "passwords are not compared")
+                        tracing::error!(error = &error as &dyn std::error::Error, "passwords are not compared");
                     }
                 }
             }
