@@ -43,9 +43,9 @@ async fn a_provider_that_is_in_trouble_is_asked_again_later() {
     let mut now = hall.now;
     for tries in 1..=5 {
         assert_eq!(hall.worker.round(now).await.expect("runs"), 1);
-        let on_its_way = hall.half().await;
-        assert_eq!((on_its_way.stage, on_its_way.tries), (Stage::Queued, tries), "in sight, and not lost");
-        let next = on_its_way.next_try.expect("a time");
+        let kept = hall.half().await;
+        assert_eq!((kept.stage, kept.tries), (Stage::Queued, tries), "in sight, and not lost");
+        let next = kept.next_try.expect("a time");
         assert!(next - now >= clock::SECOND << (tries - 1), "later each time");
         assert_eq!(hall.worker.round(next - 1).await.expect("runs"), 0, "not before its time");
         now = next;
