@@ -26,6 +26,7 @@ fn policy(c: &mut Criterion) {
         fingerprint: certificate,
         organisation: hsa.clone(),
         not_after: NOW + 1,
+        next: None,
         revoked: None,
     };
     let session = Session {
