@@ -197,6 +197,14 @@ const fn both(reason: Reason) -> (Words, Words) {
         | Reason::OtherSignature
         | Reason::NotTheirs
         | Reason::Unidentified
+        | Reason::EmploymentEnded
+        | Reason::CodeUnknown
+        | Reason::CodeExpired
+        | Reason::CodeSpent
+        | Reason::Undelivered
+        | Reason::ProviderAnswer
+        | Reason::WeakLogin
+        | Reason::NoAccount
         | Reason::None
         | Reason::PatientInResponse
         | Reason::Unscanned => (words("Något gick fel", "Försök igen."), words("Something went wrong", "Try again.")),
