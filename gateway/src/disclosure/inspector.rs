@@ -19,6 +19,7 @@ use super::{Unscannable, form};
 use crate::patient::Reading;
 use crate::route::InResponse;
 use bytes::{Bytes, BytesMut};
+use contract::record::Reason;
 use http::{HeaderMap, StatusCode};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -67,12 +68,24 @@ struct Socket {
     message: Message,
     /// Where in the view the message began.
     base: u64,
-    form: Form,
+    /// Of which each message's scanner is made.
+    model: Option<Scanner>,
     reading: Reading,
+    absence: Absence,
     /// The piece that is being looked at began where a frame does, and has but pings and pongs so far.
     only_pings: bool,
     /// What has come ends where a frame does.
     at_frame: bool,
+}
+
+/// Whether messages that name nobody have come beside others: this is told once, as of an element of a list.
+#[derive(Default)]
+struct Absence {
+    /// A message has something in it and names nobody.
+    nobody: bool,
+    /// Somebody was told.
+    somebody: bool,
+    told: bool,
 }
 
 /// A piece that may not leave yet.
@@ -107,10 +120,17 @@ impl Inspector {
 
     /// Of what a server sends in a WebSocket.
     pub fn of_socket(how: &InResponse, reading: Reading) -> Self {
-        let form = form::of_message(how);
-        let message = Message::new(&form, reading);
-        let socket =
-            Socket { frames: Frames::new(), message, base: 0, form, reading, only_pings: true, at_frame: true };
+        let model = Message::model(form::of_message(how), reading);
+        let socket = Socket {
+            frames: Frames::new(),
+            message: Message::new(model.as_ref(), reading),
+            base: 0,
+            model,
+            reading,
+            absence: Absence::default(),
+            only_pings: true,
+            at_frame: true,
+        };
         Self::new(View::Socket(Box::new(socket)), SHORT_STEP_BYTES)
     }
 
@@ -196,8 +216,11 @@ impl Inspector {
     pub fn break_off(&mut self, hits: &mut Vec<Hit>) {
         match &mut self.view {
             View::Plain(scanner) | View::Coded(_, scanner) => scanner.break_off(hits),
-            // What a message says is told by itself.
-            View::Socket(_) => {}
+            // What else a message says is told by itself.
+            View::Socket(socket) => {
+                socket.absence.somebody |= socket.message.is_told();
+                socket.absence.tell(hits);
+            }
         }
     }
 
@@ -210,7 +233,10 @@ impl Inspector {
                 scanner.finish(hits)?;
             }
             // A message that breaks off with its connection.
-            View::Socket(socket) => socket.message.finish(hits)?,
+            View::Socket(socket) => {
+                socket.message.finish(hits)?;
+                socket.absence.note(&socket.message, hits);
+            }
         }
         Ok(self.give_up())
     }
@@ -262,9 +288,25 @@ fn first(bytes: &[u8], count: usize) -> &[u8] {
     bytes.get(..count).unwrap_or(bytes)
 }
 
+impl Absence {
+    /// A message has ended.
+    fn note(&mut self, message: &Message, hits: &mut Vec<Hit>) {
+        self.nobody |= message.names_nobody();
+        self.somebody |= message.is_told();
+        self.tell(hits);
+    }
+
+    fn tell(&mut self, hits: &mut Vec<Hit>) {
+        if self.nobody && self.somebody && !self.told {
+            self.told = true;
+            hits.push(Hit::Unread { reason: Reason::PatientAbsent });
+        }
+    }
+}
+
 impl Socket {
     fn push(&mut self, piece: &[u8], viewed: &mut u64, hits: &mut Vec<Hit>) -> Result<(), Unscannable> {
-        let Self { frames, message, base, form, reading, only_pings, .. } = self;
+        let Self { frames, message, base, model, reading, absence, only_pings, .. } = self;
         let mut looked = Ok(());
         let mut look = |event: Event<'_>| -> Result<(), Unscannable> {
             match event {
@@ -274,7 +316,8 @@ impl Socket {
                     message.push(bytes, hits)?;
                     if ends {
                         message.finish(hits)?;
-                        *message = Message::new(form, *reading);
+                        absence.note(message, hits);
+                        *message = Message::new(model.as_ref(), *reading);
                         *base = *viewed;
                     }
                 }
@@ -284,9 +327,10 @@ impl Socket {
                     if payload.is_empty() {
                         return Ok(());
                     }
-                    let mut text = Message::new(&Form::Text, *reading);
+                    let mut text = Message::new(None, *reading);
                     text.push(payload, hits)?;
                     text.finish(hits)?;
+                    absence.note(&text, hits);
                 }
             }
             Ok(())

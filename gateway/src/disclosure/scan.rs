@@ -135,6 +135,29 @@ impl Scanner {
         Self { inner: Inner::Text(Box::new(text::Scan::new(reading))), guard: None }
     }
 
+    /// The same scanner at a body's start. It costs less than a new one: what the form says is known.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        let inner = match &self.inner {
+            Inner::Text(text) => Inner::Text(Box::new(text.fresh())),
+            Inner::Json(walker) => Inner::Json(Box::new(walker.fresh(walker.guide().fresh()))),
+            Inner::Fhir(walker) => Inner::Fhir(Box::new(walker.fresh(walker.guide().fresh()))),
+            Inner::Events(events) => Inner::Events(Box::new(events.fresh())),
+        };
+        Self { inner, guard: self.guard.as_ref().map(|_| Guard::default()) }
+    }
+
+    /// Whether a document has something in it where somebody should be named, and names nobody. Asked at the end of a
+    /// body that stands in a row with others: each of these is judged as an element of a list would be.
+    pub fn names_nobody(&self) -> bool {
+        match &self.inner {
+            Inner::Json(walker) => walker.guide().names_nobody(),
+            Inner::Fhir(walker) => walker.guide().names_nobody(),
+            // Text says of nobody in particular what it says; events are judged one by one.
+            Inner::Text(_) | Inner::Events(_) => false,
+        }
+    }
+
     /// Looks at the next bytes.
     pub fn push(&mut self, piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
         if let Some(guard) = &mut self.guard {
@@ -168,19 +191,28 @@ impl Scanner {
 
     /// The body breaks off, and its end will not come: tells what only that would have told.
     pub fn break_off(&mut self, hits: &mut Vec<Hit>) {
-        if let Inner::Fhir(walker) = &mut self.inner {
-            walker.guide().finish(hits);
+        match &mut self.inner {
+            Inner::Text(_) => {}
+            Inner::Json(walker) => walker.guide_mut().finish(hits),
+            Inner::Fhir(walker) => walker.guide_mut().finish(hits),
+            Inner::Events(events) => events.absence(hits),
         }
     }
 
     fn look(&mut self, piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
         match &mut self.inner {
             Inner::Text(text) => text.push(piece, hits),
-            Inner::Json(walker) => return walker.push(piece, hits),
+            Inner::Json(walker) => {
+                let ended = walker.push(piece, hits);
+                if ended.is_err() {
+                    walker.guide_mut().finish(hits);
+                }
+                return ended;
+            }
             Inner::Fhir(walker) => {
                 let ended = walker.push(piece, hits);
                 if ended.is_err() {
-                    walker.guide().finish(hits);
+                    walker.guide_mut().finish(hits);
                 }
                 return ended;
             }
@@ -192,10 +224,14 @@ impl Scanner {
     fn end(&mut self, hits: &mut Vec<Hit>) -> Result<(), Fault> {
         match &mut self.inner {
             Inner::Text(text) => text.finish(hits),
-            Inner::Json(walker) => return walker.finish(hits),
+            Inner::Json(walker) => {
+                let ended = walker.finish(hits);
+                walker.guide_mut().finish(hits);
+                return ended;
+            }
             Inner::Fhir(walker) => {
                 let ended = walker.finish(hits);
-                walker.guide().finish(hits);
+                walker.guide_mut().finish(hits);
                 return ended;
             }
             Inner::Events(events) => return events.finish(hits),

@@ -333,3 +333,29 @@ fn each_is_new_once() {
     let id = contract::identity::parse(&number(1), Year(2026)).expect("an identity");
     assert_eq!([0, 1].map(|_| seen.patient(key.patient(&id))), [Ok(true), Ok(false)]);
 }
+
+#[test]
+fn a_message_that_names_nobody_beside_others_is_told_once() {
+    let named = json(&[3]);
+    let nobody = r#"{"list":{"name":"Kalle","diagnosis":"HIV"}}"#.to_owned();
+    let by_text = format!(r#"{{"note":"{}"}}"#, number(4));
+    let absent = |texts: &[String]| {
+        let (mut inspector, mut hits) = (Inspector::of_socket(&how(&["list[*].id"]), READING), Vec::new());
+        for byte in frames(texts).chunks(1) {
+            push(&mut inspector, byte, &mut hits).expect("scannable");
+        }
+        inspector.finish(&mut hits).expect("scannable");
+        hits.iter().filter(|hit| **hit == Hit::Unread { reason: Reason::PatientAbsent }).count()
+    };
+    let empty = "{}".to_owned();
+    for (texts, wanted) in [
+        (vec![&named, &nobody, &nobody], 1),
+        (vec![&nobody, &named], 1),
+        (vec![&nobody, &by_text], 1),
+        (vec![&named, &by_text, &empty], 0),
+        (vec![&nobody, &nobody], 0),
+    ] {
+        let texts: Vec<String> = texts.into_iter().cloned().collect();
+        assert_eq!(absent(&texts), wanted, "{texts:?}");
+    }
+}

@@ -8,7 +8,8 @@
 //!
 //! An event is held from its first data line to its end, or until it has [`HOLD_BYTES_MAX`]; then it leaves as the
 //! inner form lets it, and one that has named nobody by then is a fault, as it would be without a stream. What text finds
-//! in a longer event that turns out to be broken is told late.
+//! in a longer event that turns out to be broken is told late. An event that has something in it and names nobody is told as
+//! [`Reason::PatientAbsent`] if the stream names somebody.
 
 use super::{Fault, Form, HOLD_BYTES_MAX, Hit, Hits, Scanner, text};
 use crate::patient::Reading;
@@ -25,7 +26,8 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// The scan of an event stream.
 #[derive(Debug)]
 pub(super) struct Events {
-    form: Form,
+    /// Of which each event's scanner is made; `None` if their form is text.
+    model: Option<Box<Scanner>>,
     reading: Reading,
     out: Hits,
     /// The line's text.
@@ -39,6 +41,8 @@ pub(super) struct Events {
     /// Which event of those with data.
     count: u32,
     event: Option<Event>,
+    /// An event has named nobody.
+    absent: bool,
     settled: u64,
     fault: Option<Fault>,
 }
@@ -69,8 +73,18 @@ struct Event {
 
 impl Events {
     pub(super) fn new(form: Form, reading: Reading) -> Self {
+        let model = (form != Form::Text).then(|| Box::new(Scanner::new(form, reading)));
+        Self::with(model, reading)
+    }
+
+    /// The same at a stream's start.
+    pub(super) fn fresh(&self) -> Self {
+        Self::with(self.model.as_ref().map(|model| Box::new(model.fresh())), self.reading)
+    }
+
+    fn with(model: Option<Box<Scanner>>, reading: Reading) -> Self {
         Self {
-            form,
+            model,
             reading,
             out: Hits::default(),
             text: text::Scan::new(reading),
@@ -80,6 +94,7 @@ impl Events {
             start: 0,
             count: 0,
             event: None,
+            absent: false,
             settled: 0,
             fault: None,
         }
@@ -119,6 +134,13 @@ impl Events {
         self.fault()?;
         self.settled = self.read;
         Ok(())
+    }
+
+    /// Tells that an event named nobody, if the stream named somebody.
+    pub(super) fn absence(&mut self, hits: &mut Vec<Hit>) {
+        if self.absent && self.out.any() {
+            self.out.unread(Reason::PatientAbsent, hits);
+        }
     }
 
     /// The fault that there was. Nothing is told after it.
@@ -206,7 +228,7 @@ impl Events {
         }
         let event = self.event.get_or_insert_with(|| {
             self.count = self.count.saturating_add(1);
-            let inner = (self.form != Form::Text).then(|| Box::new(Scanner::new(self.form.clone(), self.reading)));
+            let inner = self.model.as_ref().map(|model| Box::new(model.fresh()));
             Event { inner, read: 0, found: Vec::new(), many: false, lines: Vec::new() }
         });
         let settled = event.inner.as_ref().map_or(0, |inner| inner.settled());
@@ -233,7 +255,9 @@ impl Events {
             let ended = inner.finish(&mut found);
             self.take_inner(found, ended, hits);
         }
-        self.event = None;
+        let ended = self.event.take().and_then(|event| event.inner);
+        self.absent |= ended.is_some_and(|inner| inner.names_nobody());
+        self.absence(hits);
     }
 
     /// Tells what the data's form has found. After a fault the text counts.
@@ -242,6 +266,7 @@ impl Events {
         if ended == Err(Fault::Nameless) {
             // It is as its form says. As text it would pass without a name.
             self.fault = Some(Fault::Nameless);
+            self.absence(hits);
         }
         if ended.is_ok() || self.fault.is_some() {
             return;

@@ -19,6 +19,14 @@
 //! `resourceType` may follow what it speaks of: identifiers wait for it until the resource ends, or for
 //! [`HOLD_BYTES_MAX`]; then they are taken for a patient's. A document without one is not FHIR, which is a [`Fault`]: it
 //! is held as long, unless it has entries whose resources say what they are.
+//!
+//! # Lists
+//! The elements of `entry`, `parameter`, `part` and `contained`, and of an array of resources, are held each for itself,
+//! however deep: each may be about another. Whoever is named in one is named for what is around it. A contained resource
+//! that names nobody is about whomever its container is about.
+//!
+//! A resource of a type that is about a patient, but whose fields say no subject, is told as [`Reason::PatientAbsent`]; of a
+//! document that stands alone, that it was asked for tells it.
 
 mod part;
 mod place;
@@ -33,7 +41,7 @@ use contract::identity::PatientId;
 use contract::record::Reason;
 use part::{Aim, Logical, Part};
 pub(super) use place::Place;
-use resource::{Entry, Kind, Resource};
+use resource::{Entry, Kind, Resource, Subject};
 use smallvec::SmallVec;
 use std::collections::HashSet;
 
@@ -54,6 +62,8 @@ pub(super) struct Fhir {
     /// The outermost list of entries: how many arrays are around it and itself, and how many entries were begun.
     entries: Option<(usize, u32)>,
     arrays: usize,
+    /// The lists that are open whose elements are held: for each, how many arrays are around it and itself.
+    lists: SmallVec<[usize; 4]>,
     /// Where the objects begin that are open.
     objects: SmallVec<[u64; 16]>,
     /// Of these, those that have fields of an Identifier or Reference.
@@ -70,6 +80,8 @@ pub(super) struct Fhir {
     asked: HashSet<Logical>,
     /// More was asked than is remembered.
     many: bool,
+    /// A document was a patient's, and said nobody.
+    absent: bool,
 }
 
 impl Fhir {
@@ -81,6 +93,7 @@ impl Fhir {
             documents: 0,
             entries: None,
             arrays: 0,
+            lists: SmallVec::new(),
             objects: SmallVec::new(),
             parts: Vec::new(),
             resources: SmallVec::new(),
@@ -91,7 +104,19 @@ impl Fhir {
             known: HashSet::new(),
             asked: HashSet::new(),
             many: false,
+            absent: false,
         }
+    }
+
+    /// The same at a body's start.
+    pub(super) fn fresh(&self) -> Self {
+        Self::new(self.reading)
+    }
+
+    /// Whether a document that should say somebody says nobody. Of a body with others this is told; of one alone, that
+    /// it was asked for tells it.
+    pub(super) fn names_nobody(&self) -> bool {
+        self.absent
     }
 
     /// No more comes, be it the body's end or not: who was not resolved is told.
@@ -100,11 +125,25 @@ impl Fhir {
         if within || self.many || self.asked.iter().any(|asked| !self.known.contains(asked)) {
             self.unread(Reason::PatientForm, hits);
         }
+        self.absence(hits);
+    }
+
+    /// Tells that a document named nobody, if another named somebody.
+    fn absence(&mut self, hits: &mut Vec<Hit>) {
+        if self.absent && self.out.any() {
+            self.out.unread(Reason::PatientAbsent, hits);
+        }
     }
 
     fn unread(&mut self, reason: Reason, hits: &mut Vec<Hit>) {
         self.out.unread(reason, hits);
         self.hold.unread();
+        self.say();
+    }
+
+    /// Of what is open it is said of whom it is.
+    fn say(&mut self) {
+        self.resources.iter_mut().for_each(|resource| resource.subject = Subject::Said);
     }
 
     fn position(&self) -> u32 {
@@ -115,6 +154,7 @@ impl Fhir {
         let position = self.position();
         self.out.patient(id, position, hits);
         self.hold.told();
+        self.say();
     }
 
     /// The part of the object that is read now, if it has one.
@@ -139,7 +179,7 @@ impl Fhir {
             Kind::Practitioner => (false, false),
             Kind::Patient => (part.ours != Some(false), true),
             Kind::Person | Kind::Unknown => (part.ours != Some(false), said),
-            Kind::Bundle | Kind::Other => (said, said),
+            Kind::Bundle | Kind::Parameters | Kind::Other => (said, said),
         };
         if !counts {
             return;
@@ -180,6 +220,9 @@ impl Fhir {
             return;
         }
         resource.kind = kind;
+        if resource.contained && !matches!(kind, Kind::Unknown | Kind::Patient | Kind::Person) {
+            self.hold.belongs(resource.start);
+        }
         if index == 0 {
             self.untyped = self.untyped.filter(|_| self.fault.is_some());
         } else {
@@ -192,7 +235,7 @@ impl Fhir {
             }
             Kind::Patient | Kind::Person => self.release(index, true, hits),
             Kind::Practitioner => resource.waiting.clear(),
-            Kind::Bundle | Kind::Other | Kind::Unknown => self.release(index, false, hits),
+            Kind::Bundle | Kind::Parameters | Kind::Other | Kind::Unknown => self.release(index, false, hits),
         }
     }
 
@@ -204,7 +247,8 @@ impl Fhir {
         };
         if !part.named {
             for aim in &part.aims {
-                if matches!(aim, Aim::Patient(_)) || part.to_patient || place == Place::Reference {
+                if matches!(aim, Aim::Patient(_)) || part.to_patient || matches!(place, Place::Reference | Place::Actor)
+                {
                     self.refer(*aim);
                 }
             }
@@ -244,6 +288,13 @@ impl Fhir {
         }
         if resource.kind == Kind::Patient && !resource.named {
             self.unread(Reason::PatientAbsent, hits);
+        }
+        if resource.subject == Subject::Missing && !resource.contained {
+            if place == Place::Root && self.lists.is_empty() {
+                self.absent = true;
+            } else {
+                self.out.unread(Reason::PatientAbsent, hits);
+            }
         }
         let around = self.objects.len().saturating_sub(1);
         if let Some(entry) = self.open.last_mut().filter(|entry| entry.depth == around && place == Place::Resource)
@@ -293,6 +344,17 @@ impl Fhir {
         }
     }
 
+    /// Whether the array that was entered last is a list whose elements are held.
+    #[inline]
+    fn in_list(&self) -> bool {
+        self.lists.last() == Some(&self.arrays)
+    }
+
+    /// Whether the object that was entered last is a resource.
+    fn in_resource(&self) -> bool {
+        self.resources.last().map(|resource| resource.start) == self.objects.last().copied()
+    }
+
     /// A document begins, or an element of a list that stands in its place.
     fn begin_root(&mut self, at: u64) {
         if self.fault.is_none() {
@@ -305,11 +367,12 @@ impl Fhir {
 impl Guide for Fhir {
     type Node = Place;
 
-    fn document(&mut self, at: u64) -> Place {
+    fn document(&mut self, at: u64, _: u8) -> Place {
         self.hold.document(at);
         self.documents = self.documents.saturating_add(1);
         self.entries = None;
         self.arrays = 0;
+        self.lists.clear();
         self.objects.clear();
         self.parts.clear();
         self.resources.clear();
@@ -342,6 +405,12 @@ impl Guide for Fhir {
         }
         match (place, scalar) {
             (Place::ResourceType, Scalar::Text(name)) if !name.trim_ascii().is_empty() => {
+                if let Some(resource) = self.resources.last_mut()
+                    && resource.subject == Subject::Unasked
+                    && resource::carries_patient(name)
+                {
+                    resource.subject = Subject::Missing;
+                }
                 self.kind(Kind::of(name), hits);
             }
             (Place::StrayType, Scalar::Text(name)) if Kind::of(name) == Kind::Patient => {
@@ -368,9 +437,16 @@ impl Guide for Fhir {
             (Place::FullUrl | Place::Location, _) => self.url(place, scalar, hits),
             (Place::System | Place::OtherSystem, _) => self.system(place, scalar),
             (Place::Value | Place::OtherValue, _) => self.value(place, scalar, hits),
-            (Place::ReferenceText, _) => self.reference(scalar, hits),
+            (Place::SubjectText, Scalar::Text(text)) => {
+                // Somebody, be it a group or a device.
+                if let Some(resource) = self.resources.last_mut().filter(|_| !text.trim_ascii().is_empty()) {
+                    resource.subject = Subject::Said;
+                }
+                self.reference(scalar, hits);
+            }
+            (Place::ReferenceText | Place::SubjectText, _) => self.reference(scalar, hits),
             // No FHIR, but somebody all the same.
-            (Place::Reference, Scalar::Text(bytes) | Scalar::Number(bytes)) => {
+            (Place::Reference | Place::Actor, Scalar::Text(bytes) | Scalar::Number(bytes)) => {
                 let text = std::str::from_utf8(bytes).unwrap_or_default();
                 for id in self.aims(text, &mut SmallVec::new()) {
                     self.tell(id, hits);
@@ -415,10 +491,20 @@ impl Guide for Fhir {
         self.arrays += 1;
         if place == Place::Entry && self.entries.is_none() {
             self.entries = Some((self.arrays, 0));
-            // What stands before the entries of a Bundle is about nobody.
-            if let [Resource { kind: Kind::Bundle, .. }] = self.resources.as_slice() {
-                self.hold.release_document();
+        }
+        if place.is_of_others() {
+            // What stands before the entries of a Bundle is about nobody, and so with parameters and a list of resources.
+            let kind = self.resources.last().map(|resource| resource.kind);
+            let about_nobody = match place {
+                Place::Root => true,
+                Place::Entry => kind == Some(Kind::Bundle),
+                Place::Parameter => kind == Some(Kind::Parameters) && self.in_resource(),
+                _ => false,
+            };
+            if about_nobody {
+                self.hold.release_innermost();
             }
+            self.lists.push(self.arrays);
             self.hold.list(true);
         }
     }
@@ -427,15 +513,20 @@ impl Guide for Fhir {
     fn leave_array(&mut self, _: Place, _: bool) {
         if self.entries.is_some_and(|(depth, _)| depth == self.arrays) {
             self.entries = None;
+        }
+        if self.in_list() {
+            self.lists.pop();
             self.hold.list_ended();
         }
         self.arrays = self.arrays.saturating_sub(1);
     }
 
     #[inline]
-    fn element(&mut self, place: Place, at: u64) -> Place {
+    fn element(&mut self, place: Place, at: u64, _: u8) -> Place {
         if let Some((_, count)) = self.entries.as_mut().filter(|(depth, _)| *depth == self.arrays) {
             *count = count.saturating_add(1);
+        }
+        if self.in_list() {
             self.hold.element(at);
         }
         if place == Place::Root {
@@ -445,15 +536,17 @@ impl Guide for Fhir {
     }
 
     #[inline]
-    fn element_ended(&mut self, _: &mut Vec<Hit>) {
-        if self.entries.is_some_and(|(depth, _)| depth == self.arrays) {
+    fn element_ended(&mut self, _: u64, _: &mut Vec<Hit>) {
+        if self.in_list() {
             self.hold.element_ended();
         }
     }
 
-    fn ended(&mut self, _: u64, _: &mut Vec<Hit>) {
+    fn ended(&mut self, _: u64, hits: &mut Vec<Hit>) {
         self.hold = Hold::default();
         self.entries = None;
+        self.lists.clear();
+        self.absence(hits);
         if self.untyped.is_some() {
             self.fault = Some(Fault::Type);
         }

@@ -7,8 +7,8 @@
 //!
 //! So a backend that pauses before the first patient keeps the client waiting for what stands before the pause (but not for
 //! the answer's head), though it has come. That a list begins does not help: it may be the list of one patient's
-//! identifiers, and what stands before it about that patient (`{"name":…,"identifier":[{"value":…`). Only a FHIR Bundle says
-//! that its entries are others.
+//! identifiers, and what stands before it about that patient (`{"name":…,"identifier":[{"value":…`). Only FHIR's Bundles,
+//! Parameters and lists of resources say that their elements are others.
 
 use super::HOLD_BYTES_MAX;
 use smallvec::SmallVec;
@@ -98,10 +98,17 @@ impl Hold {
         self.concerned().filter_map(|level| level.held.as_mut()).for_each(|held| held.unread = true);
     }
 
-    /// The document may leave, but for its elements.
-    pub(super) fn release_document(&mut self) {
-        if let Some(document) = self.0.first_mut() {
-            document.held = None;
+    /// What is innermost may leave, but for the elements of lists that begin in it: it is about nobody itself.
+    pub(super) fn release_innermost(&mut self) {
+        self.hold(None);
+    }
+
+    /// The innermost element is about whomever that is about which it stands in, unless it says otherwise. If that has
+    /// named somebody, it may leave once it is too long.
+    /// `start`: where it begins.
+    pub(super) fn belongs(&mut self, start: u64) {
+        if let [.., around, Level { held: Some(held), .. }] = self.0.as_mut_slice() {
+            held.unread |= held.start == start && around.held.is_none();
         }
     }
 

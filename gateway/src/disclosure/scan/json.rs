@@ -141,8 +141,17 @@ impl<G: Guide> Walker<G> {
         self.settled
     }
 
-    pub(super) fn guide(&mut self) -> &mut G {
+    pub(super) fn guide(&self) -> &G {
+        &self.guide
+    }
+
+    pub(super) fn guide_mut(&mut self) -> &mut G {
         &mut self.guide
+    }
+
+    /// Another with this guide, at a body's start.
+    pub(super) fn fresh(&self, guide: G) -> Self {
+        Self::new(guide, self.separator)
     }
 
     fn walk(&mut self, piece: &[u8], hits: &mut Vec<Hit>) -> Result<(), Fault> {
@@ -271,7 +280,7 @@ impl<G: Guide> Walker<G> {
                 if let Some(fault) = self.guide.fault() {
                     return Err(fault);
                 }
-                self.node = Some(self.guide.document(offset));
+                self.node = Some(self.guide.document(offset, byte));
                 return self.begin(byte, offset);
             }
             _ => return Err(Fault::Syntax),
@@ -282,7 +291,7 @@ impl<G: Guide> Walker<G> {
     /// A value begins with this byte. `false`: it belongs to a number or word.
     fn begin(&mut self, byte: u8, offset: u64) -> Result<bool, Fault> {
         if let Some(frame) = self.stack.last().filter(|frame| !frame.is_object) {
-            self.node = Some(self.guide.element(frame.node, offset));
+            self.node = Some(self.guide.element(frame.node, offset, byte));
         }
         match byte {
             b'{' | b'[' => {
@@ -437,7 +446,7 @@ impl<G: Guide> Walker<G> {
             }
             Some(frame) => {
                 if !frame.is_object {
-                    self.guide.element_ended(hits);
+                    self.guide.element_ended(offset, hits);
                 }
                 At::After
             }

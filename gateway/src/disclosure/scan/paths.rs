@@ -3,7 +3,13 @@
 //!
 //! An array on a path is a list: its elements are held one by one, and those of the outermost are numbered. So is each line
 //! of NDJSON. One that has something in it, but in none of the fields, is told as [`Reason::PatientAbsent`]: somebody may
-//! stand there.
+//! stand there. So is a document, if others in the same body name somebody.
+//!
+//! An element is about whomever its own fields name: those in the fewest objects within it. Of `id` and `mother.id`, `id` is
+//! its own, and who stands in `mother` is another, who neither releases nor counts for it. What stands in an identity, or
+//! under `identifier`, is of whom that is.
+
+mod tree;
 
 use super::hold::{Hold, Overrun};
 use super::json::{Guide, Scalar};
@@ -13,12 +19,13 @@ use crate::route::{FieldPath, is_of_identities};
 use contract::record::Reason;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use tree::{Branch, LENGTHS};
 
 /// A guide along paths.
 #[derive(Debug)]
 pub(super) struct Paths {
     fields: Arc<[FieldPath]>,
-    branches: Vec<Branch>,
+    branches: Arc<[Branch]>,
     reading: Reading,
     out: Hits,
     hold: Hold,
@@ -26,35 +33,14 @@ pub(super) struct Paths {
     /// Each document is an element (NDJSON).
     lines: bool,
     documents: u32,
+    /// A document has something in it, and named nobody.
+    absent: bool,
     /// The lists that are open, from the outside in.
     lists: SmallVec<[List; 4]>,
     /// What is known of the document, as far as it stands in no list.
     document: Element,
     objects: SmallVec<[Object; 8]>,
 }
-
-/// A place on the way of at least one path. The first is the document itself.
-#[derive(Debug, Clone, Copy)]
-struct Branch {
-    /// Its key: that of this path, at this depth.
-    path: usize,
-    depth: usize,
-    /// A path ends here.
-    ends: bool,
-    /// One that ends here is written as a list.
-    ends_in_list: bool,
-    /// How many paths end here or beneath.
-    beneath: usize,
-    /// Of these, how many go through no other list, as they are written.
-    own: usize,
-    first: Option<usize>,
-    next: Option<usize>,
-    /// Which lengths the keys have that are looked for here: a bit for each.
-    lengths: u64,
-}
-
-/// The bits of the lengths of `value`, `system`, `reference` and `identifier`.
-const LENGTHS: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10;
 
 /// An array on a path, or the lines.
 #[derive(Debug)]
@@ -63,6 +49,8 @@ struct List {
     paths: usize,
     /// Of these, how many go through no other list.
     own: usize,
+    /// Who stands in no more objects than this, from the document on, is whom its element is about.
+    near: usize,
     count: u32,
     /// Each element of it is somebody.
     of_somebody: bool,
@@ -76,12 +64,27 @@ struct List {
 /// What is known of the element that is read now.
 #[derive(Debug, Default)]
 struct Element {
-    /// An object in it, or itself, has members; or an array has values.
+    /// Where it begins, if it is a text or number.
+    bare: Option<u64>,
+    /// An object in it, or itself, has members; or an array has values; or it is a text or number that is not empty.
     filled: bool,
-    /// A field in it says somebody, be it readable or not.
+    /// A field of its own says somebody, be it readable or not.
     said: bool,
-    /// A list in it says others than whom it is about.
+    /// A list or object in it says others than whom it is about.
     others: bool,
+}
+
+/// The shortest text, with its quotes, and the shortest number, that may say somebody.
+const BARE_BYTES_MIN: u64 = 3;
+
+impl Element {
+    fn new(at: u64, first: u8) -> Self {
+        Self { bare: matches!(first, b'"' | b'-' | b'0'..=b'9').then_some(at), ..Self::default() }
+    }
+
+    fn ended(&mut self, at: u64) {
+        self.filled |= self.bare.is_some_and(|start| at.saturating_sub(start) >= BARE_BYTES_MIN);
+    }
 }
 
 /// A place in the document.
@@ -93,6 +96,8 @@ pub(super) struct Node {
     role: Role,
     /// How many paths end here or beneath, or have ended around it.
     paths: usize,
+    /// As the branch has it here, or around it.
+    owner: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -128,90 +133,49 @@ enum System {
 
 impl Paths {
     pub(super) fn new(fields: Arc<[FieldPath]>, lines: bool, reading: Reading) -> Self {
-        let root = Branch {
-            path: 0,
-            depth: 0,
-            ends: false,
-            ends_in_list: false,
-            beneath: 0,
-            own: 0,
-            first: None,
-            next: None,
-            lengths: 0,
-        };
-        let mut guide = Self {
+        let branches = tree::of(&fields);
+        Self::with(fields, branches, lines, reading)
+    }
+
+    /// The same at a body's start.
+    pub(super) fn fresh(&self) -> Self {
+        Self::with(Arc::clone(&self.fields), Arc::clone(&self.branches), self.lines, self.reading)
+    }
+
+    fn with(fields: Arc<[FieldPath]>, branches: Arc<[Branch]>, lines: bool, reading: Reading) -> Self {
+        Self {
             fields,
-            branches: vec![root],
+            branches,
             reading,
             out: Hits::default(),
             hold: Hold::default(),
             fault: None,
             lines,
             documents: 0,
+            absent: false,
             lists: SmallVec::new(),
             document: Element::default(),
             objects: SmallVec::new(),
-        };
-        for (index, path) in Arc::clone(&guide.fields).iter().enumerate() {
-            guide.grow(index, path);
-        }
-        guide
-    }
-
-    /// Adds a path's branches.
-    fn grow(&mut self, index: usize, path: &FieldPath) {
-        let mut at = 0;
-        for (depth, key) in path.keys().iter().enumerate() {
-            let beneath = self.child(at, key.as_bytes()).unwrap_or_else(|| {
-                let new = self.branches.len();
-                let next = self.branches.get_mut(at).and_then(|branch| {
-                    // What is a `value` may have a `system`.
-                    let is_value = key.eq_ignore_ascii_case("value");
-                    branch.lengths |= length(key.as_bytes()) | if is_value { LENGTHS } else { 0 };
-                    branch.first.replace(new)
-                });
-                self.branches.push(Branch {
-                    path: index,
-                    depth,
-                    ends: false,
-                    ends_in_list: false,
-                    beneath: 0,
-                    own: 0,
-                    first: None,
-                    next,
-                    lengths: 0,
-                });
-                new
-            });
-            self.count(at, path.has_list_from(depth));
-            at = beneath;
-        }
-        self.count(at, false);
-        if let Some(branch) = self.branches.get_mut(at) {
-            branch.ends = true;
-            branch.ends_in_list |= path.ends_in_list();
-            branch.lengths |= LENGTHS;
         }
     }
 
-    fn count(&mut self, at: usize, has_list: bool) {
-        if let Some(branch) = self.branches.get_mut(at) {
-            branch.beneath += 1;
-            branch.own += usize::from(!has_list);
+    /// Whether a document has something in it and named nobody. Of a body with others this is told; of one alone, that it
+    /// was asked for tells it.
+    pub(super) fn names_nobody(&self) -> bool {
+        self.absent
+    }
+
+    /// No more comes, be it the body's end or not.
+    pub(super) fn finish(&mut self, hits: &mut Vec<Hit>) {
+        if self.absent && self.out.any() {
+            self.out.unread(Reason::PatientAbsent, hits);
         }
     }
 
     /// The branch under a key.
+    #[inline]
     fn child(&self, of: usize, key: &[u8]) -> Option<usize> {
-        let mut next = self.branches.get(of)?.first;
-        while let Some(index) = next {
-            let branch = self.branches.get(index)?;
-            if self.fields.get(branch.path)?.keys().get(branch.depth)?.as_bytes().eq_ignore_ascii_case(key) {
-                return Some(index);
-            }
-            next = branch.next;
-        }
-        None
+        tree::child(&self.branches, &self.fields, of, key)
     }
 
     #[inline]
@@ -225,8 +189,9 @@ impl Paths {
     }
 
     fn read(&mut self, node: Node, bytes: &[u8], hits: &mut Vec<Hit>) {
-        let Ok(text) = std::str::from_utf8(bytes) else { return self.unread(Reason::PatientForm, hits) };
-        self.said(!text.trim().is_empty());
+        let Ok(text) = std::str::from_utf8(bytes) else { return self.unread(node, Reason::PatientForm, hits) };
+        self.said(node, !text.trim().is_empty());
+        let own = self.is_own(node);
         let position = self.lists.first().map_or(0, |list| list.count.saturating_sub(1));
         let mut object = self.objects.last_mut();
         if let Some(object) = &mut object {
@@ -236,7 +201,12 @@ impl Paths {
         identities(text, self.reading, &mut |said| match (said, &mut reasons) {
             (Said::Patient(id), _) => {
                 self.out.patient(id, position, hits);
-                self.hold.told();
+                if own {
+                    self.hold.told();
+                } else {
+                    // Whom it is about may follow, and is waited for as long as may be.
+                    self.hold.unread();
+                }
             }
             // The object may still say that it is a number of another series.
             (Said::Unread { reason, unsaid: true }, Some(reasons)) => {
@@ -251,8 +221,8 @@ impl Paths {
         });
     }
 
-    fn unread(&mut self, reason: Reason, hits: &mut Vec<Hit>) {
-        self.said(true);
+    fn unread(&mut self, node: Node, reason: Reason, hits: &mut Vec<Hit>) {
+        self.said(node, true);
         self.out.unread(reason, hits);
         self.hold.unread();
     }
@@ -265,10 +235,25 @@ impl Paths {
         self.lists.last_mut().map_or(&mut self.document, |list| &mut list.element)
     }
 
+    /// Whether who stands there is whom the innermost element, or the document, is about.
+    #[inline]
+    fn is_own(&self, node: Node) -> bool {
+        node.owner <= self.near()
+    }
+
+    /// In how many objects whoever is whom the innermost element is about may stand.
+    #[inline]
+    fn near(&self) -> usize {
+        self.lists.last().map(|list| list.near).or_else(|| Some(self.branches.first()?.near)).unwrap_or(usize::MAX)
+    }
+
     /// A field was read, and says somebody or not.
     #[inline]
-    fn said(&mut self, somebody: bool) {
-        self.innermost().said |= somebody;
+    fn said(&mut self, node: Node, somebody: bool) {
+        let own = self.is_own(node);
+        let element = self.innermost();
+        element.said |= somebody && own;
+        element.others |= somebody && !own;
     }
 
     /// An object or array has ended.
@@ -279,9 +264,10 @@ impl Paths {
 
     /// The innermost list's element has ended.
     #[inline]
-    fn judge(&mut self, hits: &mut Vec<Hit>) {
+    fn judge(&mut self, at: u64, hits: &mut Vec<Hit>) {
         let Some(list) = self.lists.last_mut() else { return };
         let mut element = std::mem::take(&mut list.element);
+        element.ended(at);
         if list.of_somebody && element.filled && !element.said {
             self.out.unread(Reason::PatientAbsent, hits);
             element.said = true;
@@ -306,25 +292,20 @@ impl Paths {
     }
 }
 
-/// The bit of a key's length.
-fn length(key: &[u8]) -> u64 {
-    1 << key.len().min(63)
-}
-
 impl Guide for Paths {
     type Node = Node;
 
-    fn document(&mut self, at: u64) -> Node {
+    fn document(&mut self, at: u64, first: u8) -> Node {
         self.hold.document(at);
         let count = self.documents.saturating_add(1);
         self.documents = count;
         let paths = self.branches.first().map_or(0, |root| root.beneath);
         self.lists.clear();
-        self.document = Element::default();
+        self.document = Element::new(at, first);
         if self.lines {
-            let own = self.branches.first().map_or(0, |root| root.own);
-            let element = Element::default();
-            self.lists.push(List { paths, own, count, of_somebody: true, of_one: false, counts: true, element });
+            let (own, near) = self.branches.first().map_or((0, usize::MAX), |root| (root.own, root.near));
+            let element = Element::new(at, first);
+            self.lists.push(List { paths, own, near, count, of_somebody: true, of_one: false, counts: true, element });
         }
         Node { branch: Some(0), paths, ..Node::default() }
     }
@@ -332,7 +313,7 @@ impl Guide for Paths {
     #[inline]
     fn key(&self, node: Node, key: &[u8]) -> Option<Node> {
         let lengths = self.branch(node).map_or(0, |branch| branch.lengths) | if node.within { LENGTHS } else { 0 };
-        if lengths & length(key) == 0 {
+        if lengths & tree::length(key) == 0 {
             return None;
         }
         let is = |name: &[u8]| key.eq_ignore_ascii_case(name);
@@ -344,8 +325,9 @@ impl Guide for Paths {
             () if is(b"system") => Role::System,
             () => Role::Plain,
         };
-        let paths = branch.and_then(|branch| self.branches.get(branch)).map_or(node.paths, |branch| branch.beneath);
-        (branch.is_some() || within || role == Role::System).then_some(Node { branch, within, role, paths })
+        let known = branch.and_then(|branch| self.branches.get(branch));
+        let (paths, owner) = known.map_or((node.paths, node.owner), |branch| (branch.beneath, branch.owner));
+        (branch.is_some() || within || role == Role::System).then_some(Node { branch, within, role, paths, owner })
     }
 
     #[inline]
@@ -376,7 +358,7 @@ impl Guide for Paths {
             Scalar::Text(bytes) | Scalar::Number(bytes) => self.read(node, bytes, hits),
             Scalar::Truth | Scalar::Unreadable => {
                 self.objects.last_mut().into_iter().for_each(|object| object.read = true);
-                self.unread(Reason::PatientForm, hits);
+                self.unread(node, Reason::PatientForm, hits);
             }
             Scalar::Null => {}
         }
@@ -388,18 +370,18 @@ impl Guide for Paths {
     }
 
     #[inline]
-    fn leave_object(&mut self, _: Node, is_empty: bool, hits: &mut Vec<Hit>) {
+    fn leave_object(&mut self, node: Node, is_empty: bool, hits: &mut Vec<Hit>) {
         self.filled(is_empty);
         let Some(object) = self.objects.pop() else { return };
         if object.read {
             self.objects.last_mut().into_iter().for_each(|outer| outer.read = true);
         } else if object.owes {
             // It says whom it means in fields of its own.
-            self.unread(Reason::PatientForm, hits);
+            self.unread(node, Reason::PatientForm, hits);
         }
         if object.system != System::Other {
             for reason in object.reasons {
-                self.unread(reason, hits);
+                self.unread(node, reason, hits);
             }
         }
     }
@@ -409,30 +391,34 @@ impl Guide for Paths {
         let around = around.or_else(|| self.branches.first().map(|root| (root.beneath, root.own)));
         let of_one = self.is_of_one(node);
         let of_somebody = !of_one && (self.lists.is_empty() || !self.ends(node));
-        let (own, in_list) = self.branch(node).map_or((0, false), |branch| (branch.own, branch.ends_in_list));
+        let (own, near, in_list) =
+            self.branch(node).map_or((0, node.owner, false), |branch| (branch.own, branch.near, branch.ends_in_list));
+        let near = if of_one { near.max(node.owner) } else { near };
         // Whoever is told in one of the lists is told for what is around them, if nobody else is looked for there.
-        let counts = of_one
-            || around.is_none_or(|(paths, around)| {
-                around == 0 || paths == node.paths || (self.ends(node) && (around == own || !in_list))
-            });
+        let counts = around.is_none_or(|(paths, around)| {
+            let ends = self.ends(node) && (around == own || !in_list);
+            around == 0 || paths == node.paths || ((of_one || ends) && self.is_own(node))
+        });
         self.hold.list(counts);
         let element = Element::default();
-        self.lists.push(List { paths: node.paths, own, count: 0, of_somebody, of_one, counts, element });
+        self.lists.push(List { paths: node.paths, own, near, count: 0, of_somebody, of_one, counts, element });
     }
 
     fn leave_array(&mut self, _: Node, is_empty: bool) {
         if let Some(list) = self.lists.pop() {
             // Whoever is in what is around it stands in this list: nobody.
-            self.said(is_empty && list.of_somebody && list.counts);
+            let nobody = is_empty && list.of_somebody && list.counts;
+            self.innermost().said |= nobody;
         }
         self.hold.list_ended();
         self.filled(is_empty);
     }
 
     #[inline]
-    fn element(&mut self, node: Node, at: u64) -> Node {
+    fn element(&mut self, node: Node, at: u64, first: u8) -> Node {
         if let Some(list) = self.lists.last_mut() {
             list.count = list.count.saturating_add(1);
+            list.element = Element::new(at, first);
             self.hold.element(at);
         }
         // What stands in an array has no key: it has no sibling that names its series.
@@ -440,25 +426,36 @@ impl Guide for Paths {
     }
 
     #[inline]
-    fn element_ended(&mut self, hits: &mut Vec<Hit>) {
-        self.judge(hits);
+    fn element_ended(&mut self, at: u64, hits: &mut Vec<Hit>) {
+        self.judge(at, hits);
         self.hold.element_ended();
     }
 
-    fn ended(&mut self, _: u64, hits: &mut Vec<Hit>) {
+    fn ended(&mut self, at: u64, hits: &mut Vec<Hit>) {
         // Of lists only the lines are open by now.
-        self.judge(hits);
-        if !self.lines && self.document.others && !self.document.said {
+        self.judge(at, hits);
+        self.document.ended(at);
+        let nobody = !self.lines && !self.document.said;
+        if nobody && self.document.others {
             self.out.unread(Reason::PatientAbsent, hits);
         }
+        self.absent |= nobody && self.document.filled;
+        self.finish(hits);
         self.hold = Hold::default();
         self.lists.clear();
     }
 
-    fn tick(&mut self, read: u64, _: &mut Vec<Hit>) {
+    fn tick(&mut self, read: u64, hits: &mut Vec<Hit>) {
         match self.hold.overrun(read) {
             Overrun::None => {}
-            Overrun::Unread => self.hold.release(read),
+            Overrun::Unread => {
+                let unsaid = |element: &Element| element.others && !element.said;
+                if unsaid(&self.document) || self.lists.iter().any(|list| unsaid(&list.element)) {
+                    // It is about somebody else than those in it, and leaves now.
+                    self.out.unread(Reason::PatientAbsent, hits);
+                }
+                self.hold.release(read);
+            }
             Overrun::Nameless => self.fault = Some(Fault::Nameless),
         }
     }

@@ -38,6 +38,11 @@ impl Hits {
         }
     }
 
+    /// Whether anybody was told, be it readable or not.
+    pub(super) fn any(&self) -> bool {
+        self.count > 0 || !self.reasons.is_empty()
+    }
+
     /// How many patients were told.
     pub(super) fn count(&self) -> u32 {
         self.count

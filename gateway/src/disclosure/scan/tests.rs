@@ -4,6 +4,7 @@ mod events;
 mod fhir;
 mod json;
 mod laws;
+mod others;
 mod slow;
 mod text;
 

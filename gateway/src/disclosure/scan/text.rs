@@ -95,6 +95,11 @@ impl Scan {
         Self { reading, out: Hits::default(), kept, read: 0 }
     }
 
+    /// The same at a text's start.
+    pub(super) fn fresh(&self) -> Self {
+        Self::new(self.reading)
+    }
+
     pub(super) fn push(&mut self, piece: &[u8], hits: &mut Vec<Hit>) {
         self.read += piece.len() as u64;
         let mut from = 0;

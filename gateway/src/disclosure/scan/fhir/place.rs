@@ -11,12 +11,16 @@ pub(crate) enum Place {
     Contained,
     /// A Bundle's entry.
     Entry,
+    /// A parameter of `Parameters`, or a part of one.
+    Parameter,
     /// An entry's `request` or `response`.
     Answer,
     /// `participant` or `member`, in which references stand.
     Participant,
     /// A Reference to a patient, if to anybody.
     Reference,
+    /// The same in a [`Place::Participant`], where others stand as well.
+    Actor,
     /// A resource's Identifier.
     Identifier,
     /// The Identifier of a [`Place::Reference`].
@@ -39,6 +43,8 @@ pub(crate) enum Place {
     OtherSystem,
     OtherValue,
     ReferenceText,
+    /// The `reference` of a [`Place::Reference`].
+    SubjectText,
     ReferenceType,
 }
 
@@ -54,6 +60,7 @@ impl Place {
             3 if of_resource && is("for") => Self::Reference,
             3 if self == Self::Answer && is("url") => Self::Location,
             4 if is("type") => Self::ReferenceType,
+            4 if self == Self::Parameter && is("part") => Self::Parameter,
             5 if is("value") => {
                 if of_identifier {
                     Self::Value
@@ -62,7 +69,8 @@ impl Place {
                 }
             }
             5 if of_resource && is("entry") => Self::Entry,
-            5 if (of_resource || self == Self::Participant) && is("actor") => Self::Reference,
+            5 if of_resource && is("actor") => Self::Reference,
+            5 if self == Self::Participant && is("actor") => Self::Actor,
             6 if is("system") => {
                 if of_identifier {
                     Self::System
@@ -71,7 +79,7 @@ impl Place {
                 }
             }
             6 if of_resource && is("member") => Self::Participant,
-            6 if self == Self::Participant && is("entity") => Self::Reference,
+            6 if self == Self::Participant && is("entity") => Self::Actor,
             7 if of_resource && (is("subject") || is("patient")) => Self::Reference,
             7 if self == Self::Entry && is("fullUrl") => Self::FullUrl,
             7 if self == Self::Entry && is("request") => Self::Answer,
@@ -79,14 +87,22 @@ impl Place {
             8 if is("resource") => Self::Resource,
             8 if self == Self::Entry && is("response") => Self::Answer,
             8 if self == Self::Answer && is("location") => Self::Location,
-            9 if is("reference") => Self::ReferenceText,
+            9 if is("reference") => {
+                if self == Self::Reference {
+                    Self::SubjectText
+                } else {
+                    Self::ReferenceText
+                }
+            }
             9 if is("contained") => Self::Contained,
+            9 if of_resource && is("parameter") => Self::Parameter,
             10 if is("identifier") => match self {
                 Self::Root | Self::Resource | Self::Contained => Self::Identifier,
-                Self::Reference => Self::ReferenceIdentifier,
+                Self::Reference | Self::Actor => Self::ReferenceIdentifier,
                 _ => Self::OtherIdentifier,
             },
-            10 if (of_resource || self == Self::Participant) && is("individual") => Self::Reference,
+            10 if of_resource && is("individual") => Self::Reference,
+            10 if self == Self::Participant && is("individual") => Self::Actor,
             11 if of_resource && is("beneficiary") => Self::Reference,
             11 if of_resource && is("participant") => Self::Participant,
             12 if is("resourceType") => {
@@ -100,13 +116,20 @@ impl Place {
         }
     }
 
+    /// Whether an array here is a list of which each element may be about another patient.
+    #[inline]
+    pub(super) fn is_of_others(self) -> bool {
+        matches!(self, Self::Root | Self::Resource | Self::Contained | Self::Entry | Self::Parameter)
+    }
+
     /// Whether a text or number here is read.
     #[inline]
     pub(super) fn is_read(self) -> bool {
         match self {
-            // In the first two an object should stand.
+            // In the first three an object should stand.
             Self::Root
             | Self::Reference
+            | Self::Actor
             | Self::ResourceType
             | Self::StrayType
             | Self::Id
@@ -117,10 +140,12 @@ impl Place {
             | Self::OtherSystem
             | Self::OtherValue
             | Self::ReferenceText
+            | Self::SubjectText
             | Self::ReferenceType => true,
             Self::Resource
             | Self::Contained
             | Self::Entry
+            | Self::Parameter
             | Self::Answer
             | Self::Participant
             | Self::Identifier

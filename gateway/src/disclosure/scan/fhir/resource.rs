@@ -10,6 +10,7 @@ pub(super) struct Resource {
     pub(super) kind: Kind,
     /// An identity of it was told.
     pub(super) named: bool,
+    pub(super) subject: Subject,
     /// It is too long to wait for its type.
     pub(super) late: bool,
     /// Identities that wait for its type, and whether a patients' series is said for them.
@@ -25,6 +26,17 @@ pub(super) struct Resource {
     pub(super) asked: Vec<Logical>,
 }
 
+/// Whether a resource says of whom it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// It need not, as far as its type is known.
+    Unasked,
+    /// It should, by its type ([`carries_patient`]), and has not.
+    Missing,
+    /// Something in it says so, be it readable or not.
+    Said,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Unknown,
@@ -34,6 +46,7 @@ pub(super) enum Kind {
     /// Staff: their own identifiers are no patients'.
     Practitioner,
     Bundle,
+    Parameters,
     Other,
 }
 
@@ -46,9 +59,80 @@ impl Kind {
             () if is("Person") || is("RelatedPerson") => Self::Person,
             () if is("Practitioner") => Self::Practitioner,
             () if is("Bundle") => Self::Bundle,
+            () if is("Parameters") => Self::Parameters,
             () => Self::Other,
         }
     }
+}
+
+/// The types of resources that are about one patient, in R4's and R5's patient compartment
+/// (<https://hl7.org/fhir/R4/compartmentdefinition-patient.html>). Those are left out that may as well be about nobody:
+/// accounts and invoices, lists, groups, schedules, supplies, reports of measures, and records of what was done.
+const OF_PATIENTS: [&str; 58] = [
+    "AdverseEvent",
+    "AllergyIntolerance",
+    "Appointment",
+    "AppointmentResponse",
+    "BodyStructure",
+    "CarePlan",
+    "CareTeam",
+    "ChargeItem",
+    "Claim",
+    "ClaimResponse",
+    "ClinicalImpression",
+    "Communication",
+    "CommunicationRequest",
+    "Composition",
+    "Condition",
+    "Consent",
+    "Coverage",
+    "CoverageEligibilityRequest",
+    "CoverageEligibilityResponse",
+    "DetectedIssue",
+    "DeviceRequest",
+    "DeviceUsage",
+    "DeviceUseStatement",
+    "DiagnosticReport",
+    "DocumentManifest",
+    "DocumentReference",
+    "Encounter",
+    "EncounterHistory",
+    "EnrollmentRequest",
+    "EpisodeOfCare",
+    "ExplanationOfBenefit",
+    "FamilyMemberHistory",
+    "Flag",
+    "GenomicStudy",
+    "Goal",
+    "ImagingSelection",
+    "ImagingStudy",
+    "Immunization",
+    "ImmunizationEvaluation",
+    "ImmunizationRecommendation",
+    "Media",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "MedicationRequest",
+    "MedicationStatement",
+    "MolecularSequence",
+    "NutritionIntake",
+    "NutritionOrder",
+    "Observation",
+    "Procedure",
+    "QuestionnaireResponse",
+    "RelatedPerson",
+    "RequestGroup",
+    "ResearchSubject",
+    "RiskAssessment",
+    "ServiceRequest",
+    "Specimen",
+    "VisionPrescription",
+];
+
+/// Whether resources of this type are about a patient each. Of a Patient itself more is known.
+pub(super) fn carries_patient(name: &[u8]) -> bool {
+    let name = name.trim_ascii();
+    OF_PATIENTS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
 impl Resource {
@@ -57,6 +141,7 @@ impl Resource {
             start,
             kind: Kind::Unknown,
             named: false,
+            subject: Subject::Unasked,
             late: false,
             waiting: SmallVec::new(),
             contained,

@@ -143,6 +143,7 @@ impl Fhir {
     pub(super) fn refer(&mut self, aim: Aim) {
         // As good as told: at the end it is, if nobody comes of it.
         self.hold.unread();
+        self.say();
         let logical = match aim {
             Aim::Patient(logical) | Aim::Url(logical) => logical,
             Aim::Fragment(logical) => {

@@ -7,8 +7,8 @@ pub(in super::super) trait Guide {
     /// What is known of a place.
     type Node: Copy + std::fmt::Debug;
 
-    /// A document begins at this offset.
-    fn document(&mut self, at: u64) -> Self::Node;
+    /// A document begins at this offset, with this byte.
+    fn document(&mut self, at: u64, first: u8) -> Self::Node;
     /// What stands beneath a key, without escapes, of the object that was entered last; `None`: nothing.
     fn key(&self, node: Self::Node, key: &[u8]) -> Option<Self::Node>;
     /// Whether a text or number at this place is to be read.
@@ -23,10 +23,10 @@ pub(in super::super) trait Guide {
     fn leave_object(&mut self, node: Self::Node, is_empty: bool, hits: &mut Vec<Hit>);
     fn enter_array(&mut self, node: Self::Node);
     fn leave_array(&mut self, node: Self::Node, is_empty: bool);
-    /// A value begins in the array that was entered last.
-    fn element(&mut self, node: Self::Node, at: u64) -> Self::Node;
-    /// A value has ended in the array that was entered last.
-    fn element_ended(&mut self, hits: &mut Vec<Hit>);
+    /// A value begins in the array that was entered last, with this byte.
+    fn element(&mut self, node: Self::Node, at: u64, first: u8) -> Self::Node;
+    /// A value has ended before this offset, in the array that was entered last.
+    fn element_ended(&mut self, at: u64, hits: &mut Vec<Hit>);
     /// A document has ended before this offset.
     fn ended(&mut self, at: u64, hits: &mut Vec<Hit>);
     /// So many bytes have been read: called at each multiple of [`TICK`].

@@ -34,7 +34,9 @@ fn data_are_documents() {
     assert_eq!((ids, reasons), (vec![A.to_owned()], vec![Reason::PatientBody, Reason::PatientForm]));
     assert_eq!(p("data: hello 191212121212\n\n"), broken);
     assert_eq!(p("data: {\"q\":\ndata: \"191212121212\"\n\n"), broken, "cut off");
-    assert_eq!(p("data: {\"q\":\"191212121212\"}\n\ndata: 191212121212x\n\ndata: x191212121212\n\n"), broken);
+    let beside = (vec![A.to_owned()], vec![Reason::PatientBody, Reason::PatientAbsent]);
+    assert_eq!(p("data: {\"q\":\"191212121212\"}\n\ndata: x191212121212\n\n"), beside);
+    assert_eq!(p("data: {}\n\ndata: x191212121212\n\n"), broken);
     let text = |body: &str| events(Form::Text, body);
     assert_eq!(text("data: 191212121212\ndata: x 20121212-1212\n\n"), found(&[A, B]));
     let fhir = |head: &str| format!("data: {{{head}\"patient\":{{\"reference\":\"Patient/191212121212\"}}}}\n\n");

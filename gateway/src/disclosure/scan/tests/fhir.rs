@@ -4,7 +4,7 @@ use super::*;
 
 const SERIES: &str = "urn:oid:1.2.752.129.2.1.3.1";
 
-fn fhir(body: &str) -> (Vec<(String, u32)>, Vec<Reason>) {
+pub(super) fn fhir(body: &str) -> (Vec<(String, u32)>, Vec<Reason>) {
     let whole = scan(&Form::Fhir, [body.as_bytes()]);
     assert_eq!(whole, scan(&Form::Fhir, body.as_bytes().chunks(1)), "{body}");
     let (hits, ended) = whole;
@@ -17,22 +17,22 @@ fn fhir(body: &str) -> (Vec<(String, u32)>, Vec<Reason>) {
     (ids.into_iter().zip(positions).collect(), reasons)
 }
 
-fn found(all: &[(&str, u32)]) -> (Vec<(String, u32)>, Vec<Reason>) {
+pub(super) fn found(all: &[(&str, u32)]) -> (Vec<(String, u32)>, Vec<Reason>) {
     (all.iter().map(|(id, position)| ((*id).to_owned(), *position)).collect(), Vec::new())
 }
 
-fn patient(id: &str, personnummer: &str) -> String {
+pub(super) fn patient(id: &str, personnummer: &str) -> String {
     format!(
         r#"{{"resourceType":"Patient","id":"{id}","identifier":[{{"system":"http://local/mrn","value":"7"}},{{"system":"{SERIES}","value":"{personnummer}"}}]}}"#
     )
 }
 
-fn bundle(resources: &[String]) -> String {
+pub(super) fn bundle(resources: &[String]) -> String {
     let entries: Vec<String> = resources.iter().map(|resource| format!("{{\"resource\":{resource}}}")).collect();
     format!("{{\"resourceType\":\"Bundle\",\"total\":1,\"entry\":[{}]}}", entries.join(","))
 }
 
-fn observation(subject: &str) -> String {
+pub(super) fn observation(subject: &str) -> String {
     format!(r#"{{"resourceType":"Observation","code":{{"text":"x"}},"subject":{subject}}}"#)
 }
 
@@ -77,7 +77,8 @@ fn references_are_found() {
         format!(r#"{{"reference":"Patient/7","identifier":{{"value":"{A}"}}}}"#),
         format!(r#"[{{"reference":"Group/1"}},{{"reference":"Patient/{A}"}}]"#),
     ] {
-        assert_eq!(fhir(&bundle(&[observation("null"), observation(&subject)])), found(&[(A, 1)]), "{subject}");
+        let group = observation(r#"{"reference":"Group/1"}"#);
+        assert_eq!(fhir(&bundle(&[group, observation(&subject)])), found(&[(A, 1)]), "{subject}");
         for field in ["patient", "beneficiary", "for", "individual", "actor"] {
             let body = observation(&subject).replace("\"subject\"", &format!("\"{field}\""));
             assert_eq!(fhir(&body), found(&[(A, 0)]), "{body}");
@@ -348,7 +349,8 @@ fn an_identifier_waits_for_its_system() {
     assert_eq!(held(&"a".repeat(30_000), 3), 0, "not for ever");
     // Identifiers of what is nobody's hold nothing back.
     assert_eq!(held("\"},\"contained\":[{\"identifier\":[{\"value\":\"191212121212\"}],", 3), 41);
-    assert_eq!(held("\"resourceType\":\"Location\",", 3), 0);
+    assert_eq!(held("\"resourceType\":\"Location\",", 3), 67, "a patient may be contained");
+    assert_eq!(held("\"x\":1}", 3), 0);
 }
 
 #[test]
