@@ -92,10 +92,10 @@ fn csv(text: &str, columns: &'static [&'static str]) -> Result<Vec<Row>, Faults>
     };
     let places: Vec<usize> =
         columns.iter().map(|column| names.iter().position(|name| name == *column).unwrap_or_default()).collect();
-    let mut rows = Vec::new();
+    let (mut rows, mut lines) = (Vec::new(), Lines { text: text.as_bytes(), at: 0, line: 1 });
     for record in reader.records() {
         let record = record.map_err(|error| broken(&error))?;
-        let line = record.position().map_or(0, ::csv::Position::line);
+        let line = lines.of(record.position().map_or(0, ::csv::Position::byte));
         if rows.len() == ROWS_MAX {
             return Err(too_many(line));
         }
@@ -110,6 +110,29 @@ fn csv(text: &str, columns: &'static [&'static str]) -> Result<Vec<Row>, Faults>
     }
     long(&rows, columns, &mut faults);
     faults.none_or(rows)
+}
+
+/// On which line a record begins. The reader's own count is one too low where lines end with CR and LF: its record
+/// begins between the two.
+struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// Records come in their order.
+    fn of(&mut self, byte: u64) -> u64 {
+        let begin = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(byte) = self.text.get(self.at) {
+            if self.at >= begin && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(*byte == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
 }
 
 fn json(text: &str, columns: &'static [&'static str]) -> Result<Vec<Row>, Faults> {
