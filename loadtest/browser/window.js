@@ -6,6 +6,7 @@
 //   bundle       the same as a PKCS#12 file, and pass_phrase to open it
 //   authority    the authority of the gateway's certificate, a PEM file
 //   people       [{user, password, totp_secret}], four of them: a code is good once, so each logs in by one once
+//   procedure    {applicant, approver, holder, admin}, each as one of people: who may do their step of the account procedure
 //   patients     [{number, name}], at least two
 //   screenshots  a folder for pictures
 //   chromium     the browser's file

@@ -32,6 +32,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "bundle": stack.layout().device_bundle(DEVICE),
         "pass_phrase": stack.enrolled().devices[DEVICE].pass_phrase,
         "people": [person(&ANNA), person(&BERTIL), person(&CECILIA), person(&DAVID)],
+        "procedure": procedure(&stack),
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -46,7 +47,14 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
     }
     let told = whole::run(
         Command::new("node")
-            .args(["--test", "--test-reporter=spec", "--test-concurrency=1", "browser.test.js", "passkeys.test.js"])
+            .args([
+                "--test",
+                "--test-reporter=spec",
+                "--test-concurrency=1",
+                "browser.test.js",
+                "passkeys.test.js",
+                "admin.test.js",
+            ])
             .current_dir(&browser)
             .env("GRINDVAKT_FACTS", &facts_file)
             .env("NODE_EXTRA_CA_CERTS", stack.layout().server_ca()),
@@ -66,6 +74,28 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
     let refused = stack.clickhouse().unwrap().query(sql).fetch_one::<u64>().await.unwrap();
     assert_eq!(refused, 2);
     stack.stop().await;
+}
+
+/// Those by whom a form goes its way: an account for each, with what they are appointed to.
+fn procedure(stack: &Stack) -> serde_json::Value {
+    let make = |user: &str, name: &str, hsa: &str, appointment: Option<&str>| {
+        let mut arguments = vec!["account", "create", "--user", user, "--name", name, "--hsa", hsa];
+        arguments.extend(["--title", "Sjuksköterska", "--generate-password", "--totp"]);
+        arguments.extend(appointment.into_iter().flat_map(|appointment| ["--appoint", appointment]));
+        let auditor = &stack.settings().programs.auditor;
+        let told = whole::run(Command::new(auditor).args(stack.layout().auditor_arguments(&arguments)));
+        // What it warns of comes after it.
+        let mut values = serde_json::Deserializer::from_str(&told).into_iter::<serde_json::Value>();
+        let mut made = values.next().unwrap().unwrap();
+        made["user"] = user.into();
+        made
+    };
+    serde_json::json!({
+        "applicant": make("frida", "Frida Sökande", "SE0000000000-P011", None),
+        "approver": make("gustav", "Gustav Godkännare", "SE0000000000-P012", Some("approver:12")),
+        "holder": make("hanna", "Hanna Registerhållare", "SE0000000000-P013", Some("registry_holder:exempelregistret")),
+        "admin": make("ivar", "Ivar Kontoadministratör", "SE0000000000-P014", Some("account_admin")),
+    })
 }
 
 /// Waits until the events of a kind about passkeys have these words, in this order.

@@ -1,0 +1,180 @@
+// The account procedure in a real Chromium, behind the real gateway, as four people: apply, approve, forward, execute. Twice, so
+// that each of them sees their pages in both languages; every page at desk and at phone width. The forms need no script, and
+// there is none.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { accessibilityFaults, english, facts, logIn, oneTimeCode, openWindow, picture, swedish } from './window.js';
+
+const words = {
+  sv: {
+    login: swedish, other: 'In English', start: 'Administration', apply: 'Ansök om behörighet', save: 'Spara utkastet', saved: 'Utkastet är sparat.',
+    purpose: 'Ändamål', wrong: 'Något behöver rättas', assured: /Jag försäkrar/, sign: 'Skriv under', code: 'Engångskod', waiting: 'Väntar på dig',
+    application: 'Ansökan (blankett 1)', known: 'Hur känner du personen?', right: 'Läs och skriv', duties: 'Uppdrag',
+    submit: ['Skicka in', 'Blanketten är inskickad.'], approve: ['Godkänn', 'Blanketten är godkänd.'],
+    forward: ['Vidarebefordra', 'Blanketten är vidarebefordrad.'], execute: ['Verkställ', 'Blanketten är verkställd.'],
+    queues: { approve: 'Att pröva för regionen', forward: 'Att vidarebefordra för registret', execute: 'Att verkställa' },
+    name: 'Namn', title: 'Titel/yrke', region: 'Region', unit: 'Klinik/enhet', unitHsa: 'Enhetens HSA-id', address: 'Arbetsadress', telephone: 'Telefon',
+    registry: 'Register', give: 'Ge ett uppdrag',
+  },
+  en: {
+    login: english, other: 'På svenska', start: 'Administration', apply: 'Apply for a right', save: 'Save the draft', saved: 'The draft is saved.',
+    purpose: 'Purpose', wrong: 'Something needs mending', assured: /I assure/, sign: 'Sign', code: 'One-time code', waiting: 'Waiting for you',
+    application: 'Application (form 1)', known: 'How do you know the person?', right: 'Read and write', duties: 'Duties',
+    submit: ['Submit', 'The form is submitted.'], approve: ['Approve', 'The form is approved.'],
+    forward: ['Forward', 'The form is forwarded.'], execute: ['Execute', 'The form is executed.'],
+    queues: { approve: 'To decide on for the region', forward: 'To forward for the registry', execute: 'To execute' },
+    name: 'Name', title: 'Title/profession', region: 'Region', unit: 'Clinic/unit', unitHsa: "The unit's HSA-id", address: 'Address at work', telephone: 'Telephone',
+    registry: 'Registry', give: 'Give a duty',
+  },
+};
+const desk = { width: 1280, height: 900 };
+const phone = { width: 360, height: 740 };
+
+// Somebody at their window.
+async function enter(person, language) {
+  const window = await openWindow({ locale: language === 'sv' ? 'sv-SE' : 'en-GB', javaScriptEnabled: true, viewport: desk });
+  await window.page.goto('/admin');
+  await logIn(window.page, person, words[language].login);
+  await window.page.waitForURL('**/admin');
+  return { ...window, person, language, signed: false };
+}
+
+// The page that is shown, looked at by axe at both widths. It is never wider than the window.
+async function look(who, name) {
+  const { page, language } = who;
+  assert.equal(await page.locator('html').getAttribute('lang'), language);
+  for (const [size, width] of [[desk, 'desk'], [phone, 'phone']]) {
+    await page.setViewportSize(size);
+    assert.deepEqual(await accessibilityFaults(page), [], `${name} ${language} ${width}`);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(over, 0, `${name} ${language} ${width}: wider than the window`);
+    await picture(page, `admin-${name}-${language}-${width}`);
+  }
+  await page.setViewportSize(desk);
+}
+
+async function turn(who) {
+  await who.page.goto('/admin');
+  await who.page.getByRole('link', { name: words[who.language].other }).click();
+  who.language = who.language === 'sv' ? 'en' : 'sv';
+}
+
+// Presses a button, and shows a second factor if that is asked for: once for all that somebody does here.
+async function decide(who, [button, done], deed) {
+  const { page } = who;
+  const told = words[who.language];
+  await page.getByRole('button', { name: button, exact: true }).click();
+  if (!who.signed) {
+    await page.getByRole('heading', { level: 1, name: told.sign }).waitFor();
+    await look(who, `step-up-${deed}`);
+    await page.getByLabel(told.code).fill('000000');
+    await page.getByRole('button', { name: told.sign }).click();
+    await page.getByRole('alert').waitFor();
+    await look(who, `step-up-wrong-${deed}`);
+    // That of this half minute was the login's.
+    await page.getByLabel(told.code).fill(oneTimeCode(who.person.totp_secret, Date.now() / 1000 + 30));
+    await page.getByRole('button', { name: told.sign }).click();
+    who.signed = true;
+  }
+  await page.getByRole('status').filter({ hasText: done }).waitFor();
+  await look(who, `done-${deed}`);
+}
+
+async function apply(who) {
+  const { page } = who;
+  const told = words[who.language];
+  await page.goto('/admin');
+  await look(who, 'start-applicant');
+  await page.getByRole('link', { name: told.apply }).click();
+  await look(who, 'application');
+  await page.getByLabel(told.purpose).fill('Registrering');
+  await page.getByRole('button', { name: told.save }).click();
+  const alert = page.getByRole('alert');
+  await alert.filter({ hasText: told.wrong }).waitFor();
+  await look(who, 'application-wrong');
+  assert.equal(await page.getByLabel(told.purpose).inputValue(), 'Registrering', 'what was typed stays');
+  await alert.getByRole('link').first().click();
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-invalid')), 'true', 'a message leads to its field');
+  await page.getByLabel(told.region, { exact: true }).selectOption('12');
+  await page.getByLabel(told.unit, { exact: true }).fill('Ortopedkliniken');
+  await page.getByLabel(told.unitHsa).fill('SE0000000000-U001');
+  await page.getByLabel(told.address).fill('Barngatan 4\n221 00 Lund');
+  await page.getByLabel(told.telephone, { exact: true }).fill('046-10 00 00');
+  await page.getByLabel(told.registry, { exact: true }).fill('exempelregistret');
+  await page.getByLabel(told.right, { exact: true }).check();
+  await page.getByRole('button', { name: told.save }).click();
+  await page.getByRole('status').filter({ hasText: told.saved }).waitFor();
+  await look(who, 'draft');
+  await page.getByLabel(told.assured).check();
+  await decide(who, told.submit, 'submit');
+  return new URL(page.url()).pathname;
+}
+
+// From the start page over the queue to the form, as somebody whose turn it is goes.
+async function toTheForm(who, deed, form) {
+  const { page } = who;
+  const told = words[who.language];
+  await page.goto('/admin');
+  await look(who, `start-${deed}`);
+  await page.getByRole('link', { name: told.queues[deed] }).click();
+  await look(who, `queue-${deed}`);
+  await page.locator(`a[href="${form}"]`).click();
+  await page.getByRole('heading', { level: 1, name: told.application }).waitFor();
+  await look(who, `form-${deed}`);
+}
+
+async function goesItsWay({ applicant, approver, holder, admin }) {
+  const form = await apply(applicant);
+  await toTheForm(approver, 'approve', form);
+  await approver.page.getByLabel(words[approver.language].known).fill('Kollega sedan 2019');
+  await decide(approver, words[approver.language].approve, 'approve');
+  await toTheForm(holder, 'forward', form);
+  await decide(holder, words[holder.language].forward, 'forward');
+  await toTheForm(admin, 'execute', form);
+  await decide(admin, words[admin.language].execute, 'execute');
+}
+
+test('an application goes its way by four people, in both languages and at both widths', async () => {
+  const { procedure } = facts;
+  const people = {
+    applicant: await enter(procedure.applicant, 'sv'),
+    approver: await enter(procedure.approver, 'en'),
+    holder: await enter(procedure.holder, 'sv'),
+    admin: await enter(procedure.admin, 'en'),
+  };
+  await goesItsWay(people);
+  for (const who of Object.values(people)) await turn(who);
+  await goesItsWay(people);
+
+  const { admin, applicant } = people;
+  for (const language of ['sv', 'en']) {
+    if (admin.language !== language) await turn(admin);
+    if (applicant.language !== language) await turn(applicant);
+    await admin.page.goto('/admin/appointments?ended=true');
+    await look(admin, 'appointments');
+    await admin.page.goto('/admin/appointments/new');
+    await look(admin, 'appointment-new');
+    await admin.page.getByRole('button', { name: words[language].give }).click();
+    await admin.page.getByRole('alert').waitFor();
+    await look(admin, 'appointment-wrong');
+    await admin.page.goto('/admin/appointments');
+    await admin.page.locator('a[href$="/end"]').first().click();
+    await look(admin, 'appointment-end');
+    for (const [name, path] of [
+      ['change', '/admin/forms/new/change'], ['deregistration', '/admin/forms/new/deregistration'], ['forms', '/admin/forms?queue=mine'],
+      ['own-duties', '/admin/appointments'], ['nothing', '/admin/nothing'], ['not-appointed', '/admin/appointments/new'],
+    ]) {
+      await applicant.page.goto(path);
+      await look(applicant, name);
+    }
+  }
+  const { origin } = new URL(facts.url);
+  for (const { context, requested, wrong } of Object.values(people)) {
+    assert.deepEqual(requested.filter((url) => !url.startsWith(origin)), [], 'nothing comes from elsewhere');
+    // Chromium itself tells of the refusals' status in its console; nothing else may be there.
+    assert.deepEqual(wrong.filter((line) => !/status of 4\d\d/.test(line)), []);
+    for (const url of requested) assert.doesNotMatch(url, /Kollega|Barngatan|000000/, 'nothing typed is in an address');
+    await context.close();
+  }
+});
