@@ -12,7 +12,7 @@ link-start = Start
 
 start-heading = Administration
 
-wrong-heading = Something has to be put right
+wrong-heading = Something needs mending
 wrong-stale = The page had been open for too long, or was not opened from here. Nothing was changed. Check what you typed and send it again.
 
 trouble-back = To the start page
