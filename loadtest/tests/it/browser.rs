@@ -86,9 +86,7 @@ fn procedure(stack: &Stack) -> serde_json::Value {
         let told = whole::run(Command::new(auditor).args(stack.layout().auditor_arguments(&arguments)));
         // What it warns of comes after it.
         let mut values = serde_json::Deserializer::from_str(&told).into_iter::<serde_json::Value>();
-        let mut made = values.next().unwrap().unwrap();
-        made["user"] = user.into();
-        made
+        values.next().unwrap().unwrap()
     };
     serde_json::json!({
         "applicant": make("frida", "Frida Sökande", "SE0000000000-P011", None),
