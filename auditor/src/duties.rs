@@ -159,6 +159,20 @@ pub fn may(appointments: &[Appointment], action: Action, about: &About) -> bool 
     appointments.iter().any(|appointment| allows(appointment.kind(), action) && appointment.reaches(about))
 }
 
+/// Whether one of these appointments allows it about an account: as one of all, of a region that vouches for it, or of a
+/// registry that it has a right in.
+pub fn may_about_account<'r>(
+    appointments: &[Appointment],
+    action: Action,
+    regions: impl IntoIterator<Item = Region>,
+    registries: impl IntoIterator<Item = &'r RegistryName>,
+) -> bool {
+    let by_region = regions.into_iter().map(|region| About { region: Some(region), ..About::default() });
+    let by_registry =
+        registries.into_iter().map(|registry| About { registry: Some(registry.clone()), ..About::default() });
+    std::iter::once(About::default()).chain(by_region).chain(by_registry).any(|about| may(appointments, action, &about))
+}
+
 /// The organisations in whose devices somebody may do something; none said: in all.
 pub fn organisations(appointments: &[Appointment], action: Action) -> Option<Vec<HsaId>> {
     let mut some = Vec::new();

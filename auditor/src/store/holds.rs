@@ -2,7 +2,7 @@
 
 use super::{By, Change, Office, StoreError};
 use crate::accounts::{InvalidMove, State, Tries};
-use crate::duties::{About, Action, Appointment, may};
+use crate::duties::{Action, Appointment, may_about_account};
 use crate::forms::{Denied, Signature};
 use crate::sealing::FieldKey;
 use crate::sessions::End;
@@ -11,20 +11,16 @@ use contract::id::{AccountId, SessionKey};
 use contract::record::{AuthEventKind, Reason};
 
 impl Change {
-    /// Whether appointments reach an account by an action: as one of all, of a region that vouches for it, or of a
-    /// registry that it has a right in.
+    /// Whether appointments reach an account by an action, by what this change sees of it.
     pub(super) async fn reached(
         &mut self,
         appointments: &[Appointment],
         action: Action,
         id: AccountId,
     ) -> Result<(), StoreError> {
-        let mut ways = vec![About::default()];
-        let regions = self.regions(id).await?;
-        ways.extend(regions.into_iter().map(|of| About { region: Some(of.region), ..About::default() }));
-        let grants = self.granted(id).await?;
-        ways.extend(grants.into_iter().map(|of| About { registry: Some(of.registry), ..About::default() }));
-        let reached = ways.iter().any(|about| may(appointments, action, about));
+        let (regions, grants) = (self.regions(id).await?, self.granted(id).await?);
+        let (regions, registries) = (regions.iter().map(|of| of.region), grants.iter().map(|of| &of.registry));
+        let reached = may_about_account(appointments, action, regions, registries);
         if reached { Ok(()) } else { Err(Denied::NotAppointed.into()) }
     }
 

@@ -103,7 +103,7 @@ fn merged<T: Dated>(known: Vec<T>, rows: &[(u64, T)], faults: &mut Faults) -> (V
 }
 
 impl Change {
-    /// Brings in rows, and ends the accounts that end by them: at most so many.
+    /// Brings in rows, and ends the accounts that end by them: at most so many, be it now or later.
     pub async fn import(&mut self, rows: &Rows, closes_max: usize) -> Result<Imported, StoreError> {
         let mut faults = Faults::default();
         let mut done = match rows {
@@ -136,6 +136,7 @@ impl Change {
             return Err(StoreError::Rows(Box::new(faults)));
         }
         if rows.feed() == Feed::Employments {
+            self.ends_at_most(closes_max).await?;
             done.closed = self.close_over(closes_max).await?;
         }
         let mut event = self.event(AuthEventKind::DataImported, AccountId::NONE);
@@ -218,6 +219,19 @@ impl Change {
             }
         }
         Ok(())
+    }
+
+    /// Refuses what would end more accounts than wished, now or on a day that comes.
+    async fn ends_at_most(&mut self, max: usize) -> Result<(), StoreError> {
+        let ending: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM account a JOIN employment e ON e.hsa = a.hsa \
+             WHERE e.imported = $1 AND e.over_at IS NOT NULL AND a.created < e.over_at \
+             AND a.state NOT IN ('deregistered', 'lapsed')",
+        )
+        .bind(self.at)
+        .fetch_one(&mut *self.tx)
+        .await?;
+        if usize::try_from(ending).unwrap_or(usize::MAX) > max { Err(StoreError::ClosesTooMany(max)) } else { Ok(()) }
     }
 
     /// Closes the accounts whose users' employment is over.

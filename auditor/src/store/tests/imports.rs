@@ -37,6 +37,8 @@ async fn an_account_ends_with_its_users_employment(bed: Bed) {
         Feed::Employments,
         &[format!("{},{}", hsa(1), day(0)), format!("{},{}", hsa(2), day(3)), format!("{},", hsa(3))],
     );
+    let later = import(&store, &list, 1).await;
+    assert!(matches!(later, Err(StoreError::ClosesTooMany(1))), "two will end by it: {later:?}");
     let done = import(&store, &list, 9).await.expect("imports");
     assert_eq!(done, Imported { rows: 3, new: 2, changed: 1, closed: 0 });
     assert_eq!(import(&store, &list, 9).await.expect("imports"), Imported { rows: 3, ..Imported::default() });

@@ -9,7 +9,7 @@ use super::view::{GrantView, known, time};
 use super::{Id, answer, refused};
 use crate::accounts::Account;
 use crate::clock;
-use crate::duties::{About, Action, may};
+use crate::duties::{Action, may_about_account};
 use crate::store::{Block, StoreError, Vouched};
 use crate::web::App;
 use axum::Extension;
@@ -139,10 +139,8 @@ impl From<Whole> for AccountView {
     }
 }
 
-/// Whether a duty reaches an account: by a region that vouches for it, or a registry that it has a right in.
+/// Whether a duty of theirs reaches an account.
 fn reached(member: &Member, action: Action, grants: &[Grant], regions: &[Vouched]) -> bool {
-    let by_region = regions.iter().map(|of| About { region: Some(of.region), ..About::default() });
-    let by_registry = grants.iter().map(|of| About { registry: Some(of.registry.clone()), ..About::default() });
-    let mut ways = std::iter::once(About::default()).chain(by_region).chain(by_registry);
-    ways.any(|about| may(&member.viewer.appointments, action, &about))
+    let (regions, registries) = (regions.iter().map(|of| of.region), grants.iter().map(|of| &of.registry));
+    may_about_account(&member.viewer.appointments, action, regions, registries)
 }
