@@ -9,7 +9,8 @@ use crate::client::Clients;
 use crate::clock;
 use crate::config::{Config, InternalAddress};
 use crate::directory::client::Client as AuditorClient;
-use crate::directory::{self, Directory, disk};
+use crate::directory::disk::Kept;
+use crate::directory::{self, Directory};
 use crate::discover::{self, Finder};
 use crate::geo::Geo;
 use crate::journal::storage::Disk;
@@ -53,8 +54,8 @@ pub async fn run(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<
     upstreams.prepare().await;
 
     let directory = Arc::new(Directory::new(config.auditor.stale_after, directory::Metrics::register(&registry)?));
-    let copy = config.node.state_dir.join("directory.ndjson");
-    match disk::load(&directory, &copy) {
+    let copy = Kept::new(config.node.state_dir.join("directory.ndjson"));
+    match copy.load(&directory) {
         Ok(Some(at)) => {
             tracing::info!(age_s = (clock::now() - at) / 1_000_000, "the last directory was read from disk");
         }
@@ -253,13 +254,14 @@ fn spawn_directory(
     clients: &Arc<Clients>,
     stop: &watch::Receiver<bool>,
 ) -> Vec<tokio::task::JoinHandle<()>> {
-    let (follower, reporter) = (Arc::clone(auditor), Arc::clone(auditor));
-    let (follow_stop, report_stop) = (stop.clone(), stop.clone());
+    let (follower, reporter, keeper) = (Arc::clone(auditor), Arc::clone(auditor), Arc::clone(auditor));
+    let (follow_stop, report_stop, keep_stop) = (stop.clone(), stop.clone(), stop.clone());
     let (watched, clients, mut cut_stop) = (Arc::clone(directory), Arc::clone(clients), stop.clone());
     let mut changes = directory.changes();
     vec![
         crate::task::vital("directory feed", async move { follower.follow(follow_stop).await }),
         crate::task::vital("session report", async move { reporter.report(report_stop).await }),
+        crate::task::vital("directory on disk", async move { keeper.keep(keep_stop).await }),
         crate::task::vital("revocation", async move {
             loop {
                 // Each change; and each second, for rights that end by time.

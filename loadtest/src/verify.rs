@@ -202,8 +202,9 @@ async fn verify(mut stack: Stack, options: &Options, population: Population, see
     let second = shared.second.load(Ordering::Relaxed);
     let shared = Arc::into_inner(shared).context("a worker still holds the ledger")?;
     let (state, answered) = (shared.ledger.into_state(), shared.answered.into_inner());
-    for oddity in &state.oddities {
-        console::note(&format!("odd: {oddity}"));
+    for (what, request) in &state.oddities {
+        let recorded = rows::recorded(&stack.clickhouse()?, *request).await?;
+        console::note(&format!("odd: {what}{recorded}"));
     }
     let odd = state.odd;
     let changes = rows::changes(&stack).await?;

@@ -8,7 +8,8 @@
 mod sources;
 mod transport;
 
-use super::{Directory, disk};
+use super::Directory;
+use super::disk::Kept;
 use crate::clock;
 use crate::config::InternalAddress;
 use bytes::{Buf, Bytes, BytesMut};
@@ -17,10 +18,9 @@ use contract::id::SessionKey;
 use dashmap::DashMap;
 use http_body_util::{BodyExt, Full, Limited};
 use sources::{Outcome, Sources, Tries};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::sync::{Notify, OnceCell, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 pub use transport::{Transport, TransportError};
 
@@ -32,7 +32,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(3);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Questions under way at the most.
 const QUESTIONS_MAX: usize = 64;
-/// How often the use of sessions and devices is reported and the copy saved.
+/// How often the use of sessions and devices is reported, and the copy written whole if something has changed.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// Why an auditor did not answer.
@@ -89,22 +89,21 @@ pub enum Asked {
 pub struct Client {
     directory: Arc<Directory>,
     sources: Sources,
-    disk: PathBuf,
+    disk: Arc<Kept>,
+    /// A snapshot was taken: what it leaves out, no added line tells.
+    whole: Notify,
     asking: DashMap<SessionKey, Arc<OnceCell<Asked>>>,
     places: Semaphore,
 }
 
 impl Client {
     /// Prepares a client; nothing is connected yet.
-    pub fn new(
-        directory: Arc<Directory>,
-        addresses: &[InternalAddress],
-        disk: PathBuf,
-    ) -> Result<Self, TransportError> {
+    pub fn new(directory: Arc<Directory>, addresses: &[InternalAddress], disk: Kept) -> Result<Self, TransportError> {
         Ok(Self {
             directory,
             sources: Sources::new(addresses)?,
-            disk,
+            disk: Arc::new(disk),
+            whole: Notify::new(),
             asking: DashMap::new(),
             places: Semaphore::new(QUESTIONS_MAX),
         })
@@ -138,9 +137,8 @@ impl Client {
         }
     }
 
-    /// Reports the use of sessions and saves the copy, now and then, until told to stop; and once more then.
+    /// Reports the use of sessions and devices, now and then, until told to stop; and once more then.
     pub async fn report(&self, mut stop: watch::Receiver<bool>) {
-        let mut changes = self.directory.changes();
         loop {
             let stopping = tokio::select! {
                 () = tokio::time::sleep(REPORT_EVERY) => false,
@@ -158,13 +156,51 @@ impl Client {
                     "the use of sessions and devices could not be reported"
                 );
             }
-            if changes.has_changed().unwrap_or(false) || stopping {
-                changes.mark_unchanged();
-                self.save();
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    /// Keeps the copy on disk until told to stop; and once more then. What is added to it is brought to stable storage at
+    /// once; now and then it is written whole, or it is noted that the auditor was heard.
+    pub async fn keep(&self, mut stop: watch::Receiver<bool>) {
+        let mut changes = self.directory.changes();
+        let mut turn = tokio::time::interval(REPORT_EVERY);
+        turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut changed, mut heard) = (false, self.directory.heard());
+        loop {
+            let (disk, directory) = (Arc::clone(&self.disk), Arc::clone(&self.directory));
+            let (mut whole, mut stopping) = (false, false);
+            tokio::select! {
+                told = changes.changed() => changed = told.is_ok(),
+                () = self.whole.notified() => whole = true,
+                _ = turn.tick() => {
+                    whole = changed || disk.wants_whole();
+                    let at = self.directory.heard();
+                    if !whole && at != std::mem::replace(&mut heard, at) {
+                        self.add(&Message::Heartbeat { epoch: self.directory.epoch(), at });
+                    }
+                }
+                _ = stop.wait_for(|stop| *stop) => (whole, stopping) = (true, true),
+            }
+            changed = changed && !whole;
+            let work = move || if whole { disk.save(&directory) } else { disk.sync() };
+            if let Err(error) = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into())) {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the directory could not be kept on disk");
             }
             if stopping {
                 return;
             }
+        }
+    }
+
+    fn add(&self, message: &Message) {
+        if let Err(error) = self.disk.add(message) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a change could not be added to the directory on disk"
+            );
         }
     }
 
@@ -202,12 +238,6 @@ impl Client {
         }
     }
 
-    fn save(&self) {
-        if let Err(error) = disk::save(&self.directory, &self.disk) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the directory could not be kept on disk");
-        }
-    }
-
     async fn feed(&self, index: usize, auditor: &Transport, may_go_back: bool) -> Result<(), ClientError> {
         let path = format!("/internal/v1/directory?after={}", self.directory.epoch().0);
         let mut connection = auditor.connect().await?;
@@ -222,7 +252,6 @@ impl Client {
         let mut body = response.into_body();
         let mut buffer = BytesMut::new();
         let mut seen = None;
-        let mut saved = false;
         loop {
             let frame = timeout(SILENCE_MAX, body.frame()).await.map_err(|_| ClientError::Silent)?;
             let Some(frame) = frame else { return Err(ClientError::Ended) };
@@ -237,10 +266,14 @@ impl Client {
                     return Err(ClientError::Behind);
                 }
                 let snapshot_ended = matches!(message, Message::SnapshotEnd { .. });
+                // Within a snapshot nothing is added: what it tells is in the file that is written after it.
+                let added = (seen.is_none() && matches!(message, Message::Change { .. })).then(|| message.clone());
                 self.directory.take(message, clock::now(), &mut seen);
-                if snapshot_ended && !saved {
-                    saved = true;
-                    self.save();
+                if let Some(added) = added {
+                    self.add(&added);
+                }
+                if snapshot_ended {
+                    self.whole.notify_one();
                 }
             }
             if buffer.len() > LINE_BYTES_MAX {

@@ -1,60 +1,155 @@
 //! The last directory on disk: so that a gateway that starts while the auditor is away serves who was let in before,
 //! until the copy is stale.
 //!
-//! One file of feed lines, written whole to a temporary name, synced, renamed. It holds no secret, but it says who may
-//! log in: its rights are the owner's only.
+//! One file of feed lines. It is written whole to a temporary name, synced and renamed; each change is added behind that
+//! as it comes: what was taken away stays taken away, though the gateway is killed the next moment. The file holds no
+//! secret, but it says who may log in: its rights are the owner's only.
 
 use super::Directory;
 use contract::Micros;
 use contract::directory::{Epoch, Message};
+use parking_lot::Mutex;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Writes the copy and when the auditor was last heard.
-pub fn save(directory: &Directory, path: &Path) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    let mut out = BufWriter::new(file);
-    let (epoch, at) = (directory.epoch(), directory.heard());
-    let mut line = |message: &Message| -> io::Result<()> {
-        serde_json::to_writer(&mut out, message)?;
-        out.write_all(b"\n")
-    };
-    line(&Message::SnapshotBegin)?;
-    for entry in directory.entries() {
-        line(&Message::Change { epoch, at, entry })?;
-    }
-    line(&Message::SnapshotEnd { epoch })?;
-    line(&Message::Heartbeat { epoch, at })?;
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+/// Behind a file so many bytes are added at the most, before it is written anew.
+const ADDED_BYTES_MAX: usize = 4 << 20;
+
+/// The copy that is kept: one file.
+#[derive(Debug)]
+pub struct Kept {
+    path: PathBuf,
+    log: Mutex<Log>,
 }
 
-/// Reads the copy, if there is one, as of the time it was heard. Gives that time.
-pub fn load(directory: &Directory, path: &Path) -> io::Result<Option<Micros>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut messages = Vec::new();
-    for line in BufReader::new(file).lines() {
-        messages.push(serde_json::from_str::<Message>(&line?)?);
+#[derive(Debug, Default)]
+struct Log {
+    /// What is added to. None: this run has not written the file yet, or could not add to it.
+    file: Option<Arc<File>>,
+    /// Bytes added since the file was written whole.
+    added: usize,
+    /// What was added while the next one is being written.
+    meanwhile: Option<Vec<u8>>,
+}
+
+impl Kept {
+    /// At this place; nothing is written yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, log: Mutex::default() }
     }
-    // The last line tells when the auditor was heard; without it the file was cut.
-    let Some(Message::Heartbeat { at, .. }) = messages.last() else {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before its last line"));
-    };
-    let at = *at;
-    let mut seen = None;
-    for message in messages {
-        directory.take(message, at, &mut seen);
+
+    /// Reads the copy, if there is one, as of the time it was heard. Gives that time.
+    pub fn load(&self, directory: &Directory) -> io::Result<Option<Micros>> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (mut file, mut line) = (BufReader::new(file), Vec::new());
+        let (mut messages, mut heard, mut whole) = (Vec::new(), None, false);
+        while file.read_until(b'\n', &mut line)? > 0 {
+            if line.last() != Some(&b'\n') {
+                // It was being added when the gateway ended.
+                break;
+            }
+            let message = serde_json::from_slice::<Message>(&line)?;
+            match &message {
+                Message::SnapshotEnd { .. } => whole = true,
+                Message::Heartbeat { at, .. } if whole => heard = Some(*at),
+                _ => {}
+            }
+            messages.push(message);
+            line.clear();
+        }
+        let Some(at) = heard else {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before it is whole"));
+        };
+        let mut seen = None;
+        for message in messages {
+            directory.take(message, at, &mut seen);
+        }
+        // The feed is asked for a snapshot, not for what came after: the file may be of another installation's past.
+        directory.epoch.store(Epoch::default().0, std::sync::atomic::Ordering::Release);
+        Ok(Some(at))
     }
-    // The feed is asked for a snapshot, not for what came after: the file may be of another installation's past.
-    directory.epoch.store(Epoch::default().0, std::sync::atomic::Ordering::Release);
-    Ok(Some(at))
+
+    /// Writes everything, and when the auditor was last heard. What is added meanwhile is in it, too. One call at a time.
+    pub fn save(&self, directory: &Directory) -> io::Result<()> {
+        self.log.lock().meanwhile = Some(Vec::new());
+        let written = self.written(directory).and_then(|file| self.renamed(file));
+        self.log.lock().meanwhile = None;
+        written?;
+        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.path.with_extension("tmp")
+    }
+
+    fn written(&self, directory: &Directory) -> io::Result<File> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(self.temporary())?;
+        let mut out = BufWriter::new(file);
+        let (epoch, at) = (directory.epoch(), directory.heard());
+        let mut line = |message: &Message| -> io::Result<()> {
+            serde_json::to_writer(&mut out, message)?;
+            out.write_all(b"\n")
+        };
+        line(&Message::SnapshotBegin)?;
+        for entry in directory.entries() {
+            line(&Message::Change { epoch, at, entry })?;
+        }
+        line(&Message::SnapshotEnd { epoch })?;
+        line(&Message::Heartbeat { epoch, at })?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        Ok(file)
+    }
+
+    fn renamed(&self, mut file: File) -> io::Result<()> {
+        let mut log = self.log.lock();
+        let meanwhile =
+            log.meanwhile.take().ok_or_else(|| io::Error::other("too much changed while it was written"))?;
+        file.write_all(&meanwhile)?;
+        fs::rename(self.temporary(), &self.path)?;
+        *log = Log { file: Some(Arc::new(file)), added: meanwhile.len(), meanwhile: None };
+        Ok(())
+    }
+
+    /// Adds a line of the feed that is in force: of a process that is killed after this it is there, of a machine that
+    /// loses its power once it is [synced](Self::sync). Before the first [`save`](Self::save) there is nothing to add to.
+    pub fn add(&self, message: &Message) -> io::Result<()> {
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        let mut log = self.log.lock();
+        if let Some(meanwhile) = &mut log.meanwhile {
+            meanwhile.extend_from_slice(&line);
+            if meanwhile.len() > ADDED_BYTES_MAX {
+                // A disk that hangs must not fill the memory: this file is given up, and written again.
+                log.meanwhile = None;
+            }
+        }
+        let Some(mut file) = log.file.as_deref() else { return Ok(()) };
+        let added = file.write_all(&line);
+        match added {
+            Ok(()) => log.added = log.added.saturating_add(line.len()),
+            // Half a line may stand there: nothing may follow it.
+            Err(_) => log.file = None,
+        }
+        added
+    }
+
+    /// Waits until what was added is on stable storage.
+    pub fn sync(&self) -> io::Result<()> {
+        let file = self.log.lock().file.clone();
+        file.map_or(Ok(()), |file| file.sync_data())
+    }
+
+    /// Whether it is to be written whole, because nothing can be added to it, or much has been.
+    pub fn wants_whole(&self) -> bool {
+        let log = self.log.lock();
+        log.file.is_none() || log.added > ADDED_BYTES_MAX
+    }
 }

@@ -216,9 +216,12 @@ fn the_copy_on_disk_comes_back_as_old_as_it_is() {
             change(3, Entry::Session(session(1))),
         ],
     );
-    disk::save(&directory_before, &path).expect("saves");
+    let disk = disk::Kept::new(path.clone());
+    assert!(disk.wants_whole());
+    disk.save(&directory_before).expect("saves");
+    assert!(!disk.wants_whole());
     let after = directory();
-    assert_eq!(disk::load(&after, &path).expect("loads"), Some(5 * SECOND));
+    assert_eq!(disk.load(&after).expect("loads"), Some(5 * SECOND));
     assert!(after.session(&SessionKey([1; 32])).is_some());
     assert!(after.account(account(1, "").id).is_some());
     assert_eq!(after.epoch(), Epoch(0), "a snapshot is asked for");
@@ -227,6 +230,62 @@ fn the_copy_on_disk_comes_back_as_old_as_it_is() {
     let text = std::fs::read_to_string(&path).expect("reads");
     let cut = text.lines().take(3).collect::<Vec<_>>().join("\n");
     std::fs::write(&path, cut).expect("writes");
-    assert!(disk::load(&directory(), &path).is_err(), "a cut file is not believed");
-    assert_eq!(disk::load(&directory(), &dir.path().join("none")).expect("no file is no error"), None);
+    assert!(disk.load(&directory()).is_err(), "a cut file is not believed");
+    let none = disk::Kept::new(dir.path().join("none"));
+    assert_eq!(none.load(&directory()).expect("no file is no error"), None);
+}
+
+#[test]
+fn what_was_taken_away_stays_so_on_disk_at_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("directory.ndjson");
+    let disk = disk::Kept::new(path.clone());
+    let now = directory();
+    take(&now, [change(1, Entry::Device(device(1))), change(2, Entry::Session(session(1)))]);
+    disk.save(&now).expect("saves");
+    let ended = Session { ended: Some(7 * SECOND), ..session(1) };
+    disk.add(&change(3, Entry::Session(ended))).expect("adds");
+    disk.add(&Message::Heartbeat { epoch: Epoch(3), at: 9 * SECOND }).expect("adds");
+    let loaded = |wanted: Micros| {
+        let after = directory();
+        assert_eq!(disk.load(&after).expect("loads"), Some(wanted));
+        after
+    };
+    let after = loaded(9 * SECOND);
+    assert_eq!(after.session(&SessionKey([1; 32])).expect("there").session.ended, Some(7 * SECOND));
+
+    // Killed while a line was being added: what stands before it counts.
+    let text = std::fs::read_to_string(&path).expect("reads");
+    std::fs::write(&path, &text[..text.len() - 5]).expect("writes");
+    assert!(loaded(5 * SECOND).session(&SessionKey([1; 32])).expect("there").session.ended.is_some());
+}
+
+#[test]
+fn what_changes_while_the_file_is_written_is_in_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = disk::Kept::new(dir.path().join("directory.ndjson"));
+    let (now, count) = (directory(), 2_000_u128);
+    disk.save(&now).expect("saves");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 1..=count {
+                let added = Account { id: AccountId::new(Uuid::from_u128(n)), ..account(1, "") };
+                let added = change(1, Entry::Account(added));
+                take(&now, [added.clone()]);
+                disk.add(&added).expect("adds");
+            }
+            done.store(true, Ordering::Release);
+        });
+        let mut saves = 0;
+        while !done.load(Ordering::Acquire) || saves == 0 {
+            disk.save(&now).expect("saves");
+            saves += 1;
+        }
+    });
+    let after = directory();
+    disk.load(&after).expect("loads");
+    let missing: Vec<u128> =
+        (1..=count).filter(|n| after.account(AccountId::new(Uuid::from_u128(*n))).is_none()).collect();
+    assert_eq!(missing, Vec::<u128>::new());
 }

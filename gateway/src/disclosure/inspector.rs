@@ -216,8 +216,8 @@ impl Inspector {
     pub fn break_off(&mut self, hits: &mut Vec<Hit>) {
         match &mut self.view {
             View::Plain(scanner) | View::Coded(_, scanner) => scanner.break_off(hits),
-            // What else a message says is told by itself.
             View::Socket(socket) => {
+                socket.message.break_off(hits);
                 socket.absence.somebody |= socket.message.is_told();
                 socket.absence.tell(hits);
             }

@@ -44,6 +44,13 @@ impl Message {
         read
     }
 
+    /// It breaks off: tells what only its end would have told.
+    pub(super) fn break_off(&mut self, hits: &mut Vec<Hit>) {
+        let before = hits.len();
+        self.form.iter_mut().for_each(|form| form.break_off(hits));
+        self.told |= hits.len() > before;
+    }
+
     /// Whether something was told of it.
     pub(super) fn is_told(&self) -> bool {
         self.told

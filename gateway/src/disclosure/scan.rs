@@ -195,7 +195,7 @@ impl Scanner {
             Inner::Text(_) => {}
             Inner::Json(walker) => walker.guide_mut().finish(hits),
             Inner::Fhir(walker) => walker.guide_mut().finish(hits),
-            Inner::Events(events) => events.absence(hits),
+            Inner::Events(events) => events.break_off(hits),
         }
     }
 

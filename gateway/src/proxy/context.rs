@@ -180,8 +180,9 @@ impl Context {
             return;
         };
         admitted.watched = None;
-        let breaks_off = self.status != 0 && !self.answered_instead && kind != OutcomeKind::Complete;
-        if let Some(look) = self.look.as_mut().filter(|_| breaks_off) {
+        // An answer that is complete has told all by now; a tunnel that one side has closed may have not.
+        let begun = self.status != 0 && !self.answered_instead;
+        if let Some(look) = self.look.as_mut().filter(|_| begun) {
             look.break_off(&self.recorder, self.request, self.bytes);
         }
         if admitted.hold.is_recorded() {

@@ -93,8 +93,8 @@ pub struct State {
     pub lost: HashMap<Patients, Vec<Arc<Asker>>>,
     /// Who sent requests that got no answer, which would have said who.
     pub lost_lists: Vec<Arc<Asker>>,
-    /// Answers that should not have been, at most [`ODDITIES_MAX`] of them in words.
-    pub oddities: Vec<String>,
+    /// Answers that should not have been, at most [`ODDITIES_MAX`] of them in words, and of which request.
+    pub oddities: Vec<(String, Option<Uuid>)>,
     /// How many such answers.
     pub odd: u64,
 }
@@ -116,7 +116,7 @@ impl Ledger {
     pub fn answered(&self, id: Uuid, entry: Entry) {
         let mut state = self.state.lock();
         if state.entries.insert(id, entry).is_some() {
-            state.note_odd(format!("request id {id} was given twice"));
+            state.note_odd("the request's id was given twice".to_owned(), Some(id));
         }
     }
 
@@ -133,8 +133,8 @@ impl Ledger {
     }
 
     /// An answer came that should not have.
-    pub fn odd(&self, what: String) {
-        self.state.lock().note_odd(what);
+    pub fn odd(&self, what: String, request: Option<Uuid>) {
+        self.state.lock().note_odd(what, request);
     }
 
     /// Whether there is room for more.
@@ -159,10 +159,10 @@ impl Ledger {
 }
 
 impl State {
-    fn note_odd(&mut self, what: String) {
+    fn note_odd(&mut self, what: String, request: Option<Uuid>) {
         self.odd += 1;
         if self.oddities.len() < ODDITIES_MAX {
-            self.oddities.push(what);
+            self.oddities.push((what, request));
         }
     }
 }

@@ -122,6 +122,22 @@ struct Event {
     event_id: Uuid,
 }
 
+#[derive(Debug, clickhouse::Row, serde::Deserialize)]
+struct Decision {
+    said: String,
+}
+
+/// What the log says of a request, for a message: when it was decided, how, why, by which state of the directory.
+pub(super) async fn recorded(clickhouse: &clickhouse::Client, request: Option<Uuid>) -> anyhow::Result<String> {
+    let Some(request) = request else { return Ok(String::new()) };
+    let sql = "SELECT concat(toString(ts), ' ', toString(decision), ' ', toString(reason), ' at state ', \
+               toString(policy_epoch)) AS said FROM access_log FINAL WHERE request_id = ? ORDER BY ts LIMIT 1";
+    let row = clickhouse.query(sql).bind(request.to_string()).fetch_optional::<Decision>().await;
+    let row = row.context("ClickHouse's access_log")?;
+    let said = row.map_or_else(|| "no record".to_owned(), |row| row.said);
+    Ok(format!(", request {request}: {said}"))
+}
+
 /// Reads all rows of requests since the run began, in the order of their requests, and hands them to the comparison.
 pub(super) async fn compare(
     clickhouse: &clickhouse::Client,

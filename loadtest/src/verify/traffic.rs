@@ -144,7 +144,7 @@ impl Worker {
         let request = match self.request(action) {
             Ok(request) => request,
             Err(error) => {
-                shared.ledger.odd(format!("a request could not be made: {error}"));
+                shared.ledger.odd(format!("a request could not be made: {error}"), None);
                 return true;
             }
         };
@@ -175,7 +175,7 @@ impl Worker {
                 let content = if head.from_registry && head.status < 300 { &action.content } else { &Content::Any };
                 let (whole, right) = drain(response, content).await;
                 if whole && !right {
-                    shared.ledger.odd(format!("another's answer: {} {}", action.method, template(&action.path)));
+                    shared.odd("another's answer", &head, &action);
                 }
                 whole
             }
@@ -370,10 +370,15 @@ impl Shared {
         answered.left += u64::from(end == End::Aborted && action.take == Take::First);
     }
 
+    fn odd(&self, what: &str, head: &Head, action: &Action) {
+        let what = format!("{what}: {} {} ({})", action.method, template(&action.path), head.status);
+        self.ledger.odd(what, head.id);
+    }
+
     fn settle(&self, asker: &Arc<Asker>, head: &Head, action: &Action, expect: Expect, whole: bool) {
         let Some(id) = head.id else {
-            self.ledger
-                .odd(format!("an answer {} to {} {} has no request id", head.status, action.method, action.path));
+            let path = template(&action.path);
+            self.ledger.odd(format!("an answer {} to {} {path} has no request id", head.status, action.method), None);
             return;
         };
         let end = match (head.from_registry, head.status) {
@@ -386,25 +391,11 @@ impl Shared {
             (_, End::Unavailable) => {
                 self.errors.fetch_add(1, Ordering::Relaxed);
             }
-            (Expect::Refusal, End::Complete | End::Aborted) => {
-                self.ledger.odd(format!(
-                    "let through: {} {} ({}), request {id}",
-                    action.method,
-                    template(&action.path),
-                    head.status
-                ));
-            }
+            (Expect::Refusal, End::Complete | End::Aborted) => self.odd("let through", head, action),
             (
                 Expect::Patients(_) | Expect::Listed(_) | Expect::Heard(_) | Expect::Unidentified | Expect::Nothing,
                 End::Refused,
-            ) => {
-                self.ledger.odd(format!(
-                    "refused: {} {} ({}), request {id}",
-                    action.method,
-                    template(&action.path),
-                    head.status
-                ));
-            }
+            ) => self.odd("refused", head, action),
             (_, End::Complete | End::Aborted) => self.count(head, action, end),
             _ => {}
         }

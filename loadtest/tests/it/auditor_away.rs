@@ -1,11 +1,16 @@
 //! The auditor away: who is known goes on, who is not is asked to wait and not to log in again.
+#![expect(clippy::panic, reason = "tests")]
 
-use crate::shared::{Place, get, patient};
+use crate::shared::{Newcomer, Place, get, patient};
+use crate::whole::until;
 use http::{Request, StatusCode};
 use loadtest::client::{Protocol, empty};
 use loadtest::stack::Component;
 use loadtest::stack::people::ANNA;
 use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Stops a process where it is, until this is dropped.
 struct Paused(u32);
@@ -49,4 +54,34 @@ async fn who_is_not_known_yet_is_told_to_wait_and_who_is_known_goes_on() {
     known().await;
     drop(paused);
     assert_eq!(stranger().await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_away_stays_so_when_the_gateway_is_killed_and_no_auditor_answers() {
+    let mut place = Place::start().await;
+    let (stays, goes) = (place.newcomer("stannar").await, place.newcomer("avslutar").await);
+    let path = format!("/api/patients/{}", patient(0).id.expose());
+    let lets_in = async |place: &Place, somebody: &Newcomer| {
+        let asked = place.ask(&somebody.device, Protocol::Http1, get(&path, Some(&somebody.session))).await;
+        match asked {
+            Ok((StatusCode::OK, _)) => true,
+            // In an old TLS session, and in a new one. One that is not known is answered otherwise.
+            Ok((StatusCode::FORBIDDEN, body)) if String::from_utf8_lossy(&body).contains("device_revoked") => false,
+            Err(error) if error.contains("CertificateRevoked") => false,
+            other => panic!("{other:?}"),
+        }
+    };
+    place.auditor(&["device", "revoke", &goes.device_id]).await;
+    until(
+        "the gateway knows it",
+        LIMIT,
+        async || {
+            if lets_in(&place, &goes).await { Err("let in".to_owned()) } else { Ok(()) }
+        },
+    )
+    .await;
+    place.stack.take_away(Component::Auditor);
+    place.stack.restart(Component::Gateway).await.unwrap();
+    assert!(!lets_in(&place, &goes).await);
+    assert!(lets_in(&place, &stays).await, "what was given just before is not forgotten either");
 }

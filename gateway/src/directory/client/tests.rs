@@ -2,6 +2,7 @@
 
 use super::{Asked, Client};
 use crate::config::InternalAddress;
+use crate::directory::disk::Kept;
 use crate::directory::tests::{change, device, session};
 use crate::directory::{Directory, Metrics};
 use bytes::Bytes;
@@ -102,7 +103,7 @@ impl Place {
         let (dir, registry) = (tempfile::tempdir().unwrap(), prometheus::Registry::new());
         let directory = Arc::new(Directory::new(Duration::from_mins(15), Metrics::register(&registry).unwrap()));
         let addresses = ["1", "2"].map(|name| InternalAddress::Unix(dir.path().join(name)));
-        let client = Client::new(Arc::clone(&directory), &addresses, dir.path().join("copy")).unwrap();
+        let client = Client::new(Arc::clone(&directory), &addresses, Kept::new(dir.path().join("copy"))).unwrap();
         Self { dir, registry, directory, client }
     }
 

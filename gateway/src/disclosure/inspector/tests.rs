@@ -359,3 +359,19 @@ fn a_message_that_names_nobody_beside_others_is_told_once() {
         assert_eq!(absent(&texts), wanted, "{texts:?}");
     }
 }
+
+#[test]
+fn a_message_of_fhir_that_breaks_off_tells_whom_it_did_not_resolve() {
+    let how = InResponse { json: [].into(), fhir: true, headers: Vec::new(), passes_unscanned: false };
+    let mut inspector = Inspector::of_socket(&how, READING);
+    let text = r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Observation","valueString":"HIV","subject":{"reference":"Patient/7"}}},"#;
+    let mut bytes = vec![0x01, 126];
+    bytes.extend(u16::try_from(text.len()).expect("a short text").to_be_bytes());
+    bytes.extend(text.as_bytes());
+    let (mut hits, mut left) = (Vec::new(), 0);
+    for byte in bytes.chunks(1) {
+        left += length(&push(&mut inspector, byte, &mut hits).expect("frames"));
+    }
+    inspector.break_off(&mut hits);
+    assert!(left < bytes.len() || !hits.is_empty(), "all has left, and nobody is told");
+}

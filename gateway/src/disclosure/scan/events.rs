@@ -136,8 +136,18 @@ impl Events {
         Ok(())
     }
 
+    /// The stream breaks off: tells what only the open event's end would have told.
+    pub(super) fn break_off(&mut self, hits: &mut Vec<Hit>) {
+        if let Some(inner) = self.event.as_mut().and_then(|event| event.inner.as_mut()) {
+            let mut found = Vec::new();
+            inner.break_off(&mut found);
+            self.tell(found, hits);
+        }
+        self.absence(hits);
+    }
+
     /// Tells that an event named nobody, if the stream named somebody.
-    pub(super) fn absence(&mut self, hits: &mut Vec<Hit>) {
+    fn absence(&mut self, hits: &mut Vec<Hit>) {
         if self.absent && self.out.any() {
             self.out.unread(Reason::PatientAbsent, hits);
         }

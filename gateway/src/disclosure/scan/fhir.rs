@@ -8,13 +8,18 @@
 //!   their `reference` leads to, unless it is of another type.
 //! - Everywhere else, at any depth: an object with a `value` whose `system` is one of the series of patients, and a
 //!   `reference` to a `Patient`. Only a `Practitioner`'s own `identifier`s are those of staff.
-//! - A Patient's URL as an entry's `fullUrl`, or in its `request` or `response`.
+//! - A Patient's URL as an entry's `fullUrl`, in its `request` or `response`, or in a Bundle's `link`; a Patient's `id`, if it
+//!   has no other name.
 //!
 //! A reference by a logical id is resolved by the Patient of the same body with this `id` or `fullUrl`, before or after
-//! it; one to a contained resource within its own resource. One of which no Patient comes is told at the end as
-//! [`Reason::PatientForm`], once, also where the end comes too early ([`Fhir::finish`]); the entry that it stands in was
-//! not held for longer than its end, because the Patient may be the last of them or never come. An entry that is longer than
-//! [`HOLD_BYTES_MAX`] and has such a reference is told so before it leaves; one without any is a [`Fault`].
+//! it; one to a contained resource within its own resource. What it stands in is held until this Patient comes, at most
+//! for [`HOLD_BYTES_MAX`]; one of which no Patient comes, or too late, is told as [`Reason::PatientForm`] before that leaves,
+//! once. An entry that is longer and has neither name nor such a reference is a [`Fault`].
+//!
+//! # Of whom a resource is
+//! A resource of a type that is about one patient leaves when its own question is answered: by its `subject` and the like,
+//! by its own `identifier`, or by the contained Patient that its subject leads to. Whoever else stands in it (who performed, a
+//! contact, a contained relative) is told as well, but it is held on for the one whom it is about.
 //!
 //! `resourceType` may follow what it speaks of: identifiers wait for it until the resource ends, or for
 //! [`HOLD_BYTES_MAX`]; then they are taken for a patient's. A document without one is not FHIR, which is a [`Fault`]: it
@@ -22,11 +27,12 @@
 //!
 //! # Lists
 //! The elements of `entry`, `parameter`, `part` and `contained`, and of an array of resources, are held each for itself,
-//! however deep: each may be about another. Whoever is named in one is named for what is around it. A contained resource
-//! that names nobody is about whomever its container is about.
+//! however deep: each may be about another. Whoever is named in one is named for what is around it, but not from a contained
+//! resource for its container. One that names nobody is about whomever its container is about. What stands before the
+//! entries of a Bundle is about nobody; `Parameters` say together of whom they are, and are held until one does.
 //!
 //! A resource of a type that is about a patient, but whose fields say no subject, is told as [`Reason::PatientAbsent`]; of a
-//! document that stands alone, that it was asked for tells it.
+//! document that stands alone and names nobody else, that it was asked for tells it.
 
 mod part;
 mod place;
@@ -43,7 +49,7 @@ use part::{Aim, Logical, Part};
 pub(super) use place::Place;
 use resource::{Entry, Kind, Resource, Subject};
 use smallvec::SmallVec;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 /// The most logical ids that are remembered, of Patients and of references each.
 const IDS_MAX: usize = 10_000;
@@ -78,8 +84,10 @@ pub(super) struct Fhir {
     /// What Patients, entries and contained resources are referred to by.
     known: HashSet<Logical>,
     asked: HashSet<Logical>,
-    /// More was asked than is remembered.
-    many: bool,
+    /// Of these, those that may still come, with the first byte that waits for them.
+    open_asked: VecDeque<(u64, Logical)>,
+    /// It was told that somebody is referred to who has not come: nothing waits for others.
+    form_told: bool,
     /// A document was a patient's, and said nobody.
     absent: bool,
 }
@@ -103,7 +111,8 @@ impl Fhir {
             fault: None,
             known: HashSet::new(),
             asked: HashSet::new(),
-            many: false,
+            open_asked: VecDeque::new(),
+            form_told: false,
             absent: false,
         }
     }
@@ -122,10 +131,17 @@ impl Fhir {
     /// No more comes, be it the body's end or not: who was not resolved is told.
     pub(super) fn finish(&mut self, hits: &mut Vec<Hit>) {
         let within = self.resources.iter().any(|resource| !resource.asked.is_empty());
-        if within || self.many || self.asked.iter().any(|asked| !self.known.contains(asked)) {
-            self.unread(Reason::PatientForm, hits);
+        if within || !self.open_asked.is_empty() {
+            self.form(hits);
         }
         self.absence(hits);
+    }
+
+    /// Tells that somebody is referred to who has not come.
+    fn form(&mut self, hits: &mut Vec<Hit>) {
+        self.form_told = true;
+        self.open_asked.clear();
+        self.out.unread(Reason::PatientForm, hits);
     }
 
     /// Tells that a document named nobody, if another named somebody.
@@ -135,26 +151,45 @@ impl Fhir {
         }
     }
 
-    fn unread(&mut self, reason: Reason, hits: &mut Vec<Hit>) {
+    /// Tells somebody unreadable, who stands at a place.
+    fn unread(&mut self, place: Place, reason: Reason, hits: &mut Vec<Hit>) {
+        self.form_told |= reason == Reason::PatientForm;
         self.out.unread(reason, hits);
         self.hold.unread();
-        self.say();
+        self.is_about(place);
     }
 
-    /// Of what is open it is said of whom it is.
-    fn say(&mut self) {
-        self.resources.iter_mut().for_each(|resource| resource.subject = Subject::Said);
+    /// Whether who is told at a place is whom the innermost resource is about; then its question is answered.
+    fn is_about(&mut self, place: Place) -> bool {
+        let Some(resource) = self.resources.last_mut() else { return true };
+        resource.participant |= matches!(place, Place::Actor | Place::ActorText | Place::ActorIdentifier);
+        let about = resource.is_about(place);
+        if about {
+            resource.subject = Subject::Said;
+        }
+        about
+    }
+
+    /// What the innermost resource is about may leave.
+    fn answered(&mut self) {
+        let level = self.resources.last().map_or(0, |resource| resource.level);
+        self.hold.told_within(level);
     }
 
     fn position(&self) -> u32 {
         self.entries.map_or(self.documents, |(_, count)| count).saturating_sub(1)
     }
 
-    fn tell(&mut self, id: PatientId, hits: &mut Vec<Hit>) {
+    /// Tells a patient, who stands at a place.
+    fn tell(&mut self, place: Place, id: PatientId, hits: &mut Vec<Hit>) {
         let position = self.position();
         self.out.patient(id, position, hits);
-        self.hold.told();
-        self.say();
+        if self.is_about(place) {
+            self.answered();
+        } else {
+            // Whom it is about may follow, and is waited for as long as may be.
+            self.hold.unread();
+        }
     }
 
     /// The part of the object that is read now, if it has one.
@@ -179,7 +214,7 @@ impl Fhir {
             Kind::Practitioner => (false, false),
             Kind::Patient => (part.ours != Some(false), true),
             Kind::Person | Kind::Unknown => (part.ours != Some(false), said),
-            Kind::Bundle | Kind::Parameters | Kind::Other => (said, said),
+            Kind::Bundle | Kind::Appointment | Kind::Other => (said, said),
         };
         if !counts {
             return;
@@ -191,28 +226,46 @@ impl Fhir {
         } else {
             resource.named |= part.told || !part.ids.is_empty();
             for id in part.ids {
-                self.tell(id, hits);
+                self.tell(Place::Identifier, id, hits);
             }
         }
         for reason in part.reasons.into_iter().filter(|_| tells_reasons) {
-            self.unread(reason, hits);
+            self.unread(Place::Identifier, reason, hits);
         }
     }
 
-    /// Tells those who wait in a resource: all, or only those for whom a patients' series is said.
-    fn release(&mut self, index: usize, all: bool, hits: &mut Vec<Hit>) {
-        let Some(resource) = self.resources.get_mut(index) else { return };
+    /// Tells those who wait in the innermost resource: all, or only those for whom a patients' series is said.
+    fn release(&mut self, all: bool, hits: &mut Vec<Hit>) {
+        let Some(resource) = self.resources.last_mut() else { return };
         resource.named |= !resource.waiting.is_empty();
         for (id, said) in std::mem::take(&mut resource.waiting) {
             if all || said {
-                self.tell(id, hits);
+                self.tell(Place::Identifier, id, hits);
             }
         }
     }
 
+    /// The same of one that is too long to wait for its type, with others open in it perhaps.
+    fn release_late(&mut self, index: usize, hits: &mut Vec<Hit>) {
+        let position = self.position();
+        let Some(resource) = self.resources.get_mut(index) else { return };
+        resource.late = true;
+        if resource.waiting.is_empty() {
+            return;
+        }
+        resource.named = true;
+        resource.subject = Subject::Said;
+        let level = resource.level;
+        for (id, _) in std::mem::take(&mut resource.waiting) {
+            self.out.patient(id, position, hits);
+        }
+        self.hold.told_within(level);
+    }
+
     /// The type of the resource that is read now.
-    fn kind(&mut self, kind: Kind, hits: &mut Vec<Hit>) {
-        let index = self.resources.len().saturating_sub(1);
+    fn kind(&mut self, name: &[u8], hits: &mut Vec<Hit>) {
+        let kind = Kind::of(name);
+        let is_outermost = self.resources.len() <= 1;
         let Some(resource) = self.resources.last_mut() else { return };
         let before = resource.kind;
         if before == Kind::Patient {
@@ -220,10 +273,15 @@ impl Fhir {
             return;
         }
         resource.kind = kind;
+        resource.asks |= resource::carries_patient(name);
+        if resource.asks && resource.subject == Subject::Unasked {
+            let is_said = resource.participant && kind == Kind::Appointment;
+            resource.subject = if is_said { Subject::Said } else { Subject::Missing };
+        }
         if resource.contained && !matches!(kind, Kind::Unknown | Kind::Patient | Kind::Person) {
             self.hold.belongs(resource.start);
         }
-        if index == 0 {
+        if is_outermost {
             self.untyped = self.untyped.filter(|_| self.fault.is_some());
         } else {
             self.typed_within = true;
@@ -231,25 +289,25 @@ impl Fhir {
         match kind {
             Kind::Patient if before != Kind::Unknown => {
                 // What came before was taken for another's.
-                self.unread(Reason::PatientForm, hits);
+                self.unread(Place::Identifier, Reason::PatientForm, hits);
             }
-            Kind::Patient | Kind::Person => self.release(index, true, hits),
+            Kind::Patient | Kind::Person => self.release(true, hits),
             Kind::Practitioner => resource.waiting.clear(),
-            Kind::Bundle | Kind::Parameters | Kind::Other | Kind::Unknown => self.release(index, false, hits),
+            Kind::Bundle | Kind::Appointment | Kind::Other | Kind::Unknown => self.release(false, hits),
         }
     }
 
     /// An object has ended that had fields of an Identifier or Reference.
     fn leave_part(&mut self, place: Place, part: Part, hits: &mut Vec<Hit>) {
         let counts = match place {
-            Place::ReferenceIdentifier => part.ours != Some(false),
+            Place::ReferenceIdentifier | Place::ActorIdentifier => part.ours != Some(false),
             _ => part.ours == Some(true),
         };
         if !part.named {
             for aim in &part.aims {
                 if matches!(aim, Aim::Patient(_)) || part.to_patient || matches!(place, Place::Reference | Place::Actor)
                 {
-                    self.refer(*aim);
+                    self.refer(place, *aim, hits);
                 }
             }
         }
@@ -261,12 +319,12 @@ impl Fhir {
         }
         let named = part.told || !part.ids.is_empty();
         for id in part.ids {
-            self.tell(id, hits);
+            self.tell(place, id, hits);
         }
         for reason in part.reasons {
-            self.unread(reason, hits);
+            self.unread(place, reason, hits);
         }
-        if named && matches!(place, Place::ReferenceIdentifier | Place::OtherIdentifier) {
+        if named && matches!(place, Place::ReferenceIdentifier | Place::ActorIdentifier | Place::OtherIdentifier) {
             // The reference that it belongs to need not be resolved.
             let start = self.objects.pop();
             if let Some(part) = self.part() {
@@ -280,14 +338,21 @@ impl Fhir {
     fn leave_resource(&mut self, place: Place, hits: &mut Vec<Hit>) {
         if self.resources.last().is_some_and(|resource| resource.kind == Kind::Unknown) {
             // Nothing says that it is not a Patient.
-            self.release(self.resources.len().saturating_sub(1), true, hits);
+            self.release(true, hits);
+        }
+        if let Some(resource) =
+            self.resources.last_mut().filter(|resource| resource.kind == Kind::Patient && !resource.named)
+        {
+            let id = resource.id_patient.take();
+            resource.named = id.is_some();
+            match id {
+                Some(id) => self.tell(Place::Identifier, id, hits),
+                None => self.unread(Place::Identifier, Reason::PatientAbsent, hits),
+            }
         }
         let Some(resource) = self.resources.pop() else { return };
         if place == Place::Root && resource.kind == Kind::Unknown {
             self.fault = Some(Fault::Type);
-        }
-        if resource.kind == Kind::Patient && !resource.named {
-            self.unread(Reason::PatientAbsent, hits);
         }
         if resource.subject == Subject::Missing && !resource.contained {
             if place == Place::Root && self.lists.is_empty() {
@@ -302,27 +367,11 @@ impl Fhir {
         {
             entry.kind = resource.kind;
         }
-        if resource.contained
-            && let Some(outer) = self.resources.last_mut()
-        {
-            let fragment = resource.fragment.filter(|_| resource.kind != Kind::Unknown);
-            for logical in resource.fragments.into_iter().chain(fragment) {
-                if outer.fragments.len() < FRAGMENTS_MAX {
-                    outer.fragments.push(logical);
-                }
-            }
-            for logical in resource.asked {
-                if outer.asked.len() < FRAGMENTS_MAX {
-                    outer.asked.push(logical);
-                } else {
-                    self.many = true;
-                }
-            }
-            return;
+        if resource.contained && !self.resources.is_empty() {
+            return self.leave_contained(resource, hits);
         }
-        if !resource.asked.is_empty() {
-            let within: HashSet<Logical> = resource.fragments.into_iter().collect();
-            self.many |= resource.asked.iter().any(|asked| !within.contains(asked));
+        if resource.asked.iter().any(|asked| !resource.fragments.contains(asked)) {
+            self.form(hits);
         }
         if resource.kind == Kind::Patient
             && let Some(logical) = resource.id
@@ -331,14 +380,34 @@ impl Fhir {
         }
     }
 
+    /// What a contained resource says is known in the one that it stands in.
+    fn leave_contained(&mut self, resource: Resource, hits: &mut Vec<Hit>) {
+        let Some(outer) = self.resources.last_mut() else { return };
+        let fragment = resource.fragment.filter(|_| resource.kind != Kind::Unknown);
+        let patient = fragment.filter(|_| resource.kind == Kind::Patient && resource.named);
+        let room = FRAGMENTS_MAX.saturating_sub(outer.fragments.len());
+        outer.fragments.extend(resource.fragments.into_iter().chain(fragment).take(room));
+        let room = FRAGMENTS_MAX.saturating_sub(outer.patients.len());
+        outer.patients.extend(patient.into_iter().take(room));
+        let room = FRAGMENTS_MAX.saturating_sub(outer.asked.len());
+        let many = resource.asked.len() > room;
+        outer.asked.extend(resource.asked.into_iter().take(room));
+        if patient.is_some_and(|patient| outer.about.contains(&patient)) {
+            self.answered();
+        }
+        if many {
+            self.form(hits);
+        }
+    }
+
     /// An entry has ended: its URL leads to its resource, if that was read. Another than a Patient is nobody either.
-    fn leave_entry(&mut self) {
+    fn leave_entry(&mut self, hits: &mut Vec<Hit>) {
         let Some(entry) = self.open.pop() else { return };
         for aim in entry.urls {
             match aim {
                 Aim::Patient(logical) | Aim::Url(logical) if entry.kind == Kind::Patient => self.know(logical),
                 Aim::Url(logical) if entry.kind != Kind::Unknown => self.know(logical),
-                Aim::Patient(_) => self.refer(aim),
+                Aim::Patient(_) => self.refer(Place::FullUrl, aim, hits),
                 Aim::Url(_) | Aim::Fragment(_) => {}
             }
         }
@@ -348,11 +417,6 @@ impl Fhir {
     #[inline]
     fn in_list(&self) -> bool {
         self.lists.last() == Some(&self.arrays)
-    }
-
-    /// Whether the object that was entered last is a resource.
-    fn in_resource(&self) -> bool {
-        self.resources.last().map(|resource| resource.start) == self.objects.last().copied()
     }
 
     /// A document begins, or an element of a list that stands in its place.
@@ -404,17 +468,9 @@ impl Guide for Fhir {
             return;
         }
         match (place, scalar) {
-            (Place::ResourceType, Scalar::Text(name)) if !name.trim_ascii().is_empty() => {
-                if let Some(resource) = self.resources.last_mut()
-                    && resource.subject == Subject::Unasked
-                    && resource::carries_patient(name)
-                {
-                    resource.subject = Subject::Missing;
-                }
-                self.kind(Kind::of(name), hits);
-            }
+            (Place::ResourceType, Scalar::Text(name)) if !name.trim_ascii().is_empty() => self.kind(name, hits),
             (Place::StrayType, Scalar::Text(name)) if Kind::of(name) == Kind::Patient => {
-                self.unread(Reason::PatientForm, hits);
+                self.unread(place, Reason::PatientForm, hits);
             }
             (Place::ReferenceType, Scalar::Text(name)) => {
                 let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
@@ -425,7 +481,9 @@ impl Guide for Fhir {
                 }
             }
             (Place::Id, Scalar::Text(id)) => {
+                let reading = self.reading;
                 if let (Some(resource), Ok(id)) = (self.resources.last_mut(), std::str::from_utf8(id)) {
+                    resource.id_patient = said::whole(id, reading).or(resource.id_patient.take());
                     if matches!(resource.kind, Kind::Unknown | Kind::Patient) && !resource.contained {
                         resource.id = Some(Logical::id(id));
                     }
@@ -442,14 +500,14 @@ impl Guide for Fhir {
                 if let Some(resource) = self.resources.last_mut().filter(|_| !text.trim_ascii().is_empty()) {
                     resource.subject = Subject::Said;
                 }
-                self.reference(scalar, hits);
+                self.reference(place, scalar, hits);
             }
-            (Place::ReferenceText | Place::SubjectText, _) => self.reference(scalar, hits),
+            (Place::ReferenceText | Place::SubjectText | Place::ActorText, _) => self.reference(place, scalar, hits),
             // No FHIR, but somebody all the same.
             (Place::Reference | Place::Actor, Scalar::Text(bytes) | Scalar::Number(bytes)) => {
                 let text = std::str::from_utf8(bytes).unwrap_or_default();
                 for id in self.aims(text, &mut SmallVec::new()) {
-                    self.tell(id, hits);
+                    self.tell(place, id, hits);
                 }
             }
             _ => {}
@@ -461,7 +519,10 @@ impl Guide for Fhir {
         self.objects.push(at);
         match place {
             Place::Root | Place::Resource | Place::Contained => {
-                self.resources.push(Resource::new(at, place == Place::Contained));
+                let contained = place == Place::Contained;
+                let around = self.resources.last().map_or(0, |resource| resource.level);
+                let level = if contained { self.hold.depth().saturating_sub(1) } else { around };
+                self.resources.push(Resource::new(at, contained, level));
             }
             Place::Entry => {
                 let depth = self.objects.len();
@@ -480,7 +541,7 @@ impl Guide for Fhir {
         }
         match place {
             Place::Root | Place::Resource | Place::Contained => self.leave_resource(place, hits),
-            Place::Entry => self.leave_entry(),
+            Place::Entry => self.leave_entry(hits),
             _ => {}
         }
         self.objects.pop();
@@ -493,15 +554,9 @@ impl Guide for Fhir {
             self.entries = Some((self.arrays, 0));
         }
         if place.is_of_others() {
-            // What stands before the entries of a Bundle is about nobody, and so with parameters and a list of resources.
-            let kind = self.resources.last().map(|resource| resource.kind);
-            let about_nobody = match place {
-                Place::Root => true,
-                Place::Entry => kind == Some(Kind::Bundle),
-                Place::Parameter => kind == Some(Kind::Parameters) && self.in_resource(),
-                _ => false,
-            };
-            if about_nobody {
+            // What stands before the entries of a Bundle is about nobody, and so with a list of resources.
+            let of_bundle = self.resources.last().is_some_and(|resource| resource.kind == Kind::Bundle);
+            if place == Place::Root || (place == Place::Entry && of_bundle) {
                 self.hold.release_innermost();
             }
             self.lists.push(self.arrays);
@@ -559,10 +614,9 @@ impl Guide for Fhir {
         // Who waits for a type or a system is told before what they stand in is said to be nobody's.
         let over = self.hold.overrun(read) != Overrun::None;
         for index in 0..self.resources.len() {
-            let Some(resource) = self.resources.get_mut(index) else { continue };
+            let Some(resource) = self.resources.get(index) else { continue };
             if resource.kind == Kind::Unknown && (over || read - resource.start >= HOLD_BYTES_MAX) {
-                resource.late = true;
-                self.release(index, true, hits);
+                self.release_late(index, hits);
             }
         }
         for index in 0..self.parts.len() {
@@ -570,14 +624,21 @@ impl Guide for Fhir {
             let Some(part) = self.parts.get_mut(index).filter(late) else { continue };
             part.told |= !part.ids.is_empty();
             for id in std::mem::take(&mut part.ids) {
-                self.tell(id, hits);
+                self.tell(Place::Other, id, hits);
             }
+        }
+        if self.open_asked.front().is_some_and(|(start, _)| read - start >= HOLD_BYTES_MAX) {
+            self.form(hits);
         }
         match self.hold.overrun(read) {
             Overrun::None => {}
             Overrun::Unread => {
                 // Whoever is referred to is not known yet, and it is about them.
                 self.finish(hits);
+                if self.resources.iter().any(|resource| resource.subject == Subject::Missing) {
+                    // Whom it is about is not known either: others were told in it.
+                    self.out.unread(Reason::PatientAbsent, hits);
+                }
                 self.hold.release(read);
             }
             Overrun::Nameless => self.fault = self.fault.or(Some(Fault::Nameless)),
@@ -592,6 +653,8 @@ impl Guide for Fhir {
         let resources = self.resources.iter().filter(|resource| !resource.waiting.is_empty()).map(|r| r.start);
         let parts = self.parts.iter().filter(|part| !part.ids.is_empty()).map(|part| part.start);
         let untyped = self.untyped.filter(|_| !self.typed_within);
-        self.hold.settled(read).min(resources.chain(parts).chain(untyped).min().unwrap_or(read))
+        let asked = self.open_asked.front().map(|(start, _)| *start);
+        let waiting = resources.chain(parts).chain(untyped).chain(asked);
+        self.hold.settled(read).min(waiting.min().unwrap_or(read))
     }
 }

@@ -82,20 +82,37 @@ impl Hold {
         self.0.pop();
     }
 
-    /// What is open, as far out as whoever is told now is told for.
-    fn concerned(&mut self) -> impl Iterator<Item = &mut Level> {
-        let outermost = self.0.iter().rposition(|level| !level.counts).unwrap_or(0);
-        self.0.iter_mut().skip(outermost)
+    /// How far out whoever is told now is told for.
+    fn outermost(&self) -> usize {
+        self.0.iter().rposition(|level| !level.counts).unwrap_or(0)
     }
 
     /// Somebody was told in what is open.
     pub(super) fn told(&mut self) {
-        self.concerned().for_each(|level| level.held = None);
+        self.told_within(0);
+    }
+
+    /// Somebody was told whom what is open is about from this level on, as [`Hold::depth`] counts them.
+    pub(super) fn told_within(&mut self, depth: usize) {
+        let outermost = self.outermost().max(depth);
+        self.0.iter_mut().skip(outermost).for_each(|level| level.held = None);
+    }
+
+    /// How many levels are open: the document's, and one for each list.
+    pub(super) fn depth(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The first byte that is held.
+    pub(super) fn held(&self) -> Option<u64> {
+        // What is around it began before it.
+        self.0.iter().find_map(|level| level.held).map(|held| held.start)
     }
 
     /// Somebody unreadable was told in what is open. A readable one may follow: it is held on, as long as may be.
     pub(super) fn unread(&mut self) {
-        self.concerned().filter_map(|level| level.held.as_mut()).for_each(|held| held.unread = true);
+        let outermost = self.outermost();
+        self.0.iter_mut().skip(outermost).filter_map(|level| level.held.as_mut()).for_each(|held| held.unread = true);
     }
 
     /// What is innermost may leave, but for the elements of lists that begin in it: it is about nobody itself.
@@ -133,7 +150,6 @@ impl Hold {
 
     /// What is held of so many bytes: the first of them.
     pub(super) fn settled(&self, read: u64) -> u64 {
-        // What is around it began before it.
-        self.0.iter().find_map(|level| level.held).map_or(read, |held| held.start)
+        self.held().unwrap_or(read)
     }
 }

@@ -190,7 +190,6 @@ impl Paths {
 
     fn read(&mut self, node: Node, bytes: &[u8], hits: &mut Vec<Hit>) {
         let Ok(text) = std::str::from_utf8(bytes) else { return self.unread(node, Reason::PatientForm, hits) };
-        self.said(node, !text.trim().is_empty());
         let own = self.is_own(node);
         let position = self.lists.first().map_or(0, |list| list.count.saturating_sub(1));
         let mut object = self.objects.last_mut();
@@ -198,8 +197,10 @@ impl Paths {
             object.read = true;
         }
         let mut reasons = object.filter(|_| node.role == Role::Value).map(|object| &mut object.reasons);
+        let (mut told, mut open) = (false, false);
         identities(text, self.reading, &mut |said| match (said, &mut reasons) {
             (Said::Patient(id), _) => {
+                told = true;
                 self.out.patient(id, position, hits);
                 if own {
                     self.hold.told();
@@ -210,15 +211,20 @@ impl Paths {
             }
             // The object may still say that it is a number of another series.
             (Said::Unread { reason, unsaid: true }, Some(reasons)) => {
+                open = true;
                 if !reasons.contains(&reason) {
                     reasons.push(reason);
                 }
             }
             (Said::Unread { reason, .. } | Said::Logical { reason, .. }, _) => {
+                told = true;
                 self.out.unread(reason, hits);
                 self.hold.unread();
             }
         });
+        if told || !open {
+            self.said(node, !text.trim().is_empty());
+        }
     }
 
     fn unread(&mut self, node: Node, reason: Reason, hits: &mut Vec<Hit>) {

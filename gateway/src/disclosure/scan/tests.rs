@@ -7,6 +7,7 @@ mod laws;
 mod others;
 mod slow;
 mod text;
+mod whose;
 
 use super::*;
 use contract::identity::{Series, Year};

@@ -15,6 +15,8 @@ pub(crate) enum Place {
     Parameter,
     /// An entry's `request` or `response`.
     Answer,
+    /// A Bundle's `link`: its URL says what was searched for. And a Patient's, to another.
+    Link,
     /// `participant` or `member`, in which references stand.
     Participant,
     /// A Reference to a patient, if to anybody.
@@ -25,6 +27,8 @@ pub(crate) enum Place {
     Identifier,
     /// The Identifier of a [`Place::Reference`].
     ReferenceIdentifier,
+    /// The Identifier of a [`Place::Actor`].
+    ActorIdentifier,
     /// The Identifier of any other Reference.
     OtherIdentifier,
     /// Any other value: it may have an Identifier's fields, or a Reference's.
@@ -34,7 +38,7 @@ pub(crate) enum Place {
     StrayType,
     Id,
     FullUrl,
-    /// A URL in an [`Place::Answer`].
+    /// A URL in an [`Place::Answer`] or a [`Place::Link`].
     Location,
     /// An Identifier's fields, where only patients' series are looked for and none need be said.
     System,
@@ -45,6 +49,8 @@ pub(crate) enum Place {
     ReferenceText,
     /// The `reference` of a [`Place::Reference`].
     SubjectText,
+    /// The `reference` of a [`Place::Actor`].
+    ActorText,
     ReferenceType,
 }
 
@@ -54,12 +60,13 @@ impl Place {
     pub(super) fn under(self, key: &[u8]) -> Self {
         let is = |name: &str| key.eq_ignore_ascii_case(name.as_bytes());
         let of_resource = matches!(self, Self::Root | Self::Resource | Self::Contained);
-        let of_identifier = matches!(self, Self::Identifier | Self::ReferenceIdentifier);
+        let of_identifier = matches!(self, Self::Identifier | Self::ReferenceIdentifier | Self::ActorIdentifier);
         match key.len() {
             2 if of_resource && is("id") => Self::Id,
             3 if of_resource && is("for") => Self::Reference,
-            3 if self == Self::Answer && is("url") => Self::Location,
+            3 if matches!(self, Self::Answer | Self::Link) && is("url") => Self::Location,
             4 if is("type") => Self::ReferenceType,
+            4 if of_resource && is("link") => Self::Link,
             4 if self == Self::Parameter && is("part") => Self::Parameter,
             5 if is("value") => {
                 if of_identifier {
@@ -87,18 +94,17 @@ impl Place {
             8 if is("resource") => Self::Resource,
             8 if self == Self::Entry && is("response") => Self::Answer,
             8 if self == Self::Answer && is("location") => Self::Location,
-            9 if is("reference") => {
-                if self == Self::Reference {
-                    Self::SubjectText
-                } else {
-                    Self::ReferenceText
-                }
-            }
+            9 if is("reference") => match self {
+                Self::Reference => Self::SubjectText,
+                Self::Actor => Self::ActorText,
+                _ => Self::ReferenceText,
+            },
             9 if is("contained") => Self::Contained,
             9 if of_resource && is("parameter") => Self::Parameter,
             10 if is("identifier") => match self {
                 Self::Root | Self::Resource | Self::Contained => Self::Identifier,
-                Self::Reference | Self::Actor => Self::ReferenceIdentifier,
+                Self::Reference => Self::ReferenceIdentifier,
+                Self::Actor => Self::ActorIdentifier,
                 _ => Self::OtherIdentifier,
             },
             10 if of_resource && is("individual") => Self::Reference,
@@ -141,15 +147,18 @@ impl Place {
             | Self::OtherValue
             | Self::ReferenceText
             | Self::SubjectText
+            | Self::ActorText
             | Self::ReferenceType => true,
             Self::Resource
             | Self::Contained
             | Self::Entry
             | Self::Parameter
             | Self::Answer
+            | Self::Link
             | Self::Participant
             | Self::Identifier
             | Self::ReferenceIdentifier
+            | Self::ActorIdentifier
             | Self::OtherIdentifier
             | Self::Other => false,
         }

@@ -1,6 +1,7 @@
 //! What is known of a resource that is read now, and of an entry.
 
 use super::part::{Aim, Logical};
+use super::place::Place;
 use contract::identity::PatientId;
 use smallvec::SmallVec;
 
@@ -10,7 +11,13 @@ pub(super) struct Resource {
     pub(super) kind: Kind,
     /// An identity of it was told.
     pub(super) named: bool,
+    /// By its type ([`carries_patient`]) it is about one patient, and says whom.
+    pub(super) asks: bool,
     pub(super) subject: Subject,
+    /// A participant of it was told: in an Appointment this is whom it is about.
+    pub(super) participant: bool,
+    /// From which level on what is held is about whomever it is about.
+    pub(super) level: usize,
     /// It is too long to wait for its type.
     pub(super) late: bool,
     /// Identities that wait for its type, and whether a patients' series is said for them.
@@ -19,11 +26,16 @@ pub(super) struct Resource {
     pub(super) contained: bool,
     /// Its id, unless it is known to be no Patient.
     pub(super) id: Option<Logical>,
+    /// The identity that its id is.
+    pub(super) id_patient: Option<PatientId>,
     /// As others in the same resource refer to it.
     pub(super) fragment: Option<Logical>,
     /// What stands within it, of known type, and what is referred to as standing there.
     pub(super) fragments: Vec<Logical>,
     pub(super) asked: Vec<Logical>,
+    /// Of what stands within it, the Patients that were told; and of what is asked for, whom it is about.
+    pub(super) patients: Vec<Logical>,
+    pub(super) about: Vec<Logical>,
 }
 
 /// Whether a resource says of whom it is.
@@ -46,7 +58,8 @@ pub(super) enum Kind {
     /// Staff: their own identifiers are no patients'.
     Practitioner,
     Bundle,
-    Parameters,
+    /// Their participants are whom they are about.
+    Appointment,
     Other,
 }
 
@@ -59,7 +72,7 @@ impl Kind {
             () if is("Person") || is("RelatedPerson") => Self::Person,
             () if is("Practitioner") => Self::Practitioner,
             () if is("Bundle") => Self::Bundle,
-            () if is("Parameters") => Self::Parameters,
+            () if is("Appointment") => Self::Appointment,
             () => Self::Other,
         }
     }
@@ -136,19 +149,37 @@ pub(super) fn carries_patient(name: &[u8]) -> bool {
 }
 
 impl Resource {
-    pub(super) fn new(start: u64, contained: bool) -> Self {
+    pub(super) fn new(start: u64, contained: bool, level: usize) -> Self {
         Self {
             start,
             kind: Kind::Unknown,
             named: false,
+            asks: false,
             subject: Subject::Unasked,
+            participant: false,
+            level,
             late: false,
             waiting: SmallVec::new(),
             contained,
             id: None,
+            id_patient: None,
             fragment: None,
             fragments: Vec::new(),
             asked: Vec::new(),
+            patients: Vec::new(),
+            about: Vec::new(),
+        }
+    }
+
+    /// Whether who is told at this place is whom the resource is about, as far as is known of it.
+    pub(super) fn is_about(&self, place: Place) -> bool {
+        match place {
+            Place::Reference | Place::SubjectText | Place::ReferenceIdentifier => self.kind != Kind::Patient,
+            // Of somebody beside a patient it is theirs, not the patient's.
+            Place::Identifier => !(self.kind == Kind::Person && self.asks),
+            Place::Actor | Place::ActorText | Place::ActorIdentifier if self.kind == Kind::Appointment => true,
+            // Who else is told may be anybody, unless the type has nobody in particular whom it is about.
+            _ => !self.asks && !matches!(self.kind, Kind::Unknown | Kind::Patient),
         }
     }
 }

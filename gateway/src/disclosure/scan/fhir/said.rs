@@ -5,7 +5,7 @@ use super::place::Place;
 use super::{FRAGMENTS_MAX, Fhir, IDS_MAX};
 use crate::disclosure::scan::Hit;
 use crate::disclosure::scan::json::Scalar;
-use crate::patient::{Said, identities, is_identity_system};
+use crate::patient::{Reading, Said, identities, is_identity_system};
 use contract::identity::PatientId;
 use contract::record::Reason;
 use smallvec::SmallVec;
@@ -72,17 +72,17 @@ impl Fhir {
         }
         part.told |= !found.is_empty();
         for id in found {
-            self.tell(id, hits);
+            self.tell(place, id, hits);
         }
     }
 
     /// The text of a `reference`.
-    pub(super) fn reference(&mut self, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
+    pub(super) fn reference(&mut self, place: Place, scalar: Scalar<'_>, hits: &mut Vec<Hit>) {
         let text = match scalar {
             Scalar::Text(bytes) | Scalar::Number(bytes) => std::str::from_utf8(bytes).ok(),
             _ => None,
         };
-        let Some(text) = text else { return self.unread(Reason::PatientForm, hits) };
+        let Some(text) = text else { return self.unread(place, Reason::PatientForm, hits) };
         if leads_elsewhere(text) {
             return;
         }
@@ -96,15 +96,20 @@ impl Fhir {
         let room = TEXTS_MAX.saturating_sub(part.aims.len());
         let many = aims.len() > room;
         part.aims.extend(aims.into_iter().take(room));
-        self.many |= many;
+        if many {
+            self.form(hits);
+        }
         for id in found {
-            self.tell(id, hits);
+            self.tell(place, id, hits);
         }
     }
 
     /// To whom a text leads.
     pub(super) fn aims(&self, text: &str, aims: &mut SmallVec<[Aim; 1]>) -> SmallVec<[PatientId; 1]> {
         let mut found = SmallVec::new();
+        // A search's URL has the line between a system and its value coded.
+        let decoded = text.contains("%7").then(|| text.replace("%7C", "|").replace("%7c", "|"));
+        let text = decoded.as_deref().unwrap_or(text);
         identities(text, self.reading, &mut |said| match said {
             Said::Patient(id) => found.push(id),
             Said::Logical { id, .. } => aims.push(Aim::Patient(Logical::id(id))),
@@ -122,45 +127,62 @@ impl Fhir {
             Scalar::Text(bytes) => std::str::from_utf8(bytes).ok(),
             _ => None,
         };
-        let Some(text) = text else { return self.unread(Reason::PatientForm, hits) };
+        let Some(text) = text else { return self.unread(place, Reason::PatientForm, hits) };
         if leads_elsewhere(text) {
             return;
         }
         let mut aims = SmallVec::new();
         for id in self.aims(text, &mut aims) {
-            self.tell(id, hits);
+            self.tell(place, id, hits);
         }
         for aim in aims {
             match (place, self.open.last_mut(), aim) {
                 (Place::FullUrl, Some(entry), _) if entry.urls.len() < TEXTS_MAX => entry.urls.push(aim),
-                (_, _, Aim::Patient(_)) => self.refer(aim),
+                (_, _, Aim::Patient(_)) => self.refer(place, aim, hits),
                 _ => {}
             }
         }
     }
 
-    /// Somebody is referred to.
-    pub(super) fn refer(&mut self, aim: Aim) {
-        // As good as told: at the end it is, if nobody comes of it.
+    /// Somebody is referred to, at a place.
+    pub(super) fn refer(&mut self, place: Place, aim: Aim, hits: &mut Vec<Hit>) {
+        let about = self.is_about(place);
+        // As good as told: it is before this leaves, if nobody comes of it.
         self.hold.unread();
-        self.say();
         let logical = match aim {
             Aim::Patient(logical) | Aim::Url(logical) => logical,
-            Aim::Fragment(logical) => {
-                match self.resources.last_mut() {
-                    Some(resource) if resource.asked.len() < FRAGMENTS_MAX => resource.asked.push(logical),
-                    _ => self.many = true,
-                }
-                return;
-            }
+            Aim::Fragment(logical) => return self.refer_within(about, logical, hits),
         };
         if self.known.contains(&logical) {
-            return self.hold.told();
+            if about {
+                self.answered();
+            }
+            return;
         }
-        if self.asked.len() < IDS_MAX {
-            self.asked.insert(logical);
-        } else {
-            self.many |= !self.asked.contains(&logical);
+        if self.form_told || self.asked.contains(&logical) {
+            return;
+        }
+        match self.hold.held() {
+            Some(start) if self.asked.len() < IDS_MAX => {
+                self.asked.insert(logical);
+                self.open_asked.push_back((start, logical));
+            }
+            // It leaves as somebody else's.
+            _ => self.form(hits),
+        }
+    }
+
+    /// Somebody is referred to who stands, or should stand, in the same resource.
+    fn refer_within(&mut self, about: bool, logical: Logical, hits: &mut Vec<Hit>) {
+        let Some(resource) = self.resources.last_mut().filter(|resource| resource.asked.len() < FRAGMENTS_MAX) else {
+            return self.form(hits);
+        };
+        resource.asked.push(logical);
+        if about {
+            resource.about.push(logical);
+        }
+        if about && resource.patients.contains(&logical) {
+            self.answered();
         }
     }
 
@@ -168,7 +190,23 @@ impl Fhir {
         if self.known.len() < IDS_MAX {
             self.known.insert(logical);
         }
+        while self.open_asked.front().is_some_and(|(_, asked)| self.known.contains(asked)) {
+            self.open_asked.pop_front();
+        }
     }
+}
+
+/// The identity that a Patient's id is, if it is one and nothing else.
+pub(super) fn whole(id: &str, reading: Reading) -> Option<PatientId> {
+    let mut found = None;
+    if id.len() >= IDENTITY_BYTES_MIN {
+        identities(id, reading, &mut |said| {
+            if let Said::Patient(id) = said {
+                found = Some(id);
+            }
+        });
+    }
+    found
 }
 
 /// Whether a reference or URL is plainly one to something that is no Patient: has a path, and no `Patient` in it.

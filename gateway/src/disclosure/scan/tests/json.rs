@@ -363,13 +363,13 @@ fn an_element_without_an_identity_is_told() {
         r#"{"id":"191212121212","other":{"id":null}}"#,
         r#"{"id":[null,"191212121212"]}"#,
         r#"{"id":{"reference":"Practitioner/7"}}"#,
-        r#"{"id":{"system":"http://local/mrn","value":"7"}}"#,
     ] {
         let body = format!(r#"{{"list":[{named},{element}],"codes":[{{"x":1}}],"more":{{"x":1}}}}"#);
         assert_eq!(told_in(&form(&fields), &body), found(&[A]), "{element}");
     }
     for (element, reason) in [
         (r#"{"id":"7"}"#, Reason::PatientForm),
+        (r#"{"id":{"system":"http://local/mrn","value":"7"}}"#, Reason::PatientAbsent),
         (r#"{"id":true}"#, Reason::PatientForm),
         (r#"{"id":{"name":"x"}}"#, Reason::PatientForm),
         (r#"{"id":"191212121213"}"#, Reason::PatientCheckDigit),

@@ -32,7 +32,7 @@ fn named(ids: &[&str], absent: bool) -> (Vec<String>, Vec<Reason>) {
 }
 
 /// What stands around resources in the lists that FHIR has.
-fn lists() -> [(&'static str, String); 5] {
+pub(super) fn lists() -> [(&'static str, String); 5] {
     let entry = r#"{"resourceType":"Bundle","entry":[{"resource":"#;
     [
         ("flat", entry.to_owned()),
@@ -87,6 +87,11 @@ fn what_is_contained_is_about_its_container_unless_it_names_somebody() {
     let body = format!("{contained}{device}");
     assert_eq!(held(&Form::Fhir, &entry(&body)), all(&body), "the container has named nobody");
     let body = format!("{contained}{device}{}", patient("p", A));
+    assert_eq!(held(&Form::Fhir, &entry(&body)), all(&body), "it may contain a relative");
+    let body = format!(r##"{body}],"subject":{{"reference":"#p"}}"##);
+    assert_eq!(held(&Form::Fhir, &entry(&body)), 0, "it is about the patient that it contains");
+    let before = r##"{"resourceType":"Observation","note":"HIV","subject":{"reference":"#p"},"contained":["##;
+    let body = format!("{before}{}", patient("p", A));
     assert_eq!(held(&Form::Fhir, &entry(&body)), 0, "it is about the patient that it contains");
     // The container is known, and contains another.
     let known = format!(r#"{{"resourceType":"Observation","subject":{{"reference":"Patient/{A}"}},"contained":["#);
