@@ -11,6 +11,7 @@ pub mod totp;
 
 use contract::Micros;
 use contract::directory::{self, AccountStanding};
+use contract::emergency::Opening;
 use contract::id::{AccountId, HsaId, RegistryName};
 use contract::record::Right;
 use std::fmt;
@@ -313,8 +314,14 @@ impl Account {
         }
     }
 
-    /// The account as gateways see it. `roles`: what it was appointed to, without how far.
-    pub fn entry(&self, grants: Vec<directory::Grant>, roles: Vec<String>) -> directory::Account {
+    /// The account as gateways see it. `roles`: what it was appointed to, without how far. `openings`: what it has opened in
+    /// emergencies.
+    pub fn entry(
+        &self,
+        grants: Vec<directory::Grant>,
+        roles: Vec<String>,
+        openings: Vec<Opening>,
+    ) -> directory::Account {
         directory::Account {
             id: self.id,
             standing: self.state.standing(),
@@ -323,6 +330,7 @@ impl Account {
             title: self.title.clone(),
             grants,
             roles,
+            openings,
         }
     }
 }

@@ -578,11 +578,12 @@ fn read_session(section: &Section<'_>) -> Option<Session> {
     {
         section.reject("idle_s", format!("is {idle}, longer than absolute_s = {absolute}"));
     }
+    let emergency_minutes: Option<u32> = section.within("emergency_minutes", 15, 1, 60);
     let report_grace_s = section.within("report_grace_s", 60, 0, 3600);
     let sweep_every_ms = section.within("sweep_every_ms", 5_000, 50, 600_000);
     section.finish();
     Some(Session {
-        limits: sessions::Limits { idle_s: idle_s?, absolute_s: absolute_s? },
+        limits: sessions::Limits { idle_s: idle_s?, absolute_s: absolute_s?, emergency_s: emergency_minutes? * 60 },
         report_grace: Duration::from_secs(report_grace_s?),
         sweep_every: Duration::from_millis(sweep_every_ms?),
     })

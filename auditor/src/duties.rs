@@ -186,5 +186,18 @@ pub fn organisations(appointments: &[Appointment], action: Action) -> Option<Vec
     Some(some)
 }
 
+/// The units whose accesses somebody may see, as their reviewer or as who reads the whole log; none said: all.
+pub fn units(appointments: &[Appointment]) -> Option<Vec<HsaId>> {
+    let mut some = Vec::new();
+    for appointment in appointments {
+        match appointment {
+            Appointment::LogReviewer(unit) if allows(appointment.kind(), Action::Review) => some.push(unit.clone()),
+            all if allows(all.kind(), Action::ReadLog) => return None,
+            _ => {}
+        }
+    }
+    Some(some)
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod devices;
 pub mod duties;
+pub mod emergencies;
 pub mod engine;
 pub mod enrol;
 pub mod feed;

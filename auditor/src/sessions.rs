@@ -10,6 +10,8 @@ pub struct Limits {
     pub idle_s: u32,
     /// It ends after so long in any case, in seconds.
     pub absolute_s: u32,
+    /// What is opened in it in an emergency closes after so long, in seconds.
+    pub emergency_s: u32,
 }
 
 /// Why a session ended.

@@ -25,6 +25,7 @@ const HISTORY_LINES: u32 = crate::feed::RING_LINES_MAX;
 pub struct SweepMetrics {
     live: IntGauge,
     ended: IntCounter,
+    unseen: IntGauge,
 }
 
 impl SweepMetrics {
@@ -33,7 +34,9 @@ impl SweepMetrics {
         let metrics = Self {
             live: IntGauge::new("auditor_sessions", "Sessions that have not ended")?,
             ended: IntCounter::new("auditor_sessions_swept_total", "Sessions ended because their time was over")?,
+            unseen: IntGauge::new("auditor_emergencies_unseen", "Emergency openings that no reviewer has seen yet")?,
         };
+        registry.register(Box::new(metrics.unseen.clone()))?;
         registry.register(Box::new(metrics.live.clone()))?;
         registry.register(Box::new(metrics.ended.clone()))?;
         Ok(metrics)
@@ -61,7 +64,8 @@ pub async fn run(store: Store, times: Times, lease: Lease, metrics: SweepMetrics
         } else {
             store.sessions_live().await.map(|live| metrics.live.set(live))
         };
-        if let Err(error) = done {
+        let counted = store.emergencies_unseen(None).await.map(|(unseen, _)| metrics.unseen.set(unseen));
+        if let Err(error) = done.and(counted) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the sweeper could not do its work");
         }
     }
@@ -158,7 +162,7 @@ mod tests {
         let told = store.waiting().await.expect("reads").events;
         let times = Times {
             session: Session {
-                limits: Limits { idle_s: 60, absolute_s: 60 },
+                limits: Limits { idle_s: 60, absolute_s: 60, emergency_s: 60 },
                 report_grace: Duration::ZERO,
                 sweep_every: Duration::from_secs(1),
             },

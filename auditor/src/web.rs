@@ -183,6 +183,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(admin::router(&app))
         .merge(desk::router(&app))
         .merge(instructions::router(&app))
+        .merge(desk::emergency::router(&app))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
         .layer(middleware::map_response(harden))
         .with_state(app)

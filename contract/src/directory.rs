@@ -11,6 +11,7 @@
 //! Entries hold no secret: a session's token stays with the browser, the feed has its hash.
 
 use crate::Micros;
+use crate::emergency::Opening;
 use crate::id::{AccountId, CertFingerprint, DeviceId, HsaId, RegistryName, SessionKey};
 use crate::record::{AuthMethod, Right};
 use crate::wire_enum;
@@ -103,6 +104,9 @@ pub struct Account {
     /// Roles in the auditor's own application, for its assertion.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// What it has opened in emergencies and not yet closed; at most [`crate::emergency::OPENINGS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub openings: Vec<Opening>,
 }
 
 /// One grant: a right in a registry.

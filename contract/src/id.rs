@@ -60,6 +60,8 @@ uuid_id! {
     DeviceCodeId;
     /// Credentials on their way to somebody, in two halves.
     HandoutId;
+    /// Something that was opened in an emergency.
+    OpeningId;
     /// One half on its way by one channel: what a provider's callback names it by.
     MessageId;
 }

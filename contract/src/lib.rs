@@ -1,11 +1,12 @@
 //! What gateway and auditor must agree on: identifiers, the access record and its bytes, sealing of
-//! patient identities, the directory feed, the way back after login, and the ClickHouse schema.
+//! patient identities, the directory feed, the way back after login, emergency access, and the ClickHouse schema.
 //!
 //! The gateway writes records, the auditor reads them, the load test counts them. This crate holds
 //! no I/O, no clock and no randomness of its own: time and random bytes are arguments. It knows
 //! nothing of runtimes, proxies or database clients.
 
 pub mod directory;
+pub mod emergency;
 pub mod id;
 pub mod identity;
 pub mod instant;

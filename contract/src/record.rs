@@ -127,7 +127,7 @@ wire_struct! {
         pub sensitivity: Sensitivity,
         /// What policy decided.
         pub decision: Decision,
-        /// Why it was refused; [`Reason::None`] when it was not.
+        /// Why it was refused, or opened in an emergency; [`Reason::None`] when a grant allowed it.
         pub reason: Reason,
         /// The directory's epoch that the decision rests on.
         pub policy_epoch: u64,

@@ -43,6 +43,7 @@ migrations! {
     8 "0008_seal_key",
     9 "0009_account_procedure",
     10 "0010_who_gets_in",
+    11 "0011_emergency_access",
 }
 
 /// Where the schema goes.

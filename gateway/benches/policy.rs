@@ -60,6 +60,7 @@ fn policy(c: &mut Criterion) {
         title: String::new(),
         grants,
         roles: Vec::new(),
+        openings: Vec::new(),
     };
     let mut input = Input {
         route: matched.route,

@@ -3,12 +3,16 @@
 //! A token is made once per session (or device) and registry and used again while it has half of its life left:
 //! signing for each request would cost more than the rest of the gateway's work. The request's own id goes in a
 //! header of its own.
+//!
+//! The same key signs tickets for emergency access (`contract::emergency`), of another type and audience.
 
 use crate::directory::{KnownDevice, KnownSession};
 use crate::keys::AssertionKey;
 use crate::policy::Permit;
-use contract::directory::{Account, Assertion};
-use contract::id::RegistryName;
+use contract::directory::{Account, Assertion, Session};
+use contract::emergency::{self, Ticket};
+use contract::id::{HsaId, RegistryName, RequestId, RouteName};
+use contract::pseudonym::PatientRef;
 use contract::{Micros, Text};
 use http::HeaderValue;
 
@@ -72,4 +76,38 @@ impl Asserter {
             Some((value, now + GIVEN_OUT))
         })
     }
+
+    /// The ticket by which a session whose request about one patient was refused may open that patient.
+    pub fn ticket(&self, session: &Session, refused: Refused<'_>, now: Micros) -> Option<String> {
+        let iat = u64::try_from(now / 1_000_000).unwrap_or(0);
+        let ticket = Ticket {
+            iss: self.issuer.as_ref().to_owned(),
+            aud: emergency::AUDIENCE.to_owned(),
+            iat,
+            exp: iat + emergency::TICKET_LIFE_S,
+            jti: refused.request,
+            account: session.account,
+            session: session.key.reference(),
+            registry: refused.registry.clone(),
+            route: refused.route.clone(),
+            patient: refused.patient,
+            unit: refused.unit.cloned(),
+        };
+        self.key.sign_as(emergency::TYPE, &ticket)
+    }
+}
+
+/// What was refused, for a ticket.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused<'r> {
+    /// The request.
+    pub request: RequestId,
+    /// Its registry.
+    pub registry: &'r RegistryName,
+    /// Its route.
+    pub route: &'r RouteName,
+    /// Whom it was about.
+    pub patient: PatientRef,
+    /// The unit that it named.
+    pub unit: Option<&'r HsaId>,
 }

@@ -133,6 +133,12 @@ impl AssertionKey {
     pub fn sign(&self, claims: &impl serde::Serialize) -> Option<String> {
         jsonwebtoken::encode(&self.header, claims, &self.key).ok()
     }
+
+    /// A signed token of another type than an assertion (`typ`).
+    pub fn sign_as(&self, kind: &str, claims: &impl serde::Serialize) -> Option<String> {
+        let header = Header { typ: Some(kind.to_owned()), ..self.header.clone() };
+        jsonwebtoken::encode(&header, claims, &self.key).ok()
+    }
 }
 
 /// Whether only its owner can read a key, if it is there.

@@ -95,6 +95,14 @@ impl Extraction {
         &self.found
     }
 
+    /// The patient, if the request names one, and nothing else that may be one.
+    pub fn only(&self) -> Option<&PatientId> {
+        match self.found.as_slice() {
+            [one] if self.problems.is_empty() => Some(&one.id),
+            _ => None,
+        }
+    }
+
     /// What could not be read, each reason and source once.
     pub fn problems(&self) -> &[Unread] {
         &self.problems

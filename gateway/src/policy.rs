@@ -4,16 +4,21 @@
 //! they are at this moment, the route, and the time.
 //!
 //! # Invariants
-//! 1. A [`Permit`] comes from [`authorize`] only, and cannot be copied: who holds one was allowed this request.
+//! 1. A [`Permit`] comes from [`authorize`] or [`authorize_opened`] only, and cannot be copied: who holds one was allowed
+//!    this request.
 //! 2. Checks go from the outside in (directory, device, session, account, grant), so that nobody learns of the inner
 //!    state who does not pass the outer.
 //! 3. Taking something away (a grant, a device, a session, time) never turns a denial into a permit.
 //! 4. What is not known denies.
+//! 5. What was opened in an emergency permits nothing but to read that patient, on routes that say so, and is asked for
+//!    only where a grant is lacking.
 
 use crate::route::{Access, Registry, RegistryId, Route, RouteId};
 use contract::Micros;
 use contract::directory::{Account, AccountStanding, Device, Epoch, Grant, Session};
+use contract::emergency::{Opening, Why};
 use contract::id::{AccountId, CertFingerprint, DeviceId, HsaId, SessionKey};
+use contract::pseudonym::PatientRef;
 use contract::record::{Reason, Right};
 use http::{Method, StatusCode};
 
@@ -64,7 +69,17 @@ pub enum Unit {
     Unclear,
 }
 
-/// Proof that the policy allowed this request. Only [`authorize`] makes one.
+impl Unit {
+    /// The one that the request names.
+    pub fn named(&self) -> Option<&HsaId> {
+        match self {
+            Self::Named(unit) => Some(unit),
+            Self::OfSession | Self::Unclear => None,
+        }
+    }
+}
+
+/// Proof that the policy allowed this request. Only this module makes one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permit {
     route: RouteId,
@@ -72,6 +87,7 @@ pub struct Permit {
     device: DeviceId,
     user: Option<User>,
     changes: bool,
+    opened: Option<Why>,
     epoch: Epoch,
 }
 
@@ -119,6 +135,11 @@ impl Permit {
         self.changes
     }
 
+    /// Why the patient was opened in an emergency; `None` where no emergency was needed.
+    pub fn opened(&self) -> Option<Why> {
+        self.opened
+    }
+
     /// The directory's epoch that the decision rests on.
     pub fn epoch(&self) -> Epoch {
         self.epoch
@@ -143,6 +164,15 @@ impl Denial {
         matches!(self.reason, Reason::NoSession | Reason::SessionElsewhere)
     }
 
+    /// Whether the route lets somebody open the patient in an emergency who was denied so: a grant is lacking, and the
+    /// request only reads.
+    pub fn may_be_opened(&self, route: &Route, method: &Method) -> bool {
+        route.emergency
+            && route.access == Access::Grant
+            && route.right(method) == Right::Read
+            && matches!(self.reason, Reason::NoGrant | Reason::OtherUnit)
+    }
+
     /// Whether the device itself was refused: an authentication event of its own.
     pub fn of_device(&self) -> bool {
         matches!(
@@ -150,6 +180,38 @@ impl Denial {
             Reason::DeviceUnknown | Reason::DeviceRevoked | Reason::DeviceForeign | Reason::CertExpired
         )
     }
+}
+
+/// Decides on a request about one patient that was denied for want of a grant: what the session has opened in an
+/// emergency permits to read that patient.
+pub fn authorize_opened(input: &Input<'_>, patient: PatientRef, now: Micros) -> Result<Permit, Denial> {
+    let denial = match authorize(input, now) {
+        Err(denial) if denial.may_be_opened(input.route, input.method) => denial,
+        decided => return decided,
+    };
+    // Anew, as far as the denial went: nothing of the outer checks is taken from elsewhere.
+    let inside = || {
+        let device = device(input, now).ok()?;
+        let (session, account) = session(input, device, now).ok()?;
+        let opens = |opening: &&Opening| {
+            opening.session == session.key
+                && opening.registry == input.registry.name
+                && opening.patient == patient
+                && patient != PatientRef::NONE
+                && now < opening.until
+        };
+        let opening = account.openings.iter().find(opens)?;
+        Some(Permit {
+            route: input.route.id,
+            registry: input.route.registry,
+            device: device.id,
+            user: Some(user(session, account, Some(Right::Read))),
+            changes: false,
+            opened: Some(opening.why),
+            epoch: input.directory.epoch,
+        })
+    };
+    inside().ok_or(denial)
 }
 
 /// Decides on a request.
@@ -177,6 +239,7 @@ pub fn authorize(input: &Input<'_>, now: Micros) -> Result<Permit, Denial> {
         device: device.id,
         user,
         changes: input.route.changes(input.method),
+        opened: None,
         epoch,
     })
 }

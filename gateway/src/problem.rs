@@ -12,6 +12,7 @@ mod words;
 
 use crate::route::{Methods, Route};
 use bytes::Bytes;
+use contract::emergency;
 use contract::id::RequestId;
 use contract::record::Reason;
 use contract::way_back::{WayBack, set_return_cookie};
@@ -62,6 +63,8 @@ pub struct Problem<'a> {
     pub contact: Option<&'a str>,
     /// For 405: which methods the path has.
     pub allow: Option<Methods>,
+    /// By which the patient may be opened in an emergency.
+    pub ticket: Option<&'a str>,
 }
 
 /// An answer, ready to send. For HEAD it is sent without the body.
@@ -102,7 +105,7 @@ pub fn status(reason: Reason) -> StatusCode {
 pub fn answer(problem: &Problem<'_>) -> Answer {
     let mut headers = SmallVec::new();
     let (kind, body) = if problem.preferences.html {
-        headers.push((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY)));
+        headers.push((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::policy(problem))));
         headers.push((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")));
         ("text/html; charset=utf-8", page::write(problem))
     } else {
@@ -126,14 +129,22 @@ pub fn answer(problem: &Problem<'_>) -> Answer {
 pub fn login(back: Option<&WayBack>, language: Language) -> Answer {
     let mut headers = SmallVec::new();
     headers.push((header::LOCATION, HeaderValue::from_static(LOGIN_PATH)));
-    // Without a way back, too: one that is kept from before would lead somewhere else.
-    if let Ok(mut cookie) = HeaderValue::try_from(set_return_cookie(back)) {
-        cookie.set_sensitive(true);
-        headers.push((header::SET_COOKIE, cookie));
-    }
+    headers.extend(way_back_cookie(back));
     headers.push((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")));
     let body = words::to_login(language).to_owned();
     finish(StatusCode::FOUND, headers, "text/plain; charset=utf-8", body)
+}
+
+/// Keeps the way back for who opens the patient in an emergency. `back` from [`way_back`].
+pub fn remember_way_back(answer: &mut Answer, back: Option<&WayBack>) {
+    answer.headers.extend(way_back_cookie(back));
+}
+
+/// Without a way back, too: one that is kept from before would lead somewhere else.
+fn way_back_cookie(back: Option<&WayBack>) -> Option<(HeaderName, HeaderValue)> {
+    let mut cookie = HeaderValue::try_from(set_return_cookie(back)).ok()?;
+    cookie.set_sensitive(true);
+    Some((header::SET_COOKIE, cookie))
 }
 
 /// Whether who is not logged in is sent to the login page, rather than told 401.
@@ -173,6 +184,7 @@ fn json(problem: &Problem<'_>) -> String {
         detail: words.detail,
         instance: format!("urn:uuid:{}", problem.request),
         request_id: problem.request,
+        emergency: problem.ticket.map(|ticket| Emergency { post: emergency::PATH, ticket }),
     };
     // Texts and a number: nothing that JSON cannot hold.
     serde_json::to_string(&details).unwrap_or_default()
@@ -180,7 +192,7 @@ fn json(problem: &Problem<'_>) -> String {
 
 /// RFC 9457's members, and the request's id by itself.
 #[derive(Serialize)]
-struct Details {
+struct Details<'a> {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
@@ -188,6 +200,15 @@ struct Details {
     detail: &'static str,
     instance: String,
     request_id: RequestId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emergency: Option<Emergency<'a>>,
+}
+
+/// Where the user's browser may go on in an emergency: it posts `ticket` as a form's field of that name.
+#[derive(Serialize)]
+struct Emergency<'a> {
+    post: &'static str,
+    ticket: &'a str,
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {

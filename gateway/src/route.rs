@@ -14,6 +14,7 @@
 //! 5. Finding a route allocates nothing.
 
 mod config;
+mod emergency;
 mod method;
 mod registry;
 mod table;
@@ -176,6 +177,8 @@ pub struct Route {
     pub unit: Option<UnitPlace>,
     /// Who is not logged in is sent to the login page, if a person is there to see it.
     pub anonymous_redirect: bool,
+    /// Who is refused for want of a grant may open the one patient that the request names, in an emergency.
+    pub emergency: bool,
     right: Option<Right>,
     activity: Option<Activity>,
 }

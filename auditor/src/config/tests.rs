@@ -20,7 +20,7 @@ fn problems(change: impl FnOnce(String) -> String) -> Vec<String> {
 fn the_example_reads() {
     let config = example(|text| text).expect("reads");
     assert_eq!(config.node.as_str(), "auditor");
-    assert_eq!(config.session.limits, sessions::Limits { idle_s: 1800, absolute_s: 36_000 });
+    assert_eq!(config.session.limits, sessions::Limits { idle_s: 1800, absolute_s: 36_000, emergency_s: 900 });
     assert_eq!(config.login.lock, LockRule::default());
     assert_eq!(config.login.step_up_us, 300_000_000);
     assert_eq!(config.accounts.request_life_days, 30);

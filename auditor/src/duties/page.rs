@@ -78,7 +78,8 @@ impl Action {
             Self::HandOut => {
                 "`GET /handouts`, `POST /handouts`, `POST /handouts/{id}/letter`, `…/posted`, `…/called`, `…/reroute`"
             }
-            Self::Review | Self::ReadLog => "—",
+            Self::Review => "`POST /emergencies/{id}/seen`; `GET /emergencies` of one's units",
+            Self::ReadLog => "`GET /emergencies` of all units",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Accounts and credentials.
 
-use super::{Change, Store, StoreError, appointments, grants, parsed, taken};
+use super::{Change, Store, StoreError, appointments, emergencies, grants, parsed, taken};
 use crate::accounts::{Account, State, Tries, UserName};
 use crate::sessions::End;
 use contract::Micros;
@@ -110,7 +110,8 @@ impl Store {
         let Some(account) = account(&mut connection, id).await? else { return Ok(None) };
         let grants = grants::grants(&mut connection, id).await?;
         let roles = appointments::roles(&mut connection, id, now).await?;
-        Ok(Some(account.entry(grants, roles)))
+        let openings = emergencies::openings(&mut connection, id, now).await?;
+        Ok(Some(account.entry(grants, roles, openings)))
     }
 }
 
@@ -275,7 +276,8 @@ impl Change {
     pub(super) async fn publish_account(&mut self, account: &Account) -> Result<(), StoreError> {
         let grants = grants::grants(&mut self.tx, account.id).await?;
         let roles = appointments::roles(&mut self.tx, account.id, self.at).await?;
-        self.publish(&Entry::Account(account.entry(grants, roles))).await
+        let openings = emergencies::openings(&mut self.tx, account.id, self.at).await?;
+        self.publish(&Entry::Account(account.entry(grants, roles, openings))).await
     }
 }
 

@@ -7,6 +7,7 @@ mod list;
 mod office;
 
 pub use crl::Crl;
+pub(super) use list::marks;
 pub use list::{Listed, Order as DeviceOrder, Wanted as WantedDevices};
 
 use super::{Change, Store, StoreError, parsed, taken};

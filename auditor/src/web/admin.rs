@@ -11,6 +11,7 @@ pub(super) mod body;
 pub(super) mod content;
 mod device_codes;
 mod devices;
+pub(super) mod emergencies;
 pub(super) mod forms;
 mod handouts;
 mod imports;
@@ -83,6 +84,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/device-files", post(devices::enrol_file)),
         ("/device-codes", get(device_codes::list).post(device_codes::issue)),
         ("/device-codes/{id}/withdraw", post(device_codes::withdraw)),
+        ("/emergencies", get(emergencies::list)),
+        ("/emergencies/{id}/seen", post(emergencies::see)),
         ("/handouts", get(handouts::list).post(handouts::issue)),
         ("/handouts/{id}", get(handouts::show)),
         ("/handouts/{id}/letter", post(handouts::letter)),

@@ -1,4 +1,4 @@
-//! The gateway's signed assertion: who sends a request, on which device.
+//! What gateways sign: the assertion of who sends a request, on which device, and tickets for emergency access.
 //!
 //! Keys come from the gateways' JWK sets, read again when the files change. Only EdDSA is accepted; the audience
 //! must be this application, and an assertion that lives longer than a minute is none.
@@ -6,9 +6,11 @@
 use arc_swap::ArcSwap;
 use axum::http::HeaderMap;
 use contract::directory::{ASSERTION_HEADER, Assertion};
+use contract::emergency::{self, Ticket};
 use contract::id::RegistryName;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -35,6 +37,17 @@ pub enum AssertionError {
     /// It lives longer than it may.
     #[error("the assertion lives longer than {LIFE_MAX} s")]
     Life,
+    /// It is signed, and something else.
+    #[error("the token is of another type")]
+    Type,
+}
+
+impl AssertionError {
+    /// Whether it was good once, and its time is over.
+    pub fn is_expired(&self) -> bool {
+        use jsonwebtoken::errors::ErrorKind;
+        matches!(self, Self::Invalid(error) if matches!(error.kind(), ErrorKind::ExpiredSignature))
+    }
 }
 
 /// Why a key file is of no use.
@@ -55,6 +68,8 @@ pub enum KeyFileError {
 pub struct Verifier {
     files: Vec<PathBuf>,
     validation: Validation,
+    /// Of tickets.
+    ticket: Validation,
     keys: ArcSwap<Keys>,
 }
 
@@ -80,7 +95,10 @@ impl Verifier {
         validation.set_audience(&[registry.as_str()]);
         validation.set_required_spec_claims(&["exp", "aud", "sub"]);
         validation.leeway = LEEWAY;
-        Self { files, validation, keys: ArcSwap::default() }
+        let mut ticket = validation.clone();
+        ticket.set_audience(&[emergency::AUDIENCE]);
+        ticket.set_required_spec_claims(&["exp", "aud"]);
+        Self { files, validation, ticket, keys: ArcSwap::default() }
     }
 
     /// How many keys are known.
@@ -112,14 +130,39 @@ impl Verifier {
         let (Some(value), None) = (values.next(), values.next()) else { return Err(AssertionError::Absent) };
         let token =
             value.to_str().ok().filter(|token| token.len() <= HEADER_BYTES_MAX).ok_or(AssertionError::Absent)?;
-        let id = decode_header(token).map_err(AssertionError::Invalid)?.kid.ok_or(AssertionError::Key)?;
-        let keys = self.keys.load();
-        let key = keys.by_id.get(&id).ok_or(AssertionError::Key)?;
-        let assertion: Assertion = decode(token, key, &self.validation).map_err(AssertionError::Invalid)?.claims;
+        let (assertion, _): (Assertion, _) = self.signed(token, &self.validation)?;
         if assertion.exp.saturating_sub(assertion.iat) > LIFE_MAX {
             return Err(AssertionError::Life);
         }
         Ok(assertion)
+    }
+
+    /// A ticket for emergency access. Whose it is, and whether it was used, is for the caller to see.
+    pub fn ticket(&self, token: &str) -> Result<Ticket, AssertionError> {
+        if token.is_empty() || token.len() > emergency::TICKET_BYTES_MAX {
+            return Err(AssertionError::Absent);
+        }
+        let (ticket, kind): (Ticket, _) = self.signed(token, &self.ticket)?;
+        if kind.as_deref() != Some(emergency::TYPE) {
+            return Err(AssertionError::Type);
+        }
+        if ticket.exp.saturating_sub(ticket.iat) > emergency::TICKET_LIFE_S {
+            return Err(AssertionError::Life);
+        }
+        Ok(ticket)
+    }
+
+    /// What a gateway has signed, and of which type it is.
+    fn signed<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        validation: &Validation,
+    ) -> Result<(T, Option<String>), AssertionError> {
+        let id = decode_header(token).map_err(AssertionError::Invalid)?.kid.ok_or(AssertionError::Key)?;
+        let keys = self.keys.load();
+        let key = keys.by_id.get(&id).ok_or(AssertionError::Key)?;
+        let read = decode(token, key, validation).map_err(AssertionError::Invalid)?;
+        Ok((read.claims, read.header.typ))
     }
 }
 

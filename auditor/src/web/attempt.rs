@@ -14,6 +14,7 @@ use crate::sessions::End;
 use crate::store::{AtProvider, By, Change, Credential, StoreError};
 use contract::Micros;
 use contract::directory::{Commission, Session};
+use contract::emergency::Why;
 use contract::id::{AccountId, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Origin, Reason};
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
@@ -75,6 +76,7 @@ pub(super) enum LoginError {
 pub struct LoginMetrics {
     logins: IntCounterVec,
     unasserted: IntCounter,
+    emergencies: IntCounterVec,
 }
 
 impl LoginMetrics {
@@ -87,7 +89,15 @@ impl LoginMetrics {
                 "auditor_unasserted_requests_total",
                 "Requests without a valid gateway assertion",
             )?,
+            emergencies: IntCounterVec::new(
+                Opts::new("auditor_emergencies_total", "Patients opened in emergencies, by reason"),
+                &["why"],
+            )?,
         };
+        registry.register(Box::new(metrics.emergencies.clone()))?;
+        for why in Why::ALL {
+            metrics.emergencies.with_label_values(&[why.as_str()]);
+        }
         registry.register(Box::new(metrics.logins.clone()))?;
         registry.register(Box::new(metrics.unasserted.clone()))?;
         for reason in [
@@ -109,6 +119,10 @@ impl LoginMetrics {
 
     pub(super) fn unasserted(&self, _error: &AssertionError) {
         self.unasserted.inc();
+    }
+
+    pub(super) fn emergency(&self, why: Why) {
+        self.emergencies.with_label_values(&[why.as_str()]).inc();
     }
 
     pub(super) fn login(&self, reason: Reason) {

@@ -3,6 +3,8 @@
 
 mod appointments;
 mod day;
+mod emergencies;
+pub(super) mod emergency;
 mod field;
 mod list;
 mod moves;
@@ -19,6 +21,7 @@ mod words;
 mod write;
 mod wrong;
 
+use super::admin::emergencies::reviews;
 use super::member::{Member, Unknown};
 use super::page::{Frame, Link, Trouble, chosen, remember};
 use super::pages::{see_other, set_cookie};
@@ -47,7 +50,7 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .layer(middleware::from_fn_with_state(Arc::clone(app), known_member))
 }
 
-/// Forms on their way, and appointments.
+/// Forms on their way, appointments, and openings in emergencies.
 fn forms() -> Router<Arc<App>> {
     let routes = [
         ("/admin/forms", get(list::list)),
@@ -58,17 +61,23 @@ fn forms() -> Router<Arc<App>> {
         ("/admin/appointments", get(appointments::list)),
         ("/admin/appointments/new", get(appointments::new).post(appointments::give)),
         ("/admin/appointments/{id}/end", get(appointments::ending).post(appointments::end)),
+        ("/admin/emergencies", get(emergencies::list)),
+        ("/admin/emergencies/{id}/seen", post(emergencies::see)),
     ];
     routes.into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route.fallback(wrong_method)))
 }
 
 /// The menu of somebody.
-pub(super) fn links(_member: &Member) -> Vec<Link> {
-    vec![
+pub(super) fn links(member: &Member) -> Vec<Link> {
+    let mut links = vec![
         Link { to: "/admin", key: "link-start" },
         Link { to: "/admin/forms", key: "forms-link" },
         Link { to: "/admin/appointments", key: "forms-link-appointments" },
-    ]
+    ];
+    if reviews(member) {
+        links.push(Link { to: "/admin/emergencies", key: "emergencies-link" });
+    }
+    links
 }
 
 /// Lets a request in only of a member, and remembers the language that it chooses.

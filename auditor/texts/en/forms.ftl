@@ -54,6 +54,7 @@ home-queue-draft = Your own drafts to submit
 home-queue-submitted = To decide on for the region
 home-queue-approved = To forward for the registry
 home-queue-forwarded = To execute
+home-queue-emergencies = Openings in emergencies to review
 home-more = more than { $count }
 home-own = Your forms
 home-own-none = You have no forms.

@@ -54,6 +54,7 @@ home-queue-draft = Egna utkast att skicka in
 home-queue-submitted = Att pröva för regionen
 home-queue-approved = Att vidarebefordra för registret
 home-queue-forwarded = Att verkställa
+home-queue-emergencies = Nödöppningar att granska
 home-more = fler än { $count }
 home-own = Dina blanketter
 home-own-none = Du har inga blanketter.

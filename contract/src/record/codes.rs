@@ -59,7 +59,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Why something was refused, or a patient not found. One list for records, metrics and error answers.
+    /// Why something was refused, opened in an emergency, or a patient not found. One list for records, metrics and error answers.
     pub enum Reason {
         /// Nothing to explain.
         None = 0 => "none",
@@ -148,6 +148,15 @@ wire_enum! {
         CodeReplayed = 82 => "code_replayed",
         /// The account is locked.
         Locked = 83 => "locked",
+
+        /// Opened in an emergency: danger to the patient's life or health.
+        EmergencyLife = 90 => "emergency_life",
+        /// Opened in an emergency: the patient cannot consent.
+        EmergencyIncapable = 91 => "emergency_incapable",
+        /// Opened in an emergency: acute care that cannot wait.
+        EmergencyAcute = 92 => "emergency_acute",
+        /// Opened in an emergency: something else, told in words.
+        EmergencyOther = 93 => "emergency_other",
 
         /// Nobody has logged in for long.
         Unused = 100 => "unused",
@@ -357,7 +366,7 @@ wire_enum! {
         DeviceRevoked = 14 => "device_revoked",
         /// Credentials were handed out or set.
         CredentialsSet = 15 => "credentials_set",
-        /// Audit data were read. No program writes it yet; it has its number here because the table's column has it.
+        /// Audit data were read; `detail` says which.
         AuditRead = 16 => "audit_read",
         /// A connection was cut because a right behind it ended.
         ConnectionCut = 17 => "connection_cut",
@@ -417,5 +426,11 @@ wire_enum! {
         DeviceRenewed = 44 => "device_renewed",
         /// Data about people or units were brought in; `detail` says which and how many.
         DataImported = 45 => "data_imported",
+        /// Somebody opened a patient in an emergency; `reason` says why.
+        EmergencyOpened = 46 => "emergency_opened",
+        /// Somebody tried to, and what they showed for it does not hold.
+        EmergencyRefused = 47 => "emergency_refused",
+        /// A log reviewer has seen an opening.
+        EmergencySeen = 48 => "emergency_seen",
     }
 }

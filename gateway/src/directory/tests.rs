@@ -31,6 +31,7 @@ fn account(n: u8, name: &str) -> Account {
         title: String::new(),
         grants: Vec::<Grant>::new(),
         roles: Vec::new(),
+        openings: Vec::new(),
     }
 }
 

@@ -42,6 +42,7 @@ impl Unread {
             preferences: Preferences { html: false, language: Language::Swedish },
             contact: None,
             allow: None,
+            ticket: None,
         });
         let mut out = Vec::with_capacity(1024);
         // Writing to memory does not fail.

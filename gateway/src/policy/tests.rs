@@ -1,5 +1,7 @@
 //! Tests of the policy: a table of every reason, and that taking away never gives.
 
+mod emergency;
+
 use super::*;
 use crate::route::Routes;
 use contract::directory::Commission;
@@ -45,7 +47,26 @@ path = "/device"
 access = "device"
 resource = "x"
 patient = { in = "none" }
+[[route]]
+name = "open"
+registry = "reg"
+methods = ["GET"]
+path = "/open/{patient}"
+resource = "x"
+patient = { in = "path", name = "patient" }
+emergency = true
+[[route]]
+name = "open-change"
+registry = "reg"
+methods = ["POST"]
+path = "/open/{patient}"
+resource = "x"
+patient = { in = "path", name = "patient" }
 "#;
+
+fn routes() -> Routes {
+    Routes::read(&Document::parse("routes.toml", FILE, [])).expect("a good file")
+}
 
 fn hsa(text: &str) -> HsaId {
     HsaId::parse(text).expect("an HSA-id")
@@ -104,6 +125,7 @@ impl World {
                 title: String::new(),
                 grants: vec![grant_of(Right::ReadWrite)],
                 roles: Vec::new(),
+                openings: Vec::new(),
             }),
             last_used: NOW - SECOND,
             unit: Unit::OfSession,
@@ -112,24 +134,30 @@ impl World {
     }
 
     fn decide(&self) -> Result<Permit, Denial> {
-        let routes = Routes::read(&Document::parse("routes.toml", FILE, [])).expect("a good file");
+        self.ask(|input| authorize(input, NOW))
+    }
+
+    /// As [`Self::decide`], of a request about one patient.
+    fn decide_about(&self, patient: PatientRef) -> Result<Permit, Denial> {
+        self.ask(|input| authorize_opened(input, patient, NOW))
+    }
+
+    fn ask<T>(&self, ask: impl FnOnce(&Input<'_>) -> T) -> T {
+        let routes = routes();
         let matched = routes.find("reg.example", &self.method, self.path.as_bytes()).expect("a route");
         let other = routes.registries().last().expect("a registry");
-        authorize(
-            &Input {
-                route: matched.route,
-                registry: if self.foreign_registry { other } else { matched.registry },
-                method: &self.method,
-                certificate: &self.certificate,
-                device: self.device.as_ref(),
-                session: self.session.as_ref(),
-                account: self.account.as_ref(),
-                last_used: self.last_used,
-                unit: &self.unit,
-                directory: Directory { epoch: Epoch(5), heard: self.heard, age_max_us: 900 * SECOND },
-            },
-            NOW,
-        )
+        ask(&Input {
+            route: matched.route,
+            registry: if self.foreign_registry { other } else { matched.registry },
+            method: &self.method,
+            certificate: &self.certificate,
+            device: self.device.as_ref(),
+            session: self.session.as_ref(),
+            account: self.account.as_ref(),
+            last_used: self.last_used,
+            unit: &self.unit,
+            directory: Directory { epoch: Epoch(5), heard: self.heard, age_max_us: 900 * SECOND },
+        })
     }
 
     fn device(&mut self) -> &mut Device {

@@ -1,6 +1,7 @@
 //! The error page: small, readable without style, by keyboard and by screen readers; no script, nothing from elsewhere.
 
 use super::{LOGIN_PATH, Problem, words};
+use contract::emergency::{PATH, TICKET_FIELD};
 use contract::record::Reason;
 
 /// The page's only style. [`POLICY`] names its digest.
@@ -8,6 +9,14 @@ pub(super) const STYLE: &str = "body{font:1.125rem/1.5 system-ui,sans-serif;colo
 
 /// The page's security policy: its own style, and nothing else.
 pub(super) const POLICY: &str = "default-src 'none'; img-src data:; style-src 'sha256-9QvbrqvqsO4nlinj7oYX8IeCSywLDJh5sXgl4focAeM='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The policy of a page with a form: it posts to this host.
+const POLICY_WITH_FORM: &str = "default-src 'none'; img-src data:; style-src 'sha256-9QvbrqvqsO4nlinj7oYX8IeCSywLDJh5sXgl4focAeM='; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The policy of the page for a problem.
+pub(super) const fn policy(problem: &Problem<'_>) -> &'static str {
+    if problem.ticket.is_some() { POLICY_WITH_FORM } else { POLICY }
+}
 
 /// Else the browser would ask for one by itself, and who is refused a page may be refused the icon: one more refusal.
 const NO_ICON: &str = "<link rel=\"icon\" href=\"data:,\">";
@@ -21,6 +30,7 @@ pub(super) fn write(problem: &Problem<'_>) -> String {
     } else {
         String::new()
     };
+    let emergency = problem.ticket.map_or_else(String::new, |ticket| emergency(&labels, ticket));
     let contact = problem
         .contact
         .filter(|contact| !contact.is_empty())
@@ -30,13 +40,26 @@ pub(super) fn write(problem: &Problem<'_>) -> String {
         "<!DOCTYPE html>\n<html lang=\"{code}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n{NO_ICON}\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>{title}</h1>\n<p>{detail}</p>\n{login}\
+         <h1>{title}</h1>\n<p>{detail}</p>\n{login}{emergency}\
          <p>{request}: <code>{id}</code><br>{keep}</p>\n{contact}</main>\n</body>\n</html>\n",
         title = words.title,
         detail = words.detail,
         request = labels.request,
         id = problem.request,
         keep = labels.keep,
+    )
+}
+
+/// The way on in an emergency. A ticket is base64 with dots.
+fn emergency(labels: &words::Labels, ticket: &str) -> String {
+    format!(
+        "<h2>{heading}</h2>\n<p>{text}</p>\n<form method=\"post\" action=\"{PATH}\">\
+         <input type=\"hidden\" name=\"{TICKET_FIELD}\" value=\"{ticket}\">\
+         <button type=\"submit\">{button}</button></form>\n",
+        heading = labels.emergency,
+        text = labels.emergency_text,
+        ticket = escape(ticket),
+        button = labels.emergency_button,
     )
 }
 

@@ -12,7 +12,7 @@ const REQUEST: RequestId = RequestId::new(Uuid::from_u128(0x0190_0000_0000_7000_
 
 fn problem(reason: Reason, html: bool, language: Language) -> Problem<'static> {
     let preferences = Preferences { html, language };
-    Problem { reason, status: status(reason), request: REQUEST, preferences, contact: None, allow: None }
+    Problem { reason, status: status(reason), request: REQUEST, preferences, contact: None, allow: None, ticket: None }
 }
 
 fn show(answer: &Answer) -> String {
@@ -148,4 +148,24 @@ fn who_is_sent_to_the_login_page() {
     assert!(!sends_to_login(&plain, &Method::POST, page));
     assert!(!sends_to_login(&plain, &Method::GET, json));
     assert!(!sends_to_login(&route("patient = { in = \"none\" }\nanonymous_redirect = false"), &Method::GET, page));
+}
+
+#[test]
+fn a_way_on_in_an_emergency() {
+    let of = |html, language| {
+        answer(&Problem { ticket: Some("head.claims.mark"), ..problem(Reason::NoGrant, html, language) })
+    };
+    let mut page = of(true, Language::Swedish);
+    assert!(show(&page).contains("form-action 'self'"));
+    remember_way_back(&mut page, way_back(&Method::GET, b"/patients/191212121212").as_ref());
+    assert!(!show(&page).contains("191212121212"));
+    assert!(page.headers.iter().any(|(name, value)| name == header::SET_COOKIE && value.is_sensitive()));
+    insta::assert_snapshot!(std::str::from_utf8(&page.body).expect("UTF-8"));
+    let json: serde_json::Value = serde_json::from_slice(&of(false, Language::English).body).expect("JSON");
+    assert_eq!(
+        json.get("emergency"),
+        Some(&serde_json::json!({ "post": "/auth/emergency", "ticket": "head.claims.mark" }))
+    );
+    let without = answer(&problem(Reason::NoGrant, true, Language::Swedish));
+    assert!(!show(&without).contains("<form") && show(&without).contains("form-action 'none'"));
 }

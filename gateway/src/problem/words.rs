@@ -17,6 +17,9 @@ pub(super) struct Labels {
     pub(super) keep: &'static str,
     pub(super) contact: &'static str,
     pub(super) login: &'static str,
+    pub(super) emergency: &'static str,
+    pub(super) emergency_text: &'static str,
+    pub(super) emergency_button: &'static str,
 }
 
 pub(super) const fn code(language: Language) -> &'static str {
@@ -33,12 +36,20 @@ pub(super) const fn labels(language: Language) -> Labels {
             keep: "Uppge ärendenumret om du ber om hjälp.",
             contact: "Hjälp:",
             login: "Logga in",
+            emergency: "Nödöppning",
+            emergency_text: "I en nödsituation kan du öppna patientens uppgifter för en kort tid. Du anger ett skäl. \
+                             Öppningen registreras och granskas alltid.",
+            emergency_button: "Gå vidare till nödöppning",
         },
         Language::English => Labels {
             request: "Request number",
             keep: "Give the request number if you ask for help.",
             contact: "Help:",
             login: "Log in",
+            emergency: "Emergency access",
+            emergency_text: "In an emergency you can open the patient's data for a short while. You give a reason. \
+                             It is recorded and always reviewed.",
+            emergency_button: "Go on to emergency access",
         },
     }
 }
@@ -182,8 +193,12 @@ const fn both(reason: Reason) -> (Words, Words) {
             words("Inloggningen misslyckades", "Kontrollera dina uppgifter och försök igen."),
             words("The login failed", "Check what you entered and try again."),
         ),
-        // Of the account procedure, of enrolment and of identity providers: no gateway refuses by them.
-        Reason::Unused
+        // Of the account procedure, of enrolment, of identity providers and of openings: no gateway refuses by them.
+        Reason::EmergencyLife
+        | Reason::EmergencyIncapable
+        | Reason::EmergencyAcute
+        | Reason::EmergencyOther
+        | Reason::Unused
         | Reason::Uncollected
         | Reason::Unconfirmed
         | Reason::NoAction

@@ -7,6 +7,7 @@ use super::context::{Admitted, Body, Context, Stage};
 use super::forward;
 use super::hold::Hold;
 use super::{Proxy, in_time};
+use crate::assertion::Refused;
 use crate::client::{Allowed, Client};
 use crate::directory::client::Asked as SessionAsked;
 use crate::directory::{Directory, KnownDevice, KnownSession};
@@ -18,6 +19,7 @@ use crate::route::{BODY_BYTES_READ_MAX, Matched, NoMatch, Params, Patients, Regi
 use bytes::Bytes;
 use contract::Micros;
 use contract::directory::Account;
+use contract::emergency::Why;
 use contract::id::{CertFingerprint, DataKeyId, SessionKey};
 use contract::identity::Series;
 use contract::pseudonym::PatientRef;
@@ -58,6 +60,8 @@ pub(super) struct Refusal {
     pub(super) login_helps: bool,
     /// The device itself was refused: an authentication event.
     pub(super) of_device: bool,
+    /// By which the patient may be opened in an emergency.
+    pub(super) ticket: Option<String>,
 }
 
 impl Refusal {
@@ -73,6 +77,7 @@ impl Refusal {
             allow: None,
             login_helps: false,
             of_device: false,
+            ticket: None,
         }
     }
 
@@ -94,6 +99,8 @@ pub(super) struct Again {
     session: Option<SessionKey>,
     unit: Unit,
     method: Method,
+    /// Whom it is about, if it rests on an opening.
+    opened: Option<PatientRef>,
 }
 
 /// Who asks, by the directory.
@@ -155,7 +162,7 @@ impl Proxy {
         let hold = if facts.route.patients == Patients::None {
             Hold::unrecorded()
         } else {
-            let intent = self.intent(context, &client, &facts, &asker, extraction);
+            let intent = self.intent(context, &client, &facts, &asker, (extraction, admission.permit.opened()));
             let intent = intent.map_err(|()| refusal(Reason::JournalUnavailable).about(&facts, &asker))?;
             if facts.route.patients.in_response().is_some() || self.parts.finder.is_some() {
                 named.extend(intent.patients.iter().filter(|patient| patient.kind != 0).map(|p| p.reference));
@@ -175,6 +182,7 @@ impl Proxy {
                 session: asker.session.as_ref().map(|known| known.session.key),
                 unit: admission.unit,
                 method: facts.method,
+                opened: admission.opened,
             },
             websocket: facts.websocket,
             body: match body {
@@ -278,18 +286,24 @@ impl Proxy {
     ) -> Result<Admission, Box<Refusal>> {
         let input = Self::patient_input(session, facts, None);
         let unit = patient::unit(&facts.route, &input);
-        let decided = authorize(
-            &self.parts.directory,
-            &Question {
-                route: &facts.route,
-                registry: &facts.registry,
-                method: &facts.method,
-                fingerprint: &client.fingerprint,
-                unit: &unit,
-                asker,
-            },
-            context.at,
-        );
+        let question = Question {
+            route: &facts.route,
+            registry: &facts.registry,
+            method: &facts.method,
+            fingerprint: &client.fingerprint,
+            unit: &unit,
+            asker,
+            patient: None,
+        };
+        let mut decided = authorize(&self.parts.directory, &question, context.at);
+        let mut patient = None;
+        if let Err(denial) = &decided
+            && denial.may_be_opened(&facts.route, &facts.method)
+        {
+            let asked_for = patient::extract(&facts.route, &input, Self::reading(context.at));
+            patient = asked_for.only().map(|patient| self.parts.sealer.pseudonyms().patient(patient));
+            decided = authorize(&self.parts.directory, &Question { patient, ..question }, context.at);
+        }
         let permit = decided.map_err(|denial| {
             // Who may well be logged in is not told to log in because the auditor is busy.
             let no_answer = denial.reason == Reason::NoSession && asker.unanswered;
@@ -300,6 +314,17 @@ impl Proxy {
             }
             .about(facts, asker);
             refusal.of_device = denial.of_device();
+            refusal.ticket =
+                patient.filter(|_| denial.may_be_opened(&facts.route, &facts.method)).and_then(|patient| {
+                    let refused = Refused {
+                        request: context.request,
+                        registry: &facts.registry.name,
+                        route: &facts.route.name,
+                        patient,
+                        unit: unit.named(),
+                    };
+                    self.parts.asserter.ticket(&asker.session.as_ref()?.session, refused, context.at)
+                });
             // What was asked for in vain is part of the record; a body is not read for it.
             let extraction = Self::extraction(session, facts, None, context.at);
             // One key for all of it: there may be another in a moment.
@@ -321,7 +346,8 @@ impl Proxy {
         }
         let assertion =
             self.parts.asserter.assertion(&permit, &facts.registry.name, &asker.device, counted, context.at);
-        Ok(Admission { permit, unit, assertion })
+        let opened = patient.filter(|_| permit.opened().is_some());
+        Ok(Admission { permit, unit, opened, assertion })
     }
 
     /// Reads the body where the route says that patients stand in it.
@@ -378,8 +404,11 @@ impl Proxy {
     }
 
     fn extraction(session: &Session, facts: &Facts, body: Option<&[u8]>, at: Micros) -> Extraction {
-        let reading = Reading { year: crate::clock::year_of(at), series: Series::default() };
-        patient::extract(&facts.route, &Self::patient_input(session, facts, body), reading)
+        patient::extract(&facts.route, &Self::patient_input(session, facts, body), Self::reading(at))
+    }
+
+    fn reading(at: Micros) -> Reading {
+        Reading { year: crate::clock::year_of(at), series: Series::default() }
     }
 
     fn intent(
@@ -388,13 +417,18 @@ impl Proxy {
         client: &Client,
         facts: &Facts,
         asker: &Asker,
-        extraction: Extraction,
+        (extraction, opened): (Extraction, Option<Why>),
     ) -> Result<Intent, ()> {
         let key = self.parts.sealer.key();
         let terms = extraction.term_refs(self.parts.sealer.pseudonyms());
         let patients = extraction.into_entries(self.parts.sealer.pseudonyms(), &key).map_err(|_| ())?;
         Ok(Intent {
-            asked: self.asked(context, Some((&facts.route, &facts.registry)), &facts.method, Reason::None),
+            asked: self.asked(
+                context,
+                Some((&facts.route, &facts.registry)),
+                &facts.method,
+                opened.map_or((Decision::Permit, Reason::None), |why| (Decision::Override, why.reason())),
+            ),
             actor: asker.actor(),
             origin: client.origin.clone(),
             key: key.id(),
@@ -423,10 +457,9 @@ impl Proxy {
         context: &Context,
         route: Option<(&Arc<Route>, &Arc<Registry>)>,
         method: &Method,
-        reason: Reason,
+        (decision, reason): (Decision, Reason),
     ) -> Asked {
         let empty = self.parts.empty.clone();
-        let refused = reason != Reason::None;
         Asked {
             at: context.at,
             request: context.request,
@@ -441,7 +474,7 @@ impl Proxy {
             initiator: Initiator::User,
             resource_type: route.map_or(empty, |(route, _)| contract::Text::clone(&route.resource)),
             sensitivity: route.map_or(contract::record::Sensitivity::Normal, |(route, _)| route.sensitivity),
-            decision: if refused { Decision::Deny } else { Decision::Permit },
+            decision,
             reason,
             policy_epoch: self.parts.directory.epoch().0,
         }
@@ -469,6 +502,7 @@ impl Proxy {
                 fingerprint: &again.fingerprint,
                 unit: &again.unit,
                 asker: &asker,
+                patient: again.opened,
             };
             authorize(&directory, &question, now).is_ok()
         })))
@@ -506,9 +540,12 @@ fn as_it_came(session: &Session, head: &pingora::http::RequestHeader, client: &C
 struct Admission {
     permit: policy::Permit,
     unit: Unit,
+    /// Whom it is about, if the permit rests on an opening.
+    opened: Option<PatientRef>,
     assertion: Option<http::HeaderValue>,
 }
 
+#[derive(Clone, Copy)]
 struct Question<'q> {
     route: &'q Route,
     registry: &'q Registry,
@@ -516,6 +553,8 @@ struct Question<'q> {
     fingerprint: &'q CertFingerprint,
     unit: &'q Unit,
     asker: &'q Asker,
+    /// The one whom it is about, where an opening may permit what a grant does not.
+    patient: Option<PatientRef>,
 }
 
 fn authorize(directory: &Directory, question: &Question<'_>, now: Micros) -> Result<policy::Permit, policy::Denial> {
@@ -536,7 +575,10 @@ fn authorize(directory: &Directory, question: &Question<'_>, now: Micros) -> Res
             age_max_us: directory.stale_after(),
         },
     };
-    policy::authorize(&input, now)
+    match question.patient {
+        Some(patient) => policy::authorize_opened(&input, patient, now),
+        None => policy::authorize(&input, now),
+    }
 }
 
 fn refusal(reason: Reason) -> Refusal {

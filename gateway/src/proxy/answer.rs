@@ -10,7 +10,7 @@ use crate::route::Methods;
 use bytes::Bytes;
 use contract::pseudonym::PatientRef;
 use contract::record::{
-    Actor, AuthEvent, AuthEventKind, Intent, Origin, Outcome, OutcomeKind, PatientEntry, Reason, Source,
+    Actor, AuthEvent, AuthEventKind, Decision, Intent, Origin, Outcome, OutcomeKind, PatientEntry, Reason, Source,
 };
 use http::{HeaderName, Method, StatusCode};
 use pingora::http::ResponseHeader;
@@ -28,6 +28,7 @@ impl Proxy {
         context.stage = Stage::Refused;
         self.parts.metrics.refused.with_label_values(&[refusal.reason.as_str()]).inc();
         let Refusal { reason, status, login_helps, allow, .. } = refusal;
+        let ticket = refusal.ticket.clone();
         let way = refusal.route.as_ref().and_then(|(route, _)| {
             let head = session.req_header();
             let preferences = Preferences::of(&head.headers);
@@ -50,7 +51,10 @@ impl Proxy {
                 self.problem(session, context, reason, problem::status(reason), None).await
             }
             Some(answer) => self.send(session, context, answer).await,
-            None => self.problem(session, context, reason, status, allow).await,
+            None => {
+                let answer = self.problem_answer(session, context, (reason, status), allow, ticket.as_deref());
+                self.send(session, context, answer).await
+            }
         }
     }
 
@@ -63,11 +67,27 @@ impl Proxy {
         status: StatusCode,
         allow: Option<Methods>,
     ) -> pingora::Result<()> {
-        let preferences = Preferences::of(&session.req_header().headers);
-        let contact = Some(self.parts.help_contact.as_ref()).filter(|contact| !contact.is_empty());
-        let answer =
-            problem::answer(&Problem { reason, status, request: context.request, preferences, contact, allow });
+        let answer = self.problem_answer(session, context, (reason, status), allow, None);
         self.send(session, context, answer).await
+    }
+
+    fn problem_answer(
+        &self,
+        session: &Session,
+        context: &Context,
+        (reason, status): (Reason, StatusCode),
+        allow: Option<Methods>,
+        ticket: Option<&str>,
+    ) -> Answer {
+        let head = session.req_header();
+        let preferences = Preferences::of(&head.headers);
+        let contact = Some(self.parts.help_contact.as_ref()).filter(|contact| !contact.is_empty());
+        let problem = Problem { reason, status, request: context.request, preferences, contact, allow, ticket };
+        let mut answer = problem::answer(&problem);
+        if ticket.is_some() && preferences.html {
+            problem::remember_way_back(&mut answer, problem::way_back(&head.method, head.raw_path()).as_ref());
+        }
+        answer
     }
 
     async fn send(&self, session: &mut Session, context: &mut Context, answer: Answer) -> pingora::Result<()> {
@@ -137,7 +157,7 @@ impl Proxy {
         let route = refusal.route.as_ref().map(|(route, registry)| (route, registry));
         let duration_us = u64::try_from(now.saturating_sub(context.at)).unwrap_or(0);
         let intent = Intent {
-            asked: self.asked(context, route, &session.req_header().method, refusal.reason),
+            asked: self.asked(context, route, &session.req_header().method, (Decision::Deny, refusal.reason)),
             actor,
             origin,
             key: refusal.key,

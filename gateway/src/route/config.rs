@@ -233,7 +233,8 @@ fn route(
     let unit =
         if section.has("unit") { unit(&section.section("unit"), template.as_ref()).map(Some) } else { Some(None) };
     let anonymous_redirect = section.or("anonymous_redirect", true);
-    Some(Route {
+    let emergency = section.or("emergency", false);
+    let route = Route {
         id: id?,
         name: name?,
         registry: registry?,
@@ -251,7 +252,14 @@ fn route(
         websocket: websocket?,
         unit: unit?,
         anonymous_redirect: anonymous_redirect?,
-    })
+        emergency: emergency?,
+    };
+    if route.emergency
+        && let Some(unfit) = route.unfit_for_emergencies()
+    {
+        section.reject("emergency", unfit);
+    }
+    Some(route)
 }
 
 fn methods(section: &Section<'_>) -> Option<Methods> {

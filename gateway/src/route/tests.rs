@@ -1,5 +1,7 @@
 //! Tests of reading and matching routes.
 
+mod emergency;
+
 use super::*;
 use proptest::prelude::*;
 use std::fmt::Write;

@@ -238,6 +238,7 @@ fn account(number: u64, standing: AccountStanding, right: Option<Right>) -> Acco
         title: String::new(),
         grants: right.map(grant).into_iter().collect(),
         roles: Vec::new(),
+        openings: Vec::new(),
     }
 }
 

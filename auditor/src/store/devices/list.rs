@@ -140,7 +140,7 @@ impl Store {
 }
 
 /// `$first, …`: so many numbered places. Of none: what no row has.
-pub(super) fn marks(first: usize, count: usize) -> String {
+pub(in crate::store) fn marks(first: usize, count: usize) -> String {
     if count == 0 {
         return "''".to_owned();
     }

@@ -3,7 +3,8 @@
 use super::accounts::holds;
 use super::problem::Told;
 use super::{
-    BASE, accounts, appointments, device_codes, devices, forms, handouts, imports, moves, organisations, sign,
+    BASE, accounts, appointments, device_codes, devices, emergencies, forms, handouts, imports, moves, organisations,
+    sign,
 };
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -30,6 +31,7 @@ use utoipa::{Modify, OpenApi};
         organisations::list, organisations::add,
         devices::list, devices::enrol, devices::show, devices::renew_file, devices::revoke, devices::enrol_file,
         device_codes::list, device_codes::issue, device_codes::withdraw,
+        emergencies::list, emergencies::see,
         handouts::list, handouts::issue, handouts::show, handouts::letter, handouts::posted, handouts::number,
         handouts::called, handouts::reroute,
     ),
@@ -43,6 +45,7 @@ use utoipa::{Modify, OpenApi};
         (name = "accounts", description = "Accounts: found, locked, blocked, confirmed; their sessions"),
         (name = "imports", description = "Data about people and units from other systems"),
         (name = "devices", description = "Organisations, devices, and the codes that devices are enrolled by"),
+        (name = "emergencies", description = "Patients opened in emergencies, for review"),
         (name = "handouts", description = "Credentials handed out: in two halves, by two channels"),
     )
 )]
@@ -71,7 +74,7 @@ impl Modify for Problems {
             for operation in [&mut item.get, &mut item.post, &mut item.put].into_iter().flatten() {
                 let changes = operation.request_body.is_some() || !operation.responses.responses.contains_key("200");
                 let changes = changes || operation.tags.iter().flatten().any(|tag| tag == "moves");
-                let changes = changes || path.ends_with("/withdraw");
+                let changes = changes || path.ends_with("/withdraw") || path.ends_with("/seen");
                 let changes = changes || path.starts_with("/accounts/{id}/") && path != "/accounts/{id}/sessions";
                 problems(path, operation, changes);
             }
@@ -80,7 +83,8 @@ impl Modify for Problems {
 }
 
 /// Lists: they have parameters.
-const LISTS: [&str; 6] = ["/forms", "/appointments", "/handouts", "/organisations", "/devices", "/device-codes"];
+const LISTS: [&str; 7] =
+    ["/forms", "/appointments", "/handouts", "/organisations", "/devices", "/device-codes", "/emergencies"];
 
 /// What every operation may answer, and what those may that change something.
 fn problems(path: &str, operation: &mut Operation, changes: bool) {

@@ -4,10 +4,11 @@ use super::day::Shown;
 use super::list::{Line, line};
 use super::{said, words, wrong};
 use crate::clock;
-use crate::duties::{Action, allows};
+use crate::duties::{self, Action, allows};
 use crate::forms::State;
 use crate::store::{Order, Page, Queue};
 use crate::web::App;
+use crate::web::admin::emergencies::reviews;
 use crate::web::admin::forms::List;
 use crate::web::admin::problem::{Kind, Problem};
 use crate::web::admin::work::appoints;
@@ -106,6 +107,19 @@ async fn waiting(app: &App, member: &Member, frame: &Frame) -> Result<Vec<Waitin
             count: if more.is_some() { frame.say_of("home-more", "count", count) } else { count.to_string() },
             oldest: Shown::minute(oldest.state_at),
         });
+    }
+    if reviews(member) {
+        let units = duties::units(&member.viewer.appointments);
+        let unseen = app.store.emergencies_unseen(units.as_deref()).await;
+        let unseen = unseen.map_err(|error| Problem::from_store(&error, Action::Review))?;
+        if let (count, Some(oldest)) = unseen {
+            all.push(Waiting {
+                to: "/admin/emergencies?seen=false".to_owned(),
+                name: frame.say("home-queue-emergencies"),
+                count: count.to_string(),
+                oldest: Shown::minute(oldest),
+            });
+        }
     }
     Ok(all)
 }

@@ -4,6 +4,7 @@ use crate::duties::{Action, Appointment, Why};
 use crate::forms::{Did, Kind, State};
 use crate::web::admin::work::Deed;
 use crate::web::language::Language;
+use contract::emergency;
 use contract::record::Right;
 
 pub(super) const fn kind(kind: Kind) -> &'static str {
@@ -115,5 +116,15 @@ pub(super) const fn why(why: Why) -> &'static str {
         Why::Leaves => "appointments-why-leaves",
         Why::Mistake => "appointments-why-mistake",
         _ => "appointments-why-other-duty",
+    }
+}
+
+/// Why a patient is opened in an emergency.
+pub(super) const fn emergency(why: emergency::Why) -> &'static str {
+    match why {
+        emergency::Why::Life => "emergency-why-life",
+        emergency::Why::Incapable => "emergency-why-incapable",
+        emergency::Why::Acute => "emergency-why-acute",
+        emergency::Why::Other => "emergency-why-other",
     }
 }

@@ -166,7 +166,7 @@ impl Bed {
                 breached_file: None,
                 step_up_us: STEP_UP,
             },
-            limits: Limits { idle_s: 1_000, absolute_s: 10_000 },
+            limits: Limits { idle_s: 1_000, absolute_s: 10_000, emergency_s: 900 },
             help: String::new(),
             title: String::new(),
             metrics: LoginMetrics::register(&prometheus::Registry::new()).expect("registers"),

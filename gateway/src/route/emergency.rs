@@ -1,0 +1,37 @@
+//! Which routes may be opened in an emergency (nödöppning): those that read one patient whom the request names.
+
+use super::{Access, Patients, Place, Route};
+use contract::record::Right;
+use http::Method;
+
+impl Route {
+    /// Why nobody may open this route in an emergency, and what to do about it.
+    pub(super) fn unfit_for_emergencies(&self) -> Option<&'static str> {
+        let reads = |verb: super::Verb| {
+            let method = Method::from_bytes(verb.as_str().as_bytes());
+            method.is_ok_and(|method| self.right(&method) == Right::Read)
+        };
+        if self.access != Access::Grant {
+            return Some("is for routes that need a grant: take it away, nobody is refused here for want of one");
+        }
+        if !self.methods.iter().all(reads) {
+            return Some(
+                "is for reading alone: name the methods that change something in a route of their own, without it",
+            );
+        }
+        if self.websocket {
+            return Some("is for single answers: give the WebSocket a route of its own, without it");
+        }
+        match &self.patients {
+            Patients::None => Some("is for one patient's data: take it away, the route has none"),
+            Patients::Named { response: Some(_), .. } => Some(
+                "is for one patient alone, and an answer that is looked into may disclose others: take it away, or the \
+                 place in = \"response\"",
+            ),
+            Patients::Named { places, .. } if places.is_empty() || places.iter().any(Place::is_in_body) => {
+                Some("needs the patient in path, query or header: a body is not read for who is refused")
+            }
+            Patients::Named { .. } => None,
+        }
+    }
+}
