@@ -44,8 +44,8 @@ pub use blocks::Block;
 pub use devices::{Crl, DeviceOrder, Listed, WantedDevices};
 pub use directory::Snapshot;
 pub use emergencies::{Emergency, NewOpening, WantedEmergencies};
-pub use forms::{Filed, Heading, Office, Order, Page, Queue, Viewer, Wanted};
-pub use handouts::{Counter, Half, Handout, Issue, Message, Opened, Own, Printed, Sought};
+pub use forms::{APPLICATIONS_A_DAY, Case, Filed, Heading, Office, Order, Page, Queue, Viewer, Wanted};
+pub use handouts::{Counter, Half, Handout, Issue, Message, Opened, Own, Printed, Sought, Way};
 pub use holds::Which;
 pub use imports::Wish;
 pub use leases::Held;
@@ -54,6 +54,7 @@ pub use outbox::{Batch, Chain, Waiting};
 pub use passkeys::Passkey;
 pub use place::{Place, Server, ServerError};
 pub use reviews::Vouched;
+pub use second_factor::Factors;
 
 use crate::accounts::InvalidMove;
 use crate::devices::{AlreadyRevoked, TooEarly};

@@ -14,6 +14,7 @@ mod instructions;
 mod language;
 mod member;
 mod oidc;
+mod outside;
 mod page;
 mod pages;
 mod passkey;
@@ -175,6 +176,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/me", get(pages::me))
         .route("/auth/collect", get(collect::show).post(collect::halves))
         .route("/auth/collect/own", post(collect::own))
+        .route("/auth/collect/passkey", get(collect::passkey).post(collect::take))
+        .route("/auth/collect/passkey/question", post(collect::question))
         .route("/auth/collect/done", get(collect::done))
         .route("/auth/static/style.css", get(pages::style))
         .route("/favicon.ico", get(icon::show))
@@ -184,6 +187,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(desk::router(&app))
         .merge(instructions::router(&app))
         .merge(desk::emergency::router(&app))
+        .merge(desk::open_router())
         .layer(middleware::from_fn_with_state(Arc::clone(&app), known_caller))
         .layer(middleware::map_response(harden))
         .with_state(app)

@@ -11,12 +11,12 @@
   // The page's own trouble, in words for the user.
   class Trouble extends Error {}
 
-  async function post(path, body) {
+  async function post(path, body, refused) {
     const response = await fetch(path, {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), credentials: 'same-origin',
     });
     const answer = await response.json();
-    if (!response.ok) throw new Trouble(answer.title);
+    if (!response.ok) throw new Trouble(refused ?? answer.title);
     return answer;
   }
 
@@ -49,7 +49,7 @@
     return JSON.stringify({ id: credential.id, rawId: text(credential.rawId), type: credential.type, response, clientExtensionResults: {} });
   }
 
-  // What each form does before it is sent: the ticket and the answer to send.
+  // What each form does before it is sent: the fields to send with it.
   const deeds = {
     'passkey-login': async (page) => {
       const form = document.querySelector('input[name=form]').value;
@@ -66,24 +66,35 @@
       const { options, ticket } = await post('/auth/passkeys/new', { ...common, ...proof });
       return { ticket, answer: await make(options) };
     },
+    'passkey-collect': async (page) => {
+      const common = { form: page.elements.form.value, lang: page.elements.lang.value };
+      const { options, ticket } = await post('/auth/collect/passkey/question', common);
+      return { ticket, answer: await make(options) };
+    },
+    // The passkey is shown to the session; what is to be signed is sent as it is.
+    'passkey-sign': async (page, by, told) => {
+      const { options, ticket } = await post('/admin/api/v1/step-up/question', {});
+      await post('/admin/api/v1/step-up/passkey', { ticket, answer: await ask(JSON.parse(options)) }, told.refused);
+      return {};
+    },
   };
 
-  function serve(form, deed) {
+  // `told` has the words for the user.
+  function serve(form, told, deed) {
     const buttons = [...form.querySelectorAll('button')];
     const say = (kind, words) => { form.querySelector(kind).textContent = words; };
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
       const button = event.submitter ?? buttons[0];
       say('.problem', '');
-      say('.status', form.dataset.waiting);
+      say('.status', told.waiting);
       for (const one of buttons) one.disabled = true;
       try {
-        const { ticket, answer } = await deed(form, button.value);
-        form.elements.ticket.value = ticket;
-        form.elements.answer.value = answer;
+        const fields = await deed(form, button.value, told);
+        for (const [name, value] of Object.entries(fields)) form.elements[name].value = value;
         form.submit();
       } catch (error) {
-        const given = error instanceof DOMException ? form.dataset.noneGiven : form.dataset.noAnswer;
+        const given = error instanceof DOMException ? told.noneGiven : told.noAnswer;
         say('.status', '');
         say('.problem', error instanceof Trouble && error.message ? error.message : given);
         for (const one of buttons) one.disabled = false;
@@ -98,7 +109,8 @@
   document.getElementById('passkeys')?.removeAttribute('hidden');
   document.getElementById('no-passkeys')?.setAttribute('hidden', '');
   for (const [id, deed] of Object.entries(deeds)) {
-    const form = document.getElementById(id);
-    if (form) serve(form, deed);
+    const place = document.getElementById(id);
+    const form = place?.tagName === 'FORM' ? place : place?.querySelector('form');
+    if (form) serve(form, place.dataset, deed);
   }
 })();

@@ -4,7 +4,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accessibilityFaults, english, facts, logIn, oneTimeCode, openWindow, picture, swedish } from './window.js';
+import { enter, look } from './desk.js';
+import { english, facts, oneTimeCode, swedish } from './window.js';
 
 const words = {
   sv: {
@@ -28,31 +29,7 @@ const words = {
     registry: 'Registry', give: 'Give a duty',
   },
 };
-const desk = { width: 1280, height: 900 };
-const phone = { width: 360, height: 740 };
-
-// Somebody at their window.
-async function enter(person, language) {
-  const window = await openWindow({ locale: language === 'sv' ? 'sv-SE' : 'en-GB', javaScriptEnabled: true, viewport: desk });
-  await window.page.goto('/admin');
-  await logIn(window.page, person, words[language].login);
-  await window.page.waitForURL('**/admin');
-  return { ...window, person, language, signed: false };
-}
-
-// The page that is shown, looked at by axe at both widths. It is never wider than the window.
-async function look(who, name) {
-  const { page, language } = who;
-  assert.equal(await page.locator('html').getAttribute('lang'), language);
-  for (const [size, width] of [[desk, 'desk'], [phone, 'phone']]) {
-    await page.setViewportSize(size);
-    assert.deepEqual(await accessibilityFaults(page), [], `${name} ${language} ${width}`);
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.equal(over, 0, `${name} ${language} ${width}: wider than the window`);
-    await picture(page, `admin-${name}-${language}-${width}`);
-  }
-  await page.setViewportSize(desk);
-}
+const come = (person, language) => enter(person, language, words[language].login);
 
 async function turn(who) {
   await who.page.goto('/admin');
@@ -67,32 +44,32 @@ async function decide(who, [button, done], deed) {
   await page.getByRole('button', { name: button, exact: true }).click();
   if (!who.signed) {
     await page.getByRole('heading', { level: 1, name: told.sign }).waitFor();
-    await look(who, `step-up-${deed}`);
+    await look(who, `admin-step-up-${deed}`);
     await page.getByLabel(told.code).fill('000000');
     await page.getByRole('button', { name: told.sign }).click();
     await page.getByRole('alert').waitFor();
-    await look(who, `step-up-wrong-${deed}`);
+    await look(who, `admin-step-up-wrong-${deed}`);
     // That of this half minute was the login's.
     await page.getByLabel(told.code).fill(oneTimeCode(who.person.totp_secret, Date.now() / 1000 + 30));
     await page.getByRole('button', { name: told.sign }).click();
     who.signed = true;
   }
   await page.getByRole('status').filter({ hasText: done }).waitFor();
-  await look(who, `done-${deed}`);
+  await look(who, `admin-done-${deed}`);
 }
 
 async function apply(who) {
   const { page } = who;
   const told = words[who.language];
   await page.goto('/admin');
-  await look(who, 'start-applicant');
+  await look(who, 'admin-start-applicant');
   await page.getByRole('link', { name: told.apply }).click();
-  await look(who, 'application');
+  await look(who, 'admin-application');
   await page.getByLabel(told.purpose).fill('Registrering');
   await page.getByRole('button', { name: told.save }).click();
   const alert = page.getByRole('alert');
   await alert.filter({ hasText: told.wrong }).waitFor();
-  await look(who, 'application-wrong');
+  await look(who, 'admin-application-wrong');
   assert.equal(await page.getByLabel(told.purpose).inputValue(), 'Registrering', 'what was typed stays');
   await alert.getByRole('link').first().click();
   assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-invalid')), 'true', 'a message leads to its field');
@@ -105,7 +82,7 @@ async function apply(who) {
   await page.getByLabel(told.right, { exact: true }).check();
   await page.getByRole('button', { name: told.save }).click();
   await page.getByRole('status').filter({ hasText: told.saved }).waitFor();
-  await look(who, 'draft');
+  await look(who, 'admin-draft');
   await page.getByLabel(told.assured).check();
   await decide(who, told.submit, 'submit');
   return new URL(page.url()).pathname;
@@ -116,12 +93,12 @@ async function toTheForm(who, deed, form) {
   const { page } = who;
   const told = words[who.language];
   await page.goto('/admin');
-  await look(who, `start-${deed}`);
+  await look(who, `admin-start-${deed}`);
   await page.getByRole('link', { name: told.queues[deed] }).click();
-  await look(who, `queue-${deed}`);
+  await look(who, `admin-queue-${deed}`);
   await page.locator(`a[href="${form}"]`).click();
   await page.getByRole('heading', { level: 1, name: told.application }).waitFor();
-  await look(who, `form-${deed}`);
+  await look(who, `admin-form-${deed}`);
 }
 
 async function goesItsWay({ applicant, approver, holder, admin }) {
@@ -138,10 +115,10 @@ async function goesItsWay({ applicant, approver, holder, admin }) {
 test('an application goes its way by four people, in both languages and at both widths', async () => {
   const { procedure } = facts;
   const people = {
-    applicant: await enter(procedure.applicant, 'sv'),
-    approver: await enter(procedure.approver, 'en'),
-    holder: await enter(procedure.holder, 'sv'),
-    admin: await enter(procedure.admin, 'en'),
+    applicant: await come(procedure.applicant, 'sv'),
+    approver: await come(procedure.approver, 'en'),
+    holder: await come(procedure.holder, 'sv'),
+    admin: await come(procedure.admin, 'en'),
   };
   await goesItsWay(people);
   for (const who of Object.values(people)) await turn(who);
@@ -152,21 +129,21 @@ test('an application goes its way by four people, in both languages and at both 
     if (admin.language !== language) await turn(admin);
     if (applicant.language !== language) await turn(applicant);
     await admin.page.goto('/admin/appointments?ended=true');
-    await look(admin, 'appointments');
+    await look(admin, 'admin-appointments');
     await admin.page.goto('/admin/appointments/new');
-    await look(admin, 'appointment-new');
+    await look(admin, 'admin-appointment-new');
     await admin.page.getByRole('button', { name: words[language].give }).click();
     await admin.page.getByRole('alert').waitFor();
-    await look(admin, 'appointment-wrong');
+    await look(admin, 'admin-appointment-wrong');
     await admin.page.goto('/admin/appointments');
     await admin.page.locator('a[href$="/end"]').first().click();
-    await look(admin, 'appointment-end');
+    await look(admin, 'admin-appointment-end');
     for (const [name, path] of [
       ['change', '/admin/forms/new/change'], ['deregistration', '/admin/forms/new/deregistration'], ['forms', '/admin/forms?queue=mine'],
       ['own-duties', '/admin/appointments'], ['nothing', '/admin/nothing'], ['not-appointed', '/admin/appointments/new'],
     ]) {
       await applicant.page.goto(path);
-      await look(applicant, name);
+      await look(applicant, `admin-${name}`);
     }
   }
   const { origin } = new URL(facts.url);

@@ -3,36 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accessibilityFaults, english, facts, logIn, oneTimeCode, openWindow, picture, swedish } from './window.js';
+import { accessibilityFaults, english, facts, logIn, oneTimeCode, openWindow, picture, plugIn, swedish } from './window.js';
 
 const person = facts.people[3];
 const form = '__Host-grindvakt-form';
 const heading = 'Dina passkeys';
 const withPasskey = 'Logga in med passkey';
 const withCode = 'Lägg till med engångskod';
-
-// An authenticator inside the browser, whose user is verified at once, or never; `replace` puts another in its place with the same
-// passkeys, one that cannot verify anybody if so wished.
-async function plugIn(context, page) {
-  const cdp = await context.newCDPSession(page);
-  await cdp.send('WebAuthn.enable');
-  const add = async (able) => (await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: able ? 'internal' : 'usb', hasResidentKey: true, hasUserVerification: able,
-      isUserVerified: able, automaticPresenceSimulation: true,
-    },
-  })).authenticatorId;
-  let authenticatorId = await add(true);
-  const credentials = async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials;
-  const replace = async (able) => {
-    const kept = await credentials();
-    await cdp.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId });
-    authenticatorId = await add(able);
-    for (const credential of kept) await cdp.send('WebAuthn.addCredential', { authenticatorId, credential });
-  };
-  const verify = (isUserVerified) => cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
-  return { credentials, replace, verify };
-}
 
 async function addPasskey(page, name, code) {
   await page.getByLabel('Namn', { exact: true }).last().fill(name);

@@ -7,6 +7,8 @@
 //   authority    the authority of the gateway's certificate, a PEM file
 //   people       [{user, password, totp_secret}], four of them: a code is good once, so each logs in by one once
 //   procedure    {applicant, approver, holder, admin}, each as one of people: who may do their step of the account procedure
+//   life         {approver, holder, admin, clerk}, likewise, for the life of the account of somebody who has none yet
+//   messages     a file of text messages, a form as it was sent on each line
 //   patients     [{number, name}], at least two
 //   screenshots  a folder for pictures
 //   chromium     the browser's file
@@ -103,4 +105,27 @@ export async function accessibilityFaults(page) {
 
 export async function picture(page, name) {
   await page.screenshot({ path: `${facts.screenshots}/${name}.png`, fullPage: true });
+}
+
+// An authenticator inside the browser, whose user is verified at once, or never; `replace` puts another in its place with the same
+// passkeys, one that cannot verify anybody if so wished.
+export async function plugIn(context, page) {
+  const cdp = await context.newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  const add = async (able) => (await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: able ? 'internal' : 'usb', hasResidentKey: true, hasUserVerification: able,
+      isUserVerified: able, automaticPresenceSimulation: true,
+    },
+  })).authenticatorId;
+  let authenticatorId = await add(true);
+  const credentials = async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials;
+  const replace = async (able) => {
+    const kept = await credentials();
+    await cdp.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId });
+    authenticatorId = await add(able);
+    for (const credential of kept) await cdp.send('WebAuthn.addCredential', { authenticatorId, credential });
+  };
+  const verify = (isUserVerified) => cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
+  return { credentials, replace, verify };
 }

@@ -77,6 +77,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         more_hosts: Vec::new(),
         roster: Roster::demo(),
         gateway_threads: options.threads,
+        sms: None,
     };
     let stack = Stack::start(settings, |step| console::progress(&format!("starting: {step}"))).await?;
     let result = match options.idle {

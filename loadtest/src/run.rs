@@ -101,6 +101,7 @@ async fn start(options: &Options) -> anyhow::Result<Stack> {
         more_hosts: Vec::new(),
         roster: Roster::demo(),
         gateway_threads: 0,
+        sms: None,
     };
     Stack::start(settings, |step| console::note(&format!("starting: {step}"))).await
 }

@@ -127,6 +127,8 @@ pub struct Settings {
     pub roster: Roster,
     /// Worker threads of the gateway; 0: one per processor.
     pub gateway_threads: u16,
+    /// The port here of a provider of text messages, if there is to be one. A code is sent as soon as its letter is posted.
+    pub sms: Option<u16>,
 }
 
 /// What a stack with two auditors and two gateways needs besides.

@@ -136,6 +136,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         more_hosts: Vec::new(),
         roster: Roster::demo(),
         gateway_threads: 0,
+        sms: None,
     };
     let stack = Stack::start(settings, |step| console::progress(&format!("starting: {step}"))).await?;
     console::progress_end();

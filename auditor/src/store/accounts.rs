@@ -243,6 +243,21 @@ impl Change {
         self.credential_set(id, "totp").await
     }
 
+    /// Takes password and one-time codes from an account that gets another way in.
+    pub(super) async fn end_codes(&mut self, id: AccountId) -> Result<(), StoreError> {
+        let done = sqlx::query(
+            "UPDATE credential SET password = NULL, totp = NULL, totp_step = 0 \
+             WHERE account = $1 AND (password IS NOT NULL OR totp IS NOT NULL)",
+        )
+        .bind(id.to_string())
+        .execute(&mut *self.tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(());
+        }
+        self.credential_set(id, "codes removed").await
+    }
+
     async fn credential_set(&mut self, id: AccountId, which: &str) -> Result<(), StoreError> {
         let mut event = self.event(AuthEventKind::CredentialsSet, id);
         event.detail = format!("{} {which}", self.by.channel).into();

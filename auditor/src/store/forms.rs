@@ -3,10 +3,12 @@
 //! [`Office`] is where they are worked on. What is read here without its key tells no name, no number and no address.
 
 mod effects;
+mod newcomer;
 mod office;
 mod queue;
 mod sealed;
 
+pub use newcomer::{APPLICATIONS_A_DAY, Case};
 pub use office::{Filed, Office};
 pub use queue::{Order, Page, Queue, Viewer};
 

@@ -9,7 +9,7 @@ mod expire;
 mod hand;
 mod sms;
 
-pub use collect::{Opened, Own};
+pub use collect::{Opened, Own, Way};
 pub use counter::{Counter, Issue};
 pub use hand::Printed;
 pub use sms::Message;

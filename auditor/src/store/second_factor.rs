@@ -3,11 +3,40 @@
 use super::{Change, Store, StoreError};
 use crate::forms::Fresh;
 use contract::Micros;
-use contract::id::SessionKey;
+use contract::id::{AccountId, SessionKey};
 use contract::record::AuthMethod;
 use sqlx::Row;
 
+/// Which second factors an account has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Factors {
+    /// One-time codes.
+    pub code: bool,
+    /// A passkey.
+    pub passkey: bool,
+}
+
+impl Factors {
+    /// Whether a code is asked for: also from somebody who has neither, who is told so by its refusal.
+    pub const fn asks_code(&self) -> bool {
+        self.code || !self.passkey
+    }
+}
+
 impl Store {
+    /// Which second factors an account has.
+    pub async fn factors(&self, account: AccountId) -> Result<Factors, StoreError> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM credential WHERE account = $1 AND totp IS NOT NULL) AS codes, \
+             (SELECT COUNT(*) FROM passkey WHERE account = $1 AND ended IS NULL) AS passkeys",
+        )
+        .bind(account.to_string())
+        .fetch_one(&mut *self.read().await?)
+        .await?;
+        let some = |count: i64| count > 0;
+        Ok(Factors { code: some(row.try_get("codes")?), passkey: some(row.try_get("passkeys")?) })
+    }
+
     /// What was last shown in a session that has not ended. None: nothing yet.
     pub async fn shown_factor(&self, key: SessionKey) -> Result<Option<Fresh>, StoreError> {
         let row = sqlx::query("SELECT account, factor_at, factor FROM session WHERE key = $1 AND ended IS NULL")

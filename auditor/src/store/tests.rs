@@ -423,6 +423,7 @@ mod effects;
 mod filed;
 mod handouts;
 mod imports;
+mod newcomers;
 mod procedure;
 mod queue;
 mod random_moves;

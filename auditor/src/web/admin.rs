@@ -54,6 +54,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     vec![
         ("/openapi.json", get(openapi::show)),
         ("/step-up", post(sign::step_up)),
+        ("/step-up/question", post(sign::question)),
+        ("/step-up/passkey", post(sign::step_up_by_passkey)),
         ("/forms", get(forms::list).post(forms::begin)),
         ("/forms/{id}", get(forms::show).put(forms::mend)),
         ("/forms/{id}/submit", post(moves::submit)),

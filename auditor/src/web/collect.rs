@@ -1,20 +1,21 @@
-//! Collecting an account: who has both halves sets a password and a second factor of their own, on an enrolled device, before
-//! anybody is logged in.
+//! Collecting an account: who has both halves sets a password and a second factor of their own, or a passkey, on an enrolled
+//! device, before anybody is logged in.
 //!
 //! Whoever is refused learns nothing: the answer is the same, and comes at the same time, for halves that nobody has, that
 //! do not fit, that are old and that are spent. Delays grow by device. What was shown is kept as a token in a cookie; the
 //! halves are in no address and on no page after the first.
 
-mod outside;
 mod own;
+mod passkey;
 mod qr;
 
 pub(super) use own::own;
+pub(super) use passkey::{passkey, question, take};
 
 use super::attempt::{LoginError, by};
-use super::form::{Bound, FORM_COOKIE};
 use super::language::Language;
-use super::pages::{Asked, cookie, from_elsewhere, gone, record_forged, see_other, set_cookie};
+use super::outside::{Outside, Wrong, answer};
+use super::pages::{Asked, cookie, gone, see_other, set_cookie};
 use super::{App, Caller, Secret};
 use crate::clock;
 use crate::store::Opened;
@@ -24,7 +25,6 @@ use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use outside::{Outside, Wrong, answer};
 use own::OwnPage;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -145,23 +145,27 @@ fn first(
     answer(status, &HalvesPage { outside, heading: language.say("collect-heading"), id }, cookie)
 }
 
+/// The first page anew: what was shown before is of no use any more, but for a trouble of ours.
+fn start_again(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    (language, status): (Language, StatusCode),
+    key: &'static str,
+) -> Response {
+    let mut response = first(app, caller, headers, (language, status), "", Some(key));
+    if status != StatusCode::SERVICE_UNAVAILABLE {
+        forget(&mut response);
+    }
+    response
+}
+
 /// What delays grow by: halves are guessed from a device.
 fn tried(caller: &Caller) -> [u8; 16] {
     caller.assertion.device_cert.0.first_chunk().copied().unwrap_or_default()
 }
 
 impl App {
-    /// Whether a form was asked for here; if not, that is on record.
-    async fn asked_for_outside(&self, caller: &Caller, headers: &HeaderMap, form: &str) -> bool {
-        let cookie = cookie(headers, FORM_COOKIE).unwrap_or_default();
-        let asked_for = self.form.holds(form, Bound::Cookie(cookie), caller.assertion.device_cert, clock::now())
-            && !from_elsewhere(headers);
-        if !asked_for {
-            record_forged(self, caller).await;
-        }
-        asked_for
-    }
-
     /// What a browser's token is for.
     async fn opened(&self, caller: &Caller, headers: &HeaderMap) -> Result<Option<(String, Opened)>, ()> {
         let Some(token) = cookie(headers, TOKEN_COOKIE) else { return Ok(None) };
@@ -177,3 +181,6 @@ impl App {
 fn forget(response: &mut Response) {
     set_cookie(response, &gone(TOKEN_COOKIE, "Strict"));
 }
+
+#[cfg(test)]
+mod tests;

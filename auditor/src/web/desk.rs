@@ -1,6 +1,7 @@
 //! The administration's pages, `/admin`. They work without scripts. What may be done is decided where the interface for
 //! programs asks too: in the store, with `duties` and the forms themselves.
 
+mod apply;
 mod appointments;
 mod day;
 mod emergencies;
@@ -65,6 +66,16 @@ fn forms() -> Router<Arc<App>> {
         ("/admin/emergencies/{id}/seen", post(emergencies::see)),
     ];
     routes.into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route.fallback(wrong_method)))
+}
+
+/// Pages before anybody is logged in, on an enrolled device.
+pub(super) fn open_router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/auth/apply", get(apply::show).post(apply::submit))
+        .route("/auth/apply/case", get(apply::case).post(apply::open))
+        .route("/auth/apply/case/mend", post(apply::mend))
+        .route("/auth/apply/case/leave", post(apply::leave))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
 /// The menu of somebody.

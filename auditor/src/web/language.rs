@@ -54,6 +54,12 @@ impl Language {
     }
 }
 
+impl From<&Self> for Language {
+    fn from(language: &Self) -> Self {
+        *language
+    }
+}
+
 fn preferred(headers: &HeaderMap) -> Option<Language> {
     let accepted = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
     let mut best: Option<(f32, Language)> = None;

@@ -12,6 +12,7 @@ use super::member::Member;
 use super::pages::{cookie, set_cookie};
 use super::{App, problem};
 use crate::clock;
+use crate::store::Factors;
 use askama::Template;
 use askama::filters::HtmlSafe;
 use axum::extract::FromRequestParts;
@@ -40,6 +41,8 @@ pub(super) struct Frame {
     /// The page's own path.
     path: String,
     pub(super) links: Vec<Link>,
+    /// What second factors they have to sign with.
+    pub(super) factors: Factors,
     csrf: Csrf,
 }
 
@@ -73,7 +76,7 @@ impl fmt::Display for FormBegin<'_> {
 impl HtmlSafe for FormBegin<'_> {}
 
 impl Frame {
-    fn new(app: &App, member: &Member, headers: &HeaderMap, uri: &Uri) -> Self {
+    fn new(app: &App, member: &Member, factors: Factors, headers: &HeaderMap, uri: &Uri) -> Self {
         let bound = Bound::Session(member.session);
         Self {
             language: language(headers, uri),
@@ -82,6 +85,8 @@ impl Frame {
             name: member.caller.assertion.name.clone().unwrap_or_else(|| member.account.to_string()),
             path: uri.path().to_owned(),
             links: super::desk::links(member),
+            // Without an origin there are no passkeys here.
+            factors: Factors { passkey: factors.passkey && app.party.is_some(), ..factors },
             csrf: Csrf(app.form.field(bound, member.caller.assertion.device_cert, clock::now())),
         }
     }
@@ -103,7 +108,7 @@ impl Frame {
         name: &'static str,
         value: impl Into<FluentValue<'v>>,
     ) -> String {
-        self.language.say_with(key, [(name, value.into())])
+        self.language.say_of(key, name, value)
     }
 
     /// The page's title, after its heading.
@@ -140,13 +145,23 @@ pub(super) fn remember(response: &mut Response, language: Language) {
     set_cookie(response, &format!("{LANGUAGE_COOKIE}={tag}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=31536000"));
 }
 
+impl From<&Frame> for Language {
+    fn from(frame: &Frame) -> Self {
+        frame.language
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Frame {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         let member = parts.extensions.get::<Member>();
         let member = member.ok_or_else(|| problem(StatusCode::UNAUTHORIZED, "Not logged in"))?;
-        Ok(Self::new(app, member, &parts.headers, &parts.uri))
+        let factors = app.store.factors(member.account).await.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "second factors cannot be told");
+            problem(StatusCode::SERVICE_UNAVAILABLE, "This does not answer now")
+        })?;
+        Ok(Self::new(app, member, factors, &parts.headers, &parts.uri))
     }
 }
 

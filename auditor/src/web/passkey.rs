@@ -1,4 +1,4 @@
-//! Passkeys on the web: login with them, and a page where users see, add, rename and remove their own.
+//! Passkeys on the web: login and signatures with them, and a page where users see, add, rename and remove their own.
 //!
 //! A browser's script fetches a question, asks the authenticator, and sends the answer with an ordinary form; so what
 //! follows, refusals too, is as with a password. The question's state comes back in a [`ticket`], which is good for one
@@ -8,10 +8,11 @@ mod add;
 mod login;
 mod own;
 mod proof;
+mod sign;
 #[cfg(test)]
 pub(super) mod tests;
 mod texts;
-mod ticket;
+pub(super) mod ticket;
 
 pub(super) use add::{add, confirm, new};
 pub(super) use login::{log_in, question};
@@ -33,7 +34,7 @@ pub(super) async fn script() -> Response {
 }
 
 /// What the script gets: options for the browser, and the ticket to send with the answer.
-fn asked(question: Result<Question, PasskeyError>, ticket: impl FnOnce(&str) -> String) -> Response {
+pub(super) fn asked(question: Result<Question, PasskeyError>, ticket: impl FnOnce(&str) -> String) -> Response {
     match question {
         Ok(question) => Json(json!({ "options": question.options, "ticket": ticket(&question.state) })).into_response(),
         Err(error) => {
@@ -44,6 +45,6 @@ fn asked(question: Result<Question, PasskeyError>, ticket: impl FnOnce(&str) -> 
 }
 
 /// Where there are no passkeys: the settings name no origin for them.
-fn none_here() -> Response {
+pub(super) fn none_here() -> Response {
     problem(StatusCode::NOT_FOUND, "There are no passkeys here")
 }

@@ -19,6 +19,7 @@ macro_rules! files {
             include_str!(concat!("../../texts/", $tag, "/common.ftl")),
             include_str!(concat!("../../texts/", $tag, "/forms.ftl")),
             include_str!(concat!("../../texts/", $tag, "/collect.ftl")),
+            include_str!(concat!("../../texts/", $tag, "/apply.ftl")),
             include_str!(concat!("../../texts/", $tag, "/oidc.ftl")),
             include_str!(concat!("../../texts/", $tag, "/emergency.ftl")),
         ]
@@ -70,6 +71,11 @@ impl Language {
             named.set(name, value);
         }
         self.format(key, Some(&named)).into_owned()
+    }
+
+    /// A text with one value in it.
+    pub(super) fn say_of<'v>(self, key: &'static str, name: &'static str, value: impl Into<FluentValue<'v>>) -> String {
+        self.say_with(key, [(name, value.into())])
     }
 
     fn format(self, key: &'static str, values: Option<&FluentArgs<'_>>) -> Cow<'static, str> {

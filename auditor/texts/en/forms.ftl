@@ -212,7 +212,7 @@ forms-done-forward = The form is forwarded.
 forms-done-execute = The form is executed.
 forms-done-saved = The draft is saved.
 
-step-up-heading = Sign by a one-time code
+step-up-heading = Sign
 step-up-intro = Decisions are signed. Show your second factor again to go on. What you wrote is kept.
 step-up-deed = You sign
 step-up-code = One-time code
@@ -221,6 +221,12 @@ step-up-sign = Sign
 step-up-cancel = Cancel
 step-up-wrong = The code is not right, or was used already. Wait for a new code and try again. After several mistakes the account is locked.
 step-up-missing = Write the code from your authenticator.
+step-up-passkey-heading = Passkey
+step-up-passkey-hint = With the PIN, fingerprint or face of your phone, computer or security key.
+step-up-passkey-sign = Sign with a passkey
+step-up-passkey-none = No passkey was used. Try again.
+step-up-passkey-refused = The passkey is not your account's, or the account is locked for the moment. Try again.
+step-up-passkey-script = To sign with your passkey, your browser has to run JavaScript and support passkeys.
 
 appointments-heading = Duties
 appointments-own = Your duties

@@ -212,7 +212,7 @@ forms-done-forward = Blanketten är vidarebefordrad.
 forms-done-execute = Blanketten är verkställd.
 forms-done-saved = Utkastet är sparat.
 
-step-up-heading = Skriv under med en engångskod
+step-up-heading = Skriv under
 step-up-intro = Beslut skrivs under. Visa din andra faktor igen för att fortsätta. Det du skrev är kvar.
 step-up-deed = Du skriver under
 step-up-code = Engångskod
@@ -221,6 +221,12 @@ step-up-sign = Skriv under
 step-up-cancel = Avbryt
 step-up-wrong = Koden stämmer inte, eller har redan använts. Vänta på en ny kod och försök igen. Efter flera fel låses kontot.
 step-up-missing = Skriv koden från din kodapp.
+step-up-passkey-heading = Passkey
+step-up-passkey-hint = Med telefonens, datorns eller säkerhetsnyckelns kod, fingeravtryck eller ansikte.
+step-up-passkey-sign = Skriv under med passkey
+step-up-passkey-none = Ingen passkey användes. Försök igen.
+step-up-passkey-refused = Passkeyn stämmer inte med ditt konto, eller så är kontot spärrat för stunden. Försök igen.
+step-up-passkey-script = För att skriva under med din passkey måste webbläsaren köra JavaScript och stödja passkeys.
 
 appointments-heading = Uppdrag
 appointments-own = Dina uppdrag

@@ -104,6 +104,11 @@ impl Layout {
         self.dir.join("secrets/clickhouse-auditor.password")
     }
 
+    /// The password at the provider of text messages.
+    fn sms_password(&self) -> PathBuf {
+        self.dir.join("secrets/sms.password")
+    }
+
     /// What is kept of the accounts made: passwords and secrets of demo users.
     pub fn credentials(&self) -> PathBuf {
         self.dir.join("secrets/demo-users.json")
@@ -214,6 +219,10 @@ impl Layout {
         self.write("routes.toml", &self.routes(settings)?)?;
         self.write("gateway.toml", &self.gateway(settings, countries)?)?;
         let auditor = self.auditor(settings)?;
+        if settings.sms.is_some() {
+            // The provider is one of a test's own, which asks nobody who they are.
+            crate::backend::write_whole(&self.sms_password(), "any")?;
+        }
         self.write("auditor.toml", &auditor)?;
         let Some(several) = &settings.several else { return Ok(()) };
         self.write("gateway-2.toml", &self.second_gateway(&several.ports, self.gateway(settings, countries)?))?;
@@ -347,6 +356,13 @@ impl Layout {
         }
         set(&mut auditor, "clickhouse", "url", format!("http://{}", loopback(settings.ports.clickhouse)));
         set(&mut auditor, "clickhouse", "database", DATABASE);
+        if let Some(port) = settings.sms {
+            set(&mut auditor, "handout", "sms_after_h", 0);
+            set(&mut auditor, "sms", "url", format!("http://{}/a1/sms", loopback(port)));
+            set(&mut auditor, "sms", "user", "demo");
+            set(&mut auditor, "sms", "password_file", text(&self.sms_password()));
+            set(&mut auditor, "sms", "from", "Registret");
+        }
         let keys = auditor.get_mut("seal_key").and_then(Value::as_array_mut).context("auditor.toml has no seal_key")?;
         for key in keys.iter_mut().filter_map(Value::as_table_mut) {
             key.insert("file".to_owned(), text(&self.dir.join("gateway/seal.pub")).into());
@@ -423,6 +439,7 @@ mod tests {
             more_hosts: Vec::new(),
             roster: Roster::demo(),
             gateway_threads: 1,
+            sms: None,
         };
         layout.write_settings(&settings, None).expect("writes");
         let routes = std::fs::read_to_string(dir.path().join("routes.toml")).expect("is there");

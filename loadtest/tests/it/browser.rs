@@ -3,6 +3,8 @@
 //! What the browser does is in `loadtest/browser`. It opens the first patient as the first user and the second as the
 //! second, each once.
 
+mod sms;
+
 use crate::whole;
 use contract::identity::PatientId;
 use loadtest::stack::Stack;
@@ -18,7 +20,8 @@ const SHIPPED_WITHIN: Duration = Duration::from_secs(30);
 #[tokio::test]
 async fn a_browser_reads_a_patient_and_there_is_one_row() {
     let (Some(chromium), Some(_)) = (whole::tool(&BROWSERS), whole::tool(&["npm"])) else { return };
-    let (stack, dir) = whole::start(&[]).await;
+    let provider = sms::Provider::start();
+    let (stack, dir) = whole::start_with_sms(provider.port()).await;
     let patients = whole::POPULATION.patients();
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
     std::fs::create_dir_all(&pictures).unwrap();
@@ -33,6 +36,8 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "pass_phrase": stack.enrolled().devices[DEVICE].pass_phrase,
         "people": [person(&ANNA), person(&BERTIL), person(&CECILIA), person(&DAVID)],
         "procedure": procedure(&stack),
+        "life": life(&stack),
+        "messages": provider.file(),
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -54,6 +59,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
                 "browser.test.js",
                 "passkeys.test.js",
                 "admin.test.js",
+                "life.test.js",
             ])
             .current_dir(&browser)
             .env("GRINDVAKT_FACTS", &facts_file)
@@ -66,9 +72,9 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         by_the_official_client(&stack, who, &reference).await;
         by_clickhouse_connect(&stack, who, &reference);
     }
-    // Of passkeys: one login, and each answer that is refused by its reason.
-    told_of_passkeys(&stack, "login_failed", &["app replayed", "app unverified", "app removed"]).await;
-    told_of_passkeys(&stack, "login", &["app"]).await;
+    // Of passkeys: two logins, each answer that is refused by its reason, and the login of who was deregistered.
+    told_of_passkeys(&stack, "login_failed", &["app replayed", "app unverified", "app removed", "app"]).await;
+    told_of_passkeys(&stack, "login", &["app"; 2]).await;
     // The two pages that it asked for to see that they are not there; nothing that a browser asks for by itself.
     let sql = "SELECT count() FROM access_log FINAL WHERE reason = 'no_route'";
     let refused = stack.clickhouse().unwrap().query(sql).fetch_one::<u64>().await.unwrap();
@@ -78,22 +84,33 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
 
 /// Those by whom a form goes its way: an account for each, with what they are appointed to.
 fn procedure(stack: &Stack) -> serde_json::Value {
-    let make = |user: &str, name: &str, hsa: &str, appointment: Option<&str>| {
-        let mut arguments = vec!["account", "create", "--user", user, "--name", name, "--hsa", hsa];
-        arguments.extend(["--title", "Sjuksköterska", "--generate-password", "--totp"]);
-        arguments.extend(appointment.into_iter().flat_map(|appointment| ["--appoint", appointment]));
-        let auditor = &stack.settings().programs.auditor;
-        let told = whole::run(Command::new(auditor).args(stack.layout().auditor_arguments(&arguments)));
-        // What it warns of comes after it.
-        let mut values = serde_json::Deserializer::from_str(&told).into_iter::<serde_json::Value>();
-        values.next().unwrap().unwrap()
-    };
     serde_json::json!({
-        "applicant": make("frida", "Frida Sökande", "SE0000000000-P011", None),
-        "approver": make("gustav", "Gustav Godkännare", "SE0000000000-P012", Some("approver:12")),
-        "holder": make("hanna", "Hanna Registerhållare", "SE0000000000-P013", Some("registry_holder:exempelregistret")),
-        "admin": make("ivar", "Ivar Kontoadministratör", "SE0000000000-P014", Some("account_admin")),
+        "applicant": account(stack, "frida", "Frida Sökande", "SE0000000000-P011", None),
+        "approver": account(stack, "gustav", "Gustav Godkännare", "SE0000000000-P012", Some("approver:12")),
+        "holder": account(stack, "hanna", "Hanna Registerhållare", "SE0000000000-P013", Some("registry_holder:exempelregistret")),
+        "admin": account(stack, "ivar", "Ivar Kontoadministratör", "SE0000000000-P014", Some("account_admin")),
     })
+}
+
+/// Those who work on the account of a fifth person, who has none yet.
+fn life(stack: &Stack) -> serde_json::Value {
+    serde_json::json!({
+        "approver": account(stack, "karin", "Karin Godkännare", "SE0000000000-P022", Some("approver:12")),
+        "holder": account(stack, "lars", "Lars Registerhållare", "SE0000000000-P023", Some("registry_holder:exempelregistret")),
+        "admin": account(stack, "maja", "Maja Kontoadministratör", "SE0000000000-P024", Some("account_admin")),
+        "clerk": account(stack, "olle", "Olle Utlämnare", "SE0000000000-P025", Some("account_admin")),
+    })
+}
+
+fn account(stack: &Stack, user: &str, name: &str, hsa: &str, appointment: Option<&str>) -> serde_json::Value {
+    let mut arguments = vec!["account", "create", "--user", user, "--name", name, "--hsa", hsa];
+    arguments.extend(["--title", "Sjuksköterska", "--generate-password", "--totp"]);
+    arguments.extend(appointment.into_iter().flat_map(|appointment| ["--appoint", appointment]));
+    let auditor = &stack.settings().programs.auditor;
+    let told = whole::run(Command::new(auditor).args(stack.layout().auditor_arguments(&arguments)));
+    // What it warns of comes after it.
+    let mut values = serde_json::Deserializer::from_str(&told).into_iter::<serde_json::Value>();
+    values.next().unwrap().unwrap()
 }
 
 /// Waits until the events of a kind about passkeys have these words, in this order.

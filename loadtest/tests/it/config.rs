@@ -44,6 +44,7 @@ impl Installation {
             more_hosts: Vec::new(),
             roster: Roster::demo(),
             gateway_threads: 1,
+            sms: None,
         };
         layout.write_settings(&settings, None).unwrap();
         Self { dir, programs, _held: held }

@@ -17,7 +17,12 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Starts it, asked by these names, too. The engine is fetched if it is not in the cache.
 pub(crate) async fn start(more_hosts: &[&str]) -> (Stack, TempDir) {
-    start_with(Ports::free().unwrap(), more_hosts, None).await
+    start_with(Ports::free().unwrap(), more_hosts, None, None).await
+}
+
+/// Starts it with a provider of text messages at this port.
+pub(crate) async fn start_with_sms(sms: u16) -> (Stack, TempDir) {
+    start_with(Ports::free().unwrap(), &[], None, Some(sms)).await
 }
 
 /// Starts it with two auditors and two gateways. None where PostgreSQL is not installed.
@@ -30,11 +35,11 @@ pub(crate) async fn start_several() -> Option<(Stack, TempDir, Cluster)> {
     let cluster = Cluster::start(&Keeper::start().unwrap(), &programs).await.unwrap();
     let (first, second) = Ports::free_for_two().unwrap();
     let several = Several { database: cluster.url(), ports: second };
-    let (stack, dir) = start_with(first, &[], Some(several)).await;
+    let (stack, dir) = start_with(first, &[], Some(several), None).await;
     Some((stack, dir, cluster))
 }
 
-async fn start_with(ports: Ports, more_hosts: &[&str], several: Option<Several>) -> (Stack, TempDir) {
+async fn start_with(ports: Ports, more_hosts: &[&str], several: Option<Several>, sms: Option<u16>) -> (Stack, TempDir) {
     let programs = Programs::in_folder(crate::program().parent().unwrap()).unwrap();
     run(Command::new(&programs.auditor).args(["fetch", "engine"]));
     let dir = tempfile::tempdir().unwrap();
@@ -49,6 +54,7 @@ async fn start_with(ports: Ports, more_hosts: &[&str], several: Option<Several>)
         more_hosts: more_hosts.iter().map(|host| (*host).to_owned()).collect(),
         roster: Roster::demo(),
         gateway_threads: 2,
+        sms,
     };
     let stack = Stack::start(settings, |_| {}).await.unwrap_or_else(|error| panic!("{error:#}"));
     (stack, dir)

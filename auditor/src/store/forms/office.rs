@@ -38,8 +38,15 @@ impl Office {
     }
 
     /// Begins a form.
-    pub async fn begin(&self, at: Micros, by: By, mut form: Form) -> Result<Heading, StoreError> {
+    pub async fn begin(&self, at: Micros, by: By, form: Form) -> Result<Heading, StoreError> {
         let mut change = self.store.change(at, by).await?;
+        let heading = self.begin_in(&mut change, form).await?;
+        change.commit().await?;
+        Ok(heading)
+    }
+
+    pub(super) async fn begin_in(&self, change: &mut Change, mut form: Form) -> Result<Heading, StoreError> {
+        let at = change.at;
         change.check_subject(&mut form, false).await?;
         let id = FormId::new(crate::random::uuid(at));
         let heading = Heading {
@@ -70,7 +77,6 @@ impl Office {
         .bind(sealed::seal(&self.key, id, &form)?)
         .execute(&mut *change.tx)
         .await?;
-        change.commit().await?;
         Ok(heading)
     }
 
@@ -80,10 +86,10 @@ impl Office {
         at: Micros,
         by: By,
         (id, version): (FormId, i64),
-        mut form: Form,
+        form: Form,
     ) -> Result<Heading, StoreError> {
         let mut change = self.store.change(at, by).await?;
-        let mut filed = self.load(&mut change.tx, id).await?;
+        let filed = self.load(&mut change.tx, id).await?;
         self.still(&filed.heading, version, at, "mend")?;
         let me = change.by.account;
         let about = filed.stored.form().subject.account;
@@ -91,9 +97,23 @@ impl Office {
             let denied = Err(Denied::NotYours.into());
             return self.settle(change, denied, about, &format!("mend {}", told(&filed.heading))).await;
         }
+        let heading = self.write_in(&mut change, filed, form).await?;
+        change.commit().await?;
+        Ok(heading)
+    }
+
+    /// Writes a draft anew that is of the version that was seen.
+    pub(super) async fn write_in(
+        &self,
+        change: &mut Change,
+        mut filed: Filed,
+        mut form: Form,
+    ) -> Result<Heading, StoreError> {
         if filed.heading.state != State::Draft {
             return Err(WrongState { state: filed.heading.state, action: "mend" }.into());
         }
+        let (id, version) = (filed.heading.id, filed.heading.version);
+        let about = filed.stored.form().subject.account;
         if form.content.kind() != filed.heading.kind || form.subject.account != about {
             return Err(StoreError::Incomplete("a form stays of its kind, and about the same account"));
         }
@@ -107,16 +127,15 @@ impl Office {
         .bind(form.region.as_str())
         .bind(form.registry.as_str())
         .bind(sealed::seal(&self.key, id, &form)?)
-        .bind(at)
+        .bind(change.at)
         .execute(&mut *change.tx)
         .await?;
         if done.rows_affected() != 1 {
             return Err(StoreError::Raced("form"));
         }
-        change.commit().await?;
         filed.heading.region = form.region;
         filed.heading.registry = form.registry;
-        filed.heading.state_at = at;
+        filed.heading.state_at = change.at;
         filed.heading.version += 1;
         Ok(filed.heading)
     }
@@ -140,7 +159,7 @@ impl Office {
         self.settle(change, made, about, &what).await
     }
 
-    async fn make_in(
+    pub(super) async fn make_in(
         &self,
         change: &mut Change,
         filed: Filed,
@@ -250,7 +269,13 @@ impl Office {
     }
 
     /// Whether a form is as it was seen, and has not lapsed.
-    fn still(&self, heading: &Heading, version: i64, now: Micros, action: &'static str) -> Result<(), StoreError> {
+    pub(super) fn still(
+        &self,
+        heading: &Heading,
+        version: i64,
+        now: Micros,
+        action: &'static str,
+    ) -> Result<(), StoreError> {
         if !heading.state.is_final() && has_lapsed(heading.state_at, now, self.life_us) {
             return Err(WrongState { state: State::Lapsed, action }.into());
         }

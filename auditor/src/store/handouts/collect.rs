@@ -7,7 +7,7 @@ use crate::accounts::{Account, Tries};
 use crate::handout::{Both, Code, EnrolmentId, Met, Purpose, Shown, State};
 use crate::random;
 use crate::sessions::End;
-use crate::store::{By, StoreError, parsed};
+use crate::store::{By, Passkey, StoreError, parsed};
 use contract::Micros;
 use contract::id::{AccountId, DeviceId, HandoutId, SessionKey};
 use contract::record::{AuthEventKind, Reason};
@@ -26,12 +26,28 @@ pub struct Opened {
     pub totp: TotpSecret,
 }
 
+/// How they want to log in.
+pub enum Way<'a> {
+    /// By password and one-time codes, of the second factor that they were shown.
+    Codes {
+        /// The password's hash.
+        password: &'a str,
+        /// The step of the code by which they have shown that they have the second factor.
+        step: u64,
+    },
+    /// By a passkey, which stands for both.
+    Passkey {
+        /// The passkey.
+        passkey: &'a Passkey,
+        /// The question that it was made for, and until when that can be answered.
+        question: (&'a [u8; 32], Micros),
+    },
+}
+
 /// What they set.
 pub struct Own<'a> {
-    /// The password's hash.
-    pub password: &'a str,
-    /// The step of the code by which they have shown that they have the second factor.
-    pub step: u64,
+    /// How they want to log in.
+    pub way: Way<'a>,
     /// The version of the security instructions that they have accepted.
     pub instructions: u32,
 }
@@ -136,22 +152,41 @@ impl Counter {
         Ok(Some(Opened { handout: handout.id, account, totp }))
     }
 
+    /// Records that what somebody set who has shown both halves was refused.
+    pub async fn refused(&self, at: Micros, by: By, opened: &Opened, reason: Reason) -> Result<(), StoreError> {
+        let mut change = self.office.store.change(at, by).await?;
+        change.refuse_halves(opened.account.id, reason, Some(opened.handout)).await?;
+        change.commit().await
+    }
+
     /// Sets somebody's own credentials: the account is in use, and what it had before has ended. None: the token is of no use
-    /// any more, or the code was used.
+    /// any more, or the code or the
+    /// passkey's question was used.
     pub async fn collect(&self, at: Micros, by: By, token: &str, own: Own<'_>) -> Result<Option<Account>, StoreError> {
         let mut change = self.office.store.change(at, by).await?;
         let Some(Opened { handout, mut account, totp }) = self.opened_in(&mut change, token).await? else {
             return Ok(None);
         };
         let purpose = change.handout(handout).await?.purpose;
-        let sealed = self.totp.seal(account.id, &totp, &random::secret()).map_err(sealed_wrong)?;
         if purpose == Purpose::Reset {
             change.end_passkeys(account.id).await?;
         }
-        change.set_password(account.id, own.password).await?;
-        change.set_totp(account.id, &sealed).await?;
-        if !change.use_step(account.id, own.step).await? {
-            return Ok(None);
+        match own.way {
+            Way::Codes { password, step } => {
+                let sealed = self.totp.seal(account.id, &totp, &random::secret()).map_err(sealed_wrong)?;
+                change.set_password(account.id, password).await?;
+                change.set_totp(account.id, &sealed).await?;
+                if !change.use_step(account.id, step).await? {
+                    return Ok(None);
+                }
+            }
+            Way::Passkey { passkey, question: (question, until) } => {
+                if !change.answer_once(question, until).await? {
+                    return Ok(None);
+                }
+                change.end_codes(account.id).await?;
+                change.add_passkey(passkey).await?;
+            }
         }
         change.end_sessions_of_account(account.id, End::Account).await?;
         let tries = change.handout(handout).await?.tries;

@@ -8,7 +8,7 @@ use crate::accounts::{Account, State as AccountState};
 use crate::clock::{DAY, SECOND};
 use crate::forms::Denied;
 use crate::handout::{CalledBack, Channel, HandoutKey, PairError, Part, Purpose, Rule, Stage, State, Unreachable};
-use crate::store::{By, Change, Counter, Handout, Issue, Message, Own, Sought, Store, StoreError};
+use crate::store::{By, Change, Counter, Handout, Issue, Message, Own, Sought, Store, StoreError, Way};
 use contract::Micros;
 use contract::id::{AccountId, DeviceId, HandoutId};
 use contract::record::{AuthEventKind, Reason};
@@ -175,7 +175,7 @@ async fn who_has_both_halves_sets_credentials_of_their_own(bed: Bed) {
 
     let opened = hall.counter.opened(at, person_at(1), &again).await.expect("reads").expect("opened");
     let hash = password::hash("fyra ord som inte hör ihop", &[1; 16]).expect("hashes");
-    let own = || Own { password: &hash, step: 7, instructions: 3 };
+    let own = || Own { way: Way::Codes { password: &hash, step: 7 }, instructions: 3 };
     let account = hall.counter.collect(at, person_at(1), &again, own()).await.expect("sets").expect("collected");
     assert_eq!(account.state, AccountState::Active { since: at });
     assert_eq!(hall.state().await, AccountState::Active { since: at });
@@ -377,7 +377,7 @@ async fn a_new_second_factor_needs_a_call_and_ends_the_old_one_when_it_is_collec
     let at = AT + 50 * HOUR;
     let token = hall.show(at, &first, &code).await.expect("both fit");
     let hash = password::hash("fyra ord som inte hör ihop", &[1; 16]).expect("hashes");
-    let own = || Own { password: &hash, step: 7, instructions: 1 };
+    let own = || Own { way: Way::Codes { password: &hash, step: 7 }, instructions: 1 };
     hall.counter.collect(at, person_at(1), &token, own()).await.expect("sets").expect("collected");
     let before = hall.store.credential(hall.anna).await.expect("reads").totp;
 
@@ -409,7 +409,7 @@ async fn an_account_that_is_closed_collects_nothing(bed: Bed) {
     change.stop_account(&account, AuthEventKind::AccountClosed).await.expect("closes");
     change.commit().await.expect("commits");
     assert!(hall.counter.opened(at, person_at(1), &token).await.expect("reads").is_none());
-    let own = Own { password: "x", step: 7, instructions: 1 };
+    let own = Own { way: Way::Codes { password: "x", step: 7 }, instructions: 1 };
     assert!(hall.counter.collect(at, person_at(1), &token, own).await.expect("reads").is_none());
     assert_eq!(hall.counter.expire(at, By::program("handout"), 9).await.expect("runs"), 1);
     assert_eq!(hall.handout(id).await.state, State::Expired);

@@ -20,7 +20,7 @@ use utoipa::{Modify, OpenApi};
     info(title = "Grindvakt: administration", description = DESCRIPTION),
     paths(
         show,
-        sign::step_up,
+        sign::step_up, sign::question, sign::step_up_by_passkey,
         forms::list, forms::begin, forms::show, forms::mend,
         moves::submit, moves::approve, moves::refuse, moves::send_back, moves::forward, moves::execute,
         appointments::list, appointments::give, appointments::end,
@@ -55,7 +55,7 @@ const DESCRIPTION: &str = "\
 The account procedure: forms on their way, and appointments; and devices. Reached through the gateway, by an enrolled device and \
 a session: a cookie, or `Authorization: Bearer`. With a cookie, what changes something needs `Sec-Fetch-Site: \
 same-origin` or `none`, and a body that is `application/json` or the header `X-Requested-With`. Moves, \
-appointments and what is done with devices need a second factor that was shown by `POST /step-up` a short while before. Problems are RFC 9457; a \
+appointments and what is done with devices need a second factor that was shown by `POST /step-up` or `POST /step-up/passkey` a short while before. Problems are RFC 9457; a \
 field that is not known is one.";
 
 /// What may go wrong with each operation.
@@ -75,6 +75,7 @@ impl Modify for Problems {
                 let changes = operation.request_body.is_some() || !operation.responses.responses.contains_key("200");
                 let changes = changes || operation.tags.iter().flatten().any(|tag| tag == "moves");
                 let changes = changes || path.ends_with("/withdraw") || path.ends_with("/seen");
+                let changes = changes || path == "/step-up/question";
                 let changes = changes || path.starts_with("/accounts/{id}/") && path != "/accounts/{id}/sessions";
                 problems(path, operation, changes);
             }
@@ -97,7 +98,7 @@ fn problems(path: &str, operation: &mut Operation, changes: bool) {
     add("401", "Nobody is logged in; or a signature needs a second factor that was just shown");
     add("403", "The account is not in use, a duty is lacking, or another site asked for it");
     add("503", "The store does not answer");
-    if path.contains('{') {
+    if path.contains('{') || path.starts_with("/step-up/") {
         add("404", "There is none that one may know of");
     }
     if LISTS.contains(&path) || changes {

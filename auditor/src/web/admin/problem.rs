@@ -168,7 +168,8 @@ impl Problem {
     /// A signature without a second factor shown within so many seconds.
     pub(in crate::web) fn step_up(within_s: i64) -> Self {
         let detail = format!(
-            "Send your code to POST {BASE}/step-up as {{\"code\": \"…\"}}, and then this again within {within_s} s"
+            "Send your code to POST {BASE}/step-up as {{\"code\": \"…\"}}, or show a passkey by POST {BASE}/step-up/question and \
+             {BASE}/step-up/passkey, and then this again within {within_s} s"
         );
         Self { step_up_s: Some(within_s), ..Self::new(Kind::StepUpRequired, detail) }
     }

@@ -34,6 +34,26 @@ pub(super) struct StepUp {
     code: String,
 }
 
+/// An answered question to a passkey.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "says what a body has; it is read by `Fields`")]
+pub(super) struct StepUpByPasskey {
+    /// The question's ticket. It counts once.
+    ticket: String,
+    /// The browser's answer, as text: JSON in the form of WebAuthn's `AuthenticationResponseJSON`.
+    answer: String,
+}
+
+/// A question to a passkey.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Question {
+    /// For the browser's `navigator.credentials.get`: an object in the form of WebAuthn's
+    /// `CredentialRequestOptions`, as text.
+    options: String,
+    /// To be sent with the answer, within five minutes.
+    ticket: String,
+}
+
 /// How long signatures can be made.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SteppedUp {
@@ -59,15 +79,65 @@ pub(super) async fn step_up(
     Ok(answer(StatusCode::OK, None, &SteppedUp { until }))
 }
 
+/// Asks for a passkey, to sign with for a while.
+#[utoipa::path(
+    post, path = "/step-up/question", tag = "session", operation_id = "step_up_question",
+    responses((status = 200, description = "A question, for this session alone", body = Question))
+)]
+pub(super) async fn question(
+    Shared(app): Shared<Arc<App>>,
+    Extension(member): Extension<Member>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    fields.finish()?;
+    let (options, ticket) = app.ask_to_sign(&member).ok_or(Kind::NotFound)?.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "a passkey cannot be asked for");
+        Kind::Unavailable
+    })?;
+    Ok(answer(StatusCode::OK, None, &Question { options: options.to_string(), ticket }))
+}
+
+/// Shows a passkey, to sign with for a while. What is refused counts, delays and locks like what is refused at a login.
+#[utoipa::path(
+    post, path = "/step-up/passkey", tag = "session", operation_id = "step_up_by_passkey",
+    request_body = StepUpByPasskey,
+    responses(
+        (status = 200, description = "Signatures can be made in this session for a while", body = SteppedUp),
+    )
+)]
+pub(super) async fn step_up_by_passkey(
+    Shared(app): Shared<Arc<App>>,
+    Extension(member): Extension<Member>,
+    mut fields: Fields,
+) -> Result<Response, Problem> {
+    if app.party.is_none() {
+        return Err(Kind::NotFound.into());
+    }
+    let (ticket, shown) = (fields.text("ticket"), fields.text("answer"));
+    fields.finish()?;
+    let (ticket, shown) = (ticket.unwrap_or_default(), Zeroizing::new(shown.unwrap_or_default()));
+    let until = app.stepped_up(&member, async |now| app.show_passkey(&member, &ticket, &shown, now).await).await?;
+    Ok(answer(StatusCode::OK, None, &SteppedUp { until: clock::rfc3339(until) }))
+}
+
 impl App {
     /// Somebody shows a code. Until when signatures can be made in their session.
     pub(in crate::web) async fn step_up(&self, member: &Member, code: &str) -> Result<Micros, Problem> {
         let code = if code.len() <= CODE_BYTES_MAX { code } else { "" };
+        self.stepped_up(member, async |now| self.show_code(member, code, now).await).await
+    }
+
+    /// Lets somebody show a second factor: a refusal waits like that of a login.
+    async fn stepped_up(
+        &self,
+        member: &Member,
+        show: impl AsyncFnOnce(Micros) -> Result<bool, StoreError>,
+    ) -> Result<Micros, Problem> {
         let (begun, now) = (Instant::now(), clock::now());
         let account = self.store.account(member.account).await.map_err(|error| refused(&error))?;
         let account = account.ok_or(Kind::NotLoggedIn)?;
         let tried = self.pseudonym.user_name(account.user_name.as_str());
-        let shown = self.show_code(member, code, now).await.map_err(|error| match error {
+        let shown = show(now).await.map_err(|error| match error {
             // The session has ended in the meantime.
             StoreError::Absent(_) => Kind::NotLoggedIn.into(),
             error => refused(&error),

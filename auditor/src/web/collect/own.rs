@@ -2,15 +2,15 @@
 
 use super::super::attempt::by;
 use super::super::language::Language;
+use super::super::outside::{Outside, Wrong, answer};
 use super::super::pages::see_other;
 use super::super::{App, Caller, Secret, problem};
-use super::outside::{Outside, Wrong, answer};
 use super::qr::Qr;
-use super::{first, forget};
+use super::{forget, start_again};
 use crate::accounts::password::{self, PasswordError};
 use crate::accounts::totp::CodeCheck;
 use crate::breached::Breached;
-use crate::store::{Opened, Own};
+use crate::store::{Opened, Own, Way};
 use crate::{clock, random};
 use askama::Template;
 use axum::Extension;
@@ -55,6 +55,8 @@ pub(super) struct OwnPage<'a> {
     user: &'a str,
     qr: Qr,
     secret: &'a str,
+    /// There are passkeys here.
+    passkeys: bool,
 }
 
 impl OwnPage<'_> {
@@ -84,6 +86,7 @@ impl OwnPage<'_> {
             user,
             qr,
             secret: &secret,
+            passkeys: app.party.is_some(),
         };
         answer(status, &shown, cookie)
     }
@@ -98,13 +101,7 @@ pub(in crate::web) async fn own(
 ) -> Response {
     let sent = sent.ok().map(|Form(sent)| sent);
     let language = Language::choose(sent.as_ref().and_then(|sent| sent.lang.as_deref()), &headers);
-    let start = |status, key| {
-        let mut response = first(&app, &caller, &headers, (language, status), "", Some(key));
-        if status != StatusCode::SERVICE_UNAVAILABLE {
-            forget(&mut response);
-        }
-        response
-    };
+    let start = |status, key| start_again(&app, &caller, &headers, (language, status), key);
     let Some(sent) = sent else { return start(StatusCode::BAD_REQUEST, "collect-stale") };
     if !app.asked_for_outside(&caller, &headers, &sent.form).await {
         return start(StatusCode::FORBIDDEN, "wrong-stale");
@@ -132,7 +129,8 @@ pub(in crate::web) async fn own(
     if !wrong.is_empty() {
         return OwnPage::answer(&app, &caller, &headers, language, &opened, (accepted, wrong));
     }
-    let own = Own { password: &hash, step, instructions: app.instructions.version };
+    let way = Way::Codes { password: &hash, step };
+    let own = Own { way, instructions: app.instructions.version };
     match app.counter.collect(now, by(&caller), &token, own).await {
         Ok(Some(_)) => {
             let mut response = see_other("/auth/collect/done");

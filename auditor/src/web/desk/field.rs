@@ -1,6 +1,6 @@
 //! Fields of a page's form, with what is wrong beside each, and the summary above them.
 
-use crate::web::page::Frame;
+use crate::web::language::Language;
 use std::borrow::Cow;
 
 type Words = Cow<'static, str>;
@@ -64,11 +64,11 @@ pub(super) struct Told {
 
 impl Field {
     /// A line to type in.
-    pub(super) fn line(frame: &Frame, name: &'static str, key: &'static str) -> Self {
+    pub(super) fn line(speaks: impl Into<Language>, name: &'static str, key: &'static str) -> Self {
         Self {
             id: name.to_owned(),
             name,
-            label: frame.say(key),
+            label: speaks.into().say(key),
             hint: None,
             value: String::new(),
             wrong: None,
@@ -78,8 +78,8 @@ impl Field {
         }
     }
 
-    pub(super) fn hinted(mut self, frame: &Frame, key: &'static str) -> Self {
-        self.hint = Some(frame.say(key));
+    pub(super) fn hinted(mut self, speaks: impl Into<Language>, key: &'static str) -> Self {
+        self.hint = Some(speaks.into().say(key));
         self
     }
 
@@ -100,9 +100,9 @@ impl Field {
     }
 
     /// What stands above it.
-    pub(super) fn title(&self, frame: &Frame) -> Words {
+    pub(super) fn title(&self, speaks: impl Into<Language>) -> Words {
         if self.optional {
-            return frame.say_of("forms-optional", "label", self.label.as_ref()).into();
+            return speaks.into().say_of("forms-optional", "label", self.label.as_ref()).into();
         }
         self.label.clone()
     }

@@ -4,7 +4,7 @@ use super::field::{Choice, Field, Input, Wrong};
 use super::sheet::Sheet;
 use crate::duties::Region;
 use crate::forms::Kind;
-use crate::web::page::Frame;
+use crate::web::language::Language;
 
 /// What a form is about, which decides which fields it has.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,13 +16,14 @@ pub(super) struct Given {
 }
 
 /// A form's fields, not yet filled in.
-pub(super) fn fields(frame: &Frame, kind: Kind, given: Given) -> Vec<Field> {
+pub(super) fn fields(speaks: impl Into<Language>, kind: Kind, given: Given) -> Vec<Field> {
+    let speaks = speaks.into();
     match kind {
-        Kind::Application => application(frame, given),
-        Kind::Alteration => alteration(frame, given),
+        Kind::Application => application(speaks, given),
+        Kind::Alteration => alteration(speaks, given),
         Kind::Deregistration => {
-            let mut fields = whose(frame, given);
-            fields.extend([region(frame), registry(frame), words(frame, "reason", "forms-reason")]);
+            let mut fields = whose(speaks, given);
+            fields.extend([region(speaks), registry(speaks), words(speaks, "reason", "forms-reason")]);
             fields
         }
     }
@@ -37,94 +38,98 @@ pub(super) fn filled(fields: Vec<Field>, sheet: &Sheet, wrong: &[Wrong]) -> Vec<
     fields.into_iter().map(fill).collect()
 }
 
-fn application(frame: &Frame, given: Given) -> Vec<Field> {
-    let line = |name, key| Field::line(frame, name, key);
-    let hsa = line("hsa", "forms-hsa").hinted(frame, "forms-hsa-hint");
+fn application(speaks: Language, given: Given) -> Vec<Field> {
+    let line = |name, key| Field::line(speaks, name, key);
+    let hsa = line("hsa", "forms-hsa").hinted(speaks, "forms-hsa-hint");
     let mut fields = vec![
         line("name", "forms-name").filled_by("name"),
-        line("number", "forms-number").hinted(frame, "forms-number-hint").optional(),
+        line("number", "forms-number").hinted(speaks, "forms-number-hint").optional(),
     ];
     fields.extend((!given.hsa).then_some(hsa));
     fields.extend([
         line("title", "forms-title").filled_by("organization-title"),
-        region(frame),
+        region(speaks),
         line("unit", "forms-unit").filled_by("organization"),
-        line("unit_hsa", "forms-unit-hsa").hinted(frame, "forms-hsa-hint"),
+        line("unit_hsa", "forms-unit-hsa").hinted(speaks, "forms-hsa-hint"),
         line("address", "forms-address")
-            .hinted(frame, "forms-address-hint")
+            .hinted(speaks, "forms-address-hint")
             .input(Input::Lines(4))
             .filled_by("street-address"),
         line("telephone", "forms-telephone")
-            .hinted(frame, "forms-telephone-hint")
+            .hinted(speaks, "forms-telephone-hint")
             .input(Input::Line("tel"))
             .filled_by("work tel"),
         line("mobile", "forms-mobile")
-            .hinted(frame, "forms-mobile-hint")
+            .hinted(speaks, "forms-mobile-hint")
             .input(Input::Line("tel"))
             .filled_by("mobile tel")
             .optional(),
         line("email", "forms-email")
-            .hinted(frame, "forms-email-hint")
+            .hinted(speaks, "forms-email-hint")
             .input(Input::Line("email"))
             .filled_by("work email")
             .optional(),
-        registry(frame),
-        line("right", "forms-right").input(Input::Radio(rights(frame))),
+        registry(speaks),
+        line("right", "forms-right").input(Input::Radio(rights(speaks))),
     ]);
-    fields.extend(period(frame));
-    fields.push(words(frame, "purpose", "forms-purpose").hinted(frame, "forms-purpose-hint"));
+    fields.extend(period(speaks));
+    fields.push(words(speaks, "purpose", "forms-purpose").hinted(speaks, "forms-purpose-hint"));
     fields
 }
 
-fn alteration(frame: &Frame, given: Given) -> Vec<Field> {
-    let mut choices = rights(frame);
-    choices.push(Choice::new("none", frame.say("forms-right-none")));
-    let mut fields = whose(frame, given);
+fn alteration(speaks: Language, given: Given) -> Vec<Field> {
+    let mut choices = rights(speaks);
+    choices.push(Choice::new("none", speaks.say("forms-right-none")));
+    let mut fields = whose(speaks, given);
     fields.extend([
-        region(frame),
-        registry(frame),
-        Field::line(frame, "right", "forms-right-after").input(Input::Radio(choices)),
-        Field::line(frame, "units", "forms-units").hinted(frame, "forms-units-hint").input(Input::Lines(3)).optional(),
+        region(speaks),
+        registry(speaks),
+        Field::line(speaks, "right", "forms-right-after").input(Input::Radio(choices)),
+        Field::line(speaks, "units", "forms-units")
+            .hinted(speaks, "forms-units-hint")
+            .input(Input::Lines(3))
+            .optional(),
     ]);
-    fields.extend(period(frame));
-    fields.push(words(frame, "reason", "forms-reason"));
+    fields.extend(period(speaks));
+    fields.push(words(speaks, "reason", "forms-reason"));
     fields
 }
 
-fn whose(frame: &Frame, given: Given) -> Vec<Field> {
-    let field = Field::line(frame, "user_name", "forms-whose").hinted(frame, "forms-whose-hint").optional();
+fn whose(speaks: Language, given: Given) -> Vec<Field> {
+    let field = Field::line(speaks, "user_name", "forms-whose").hinted(speaks, "forms-whose-hint").optional();
     if given.account { Vec::new() } else { vec![field] }
 }
 
 /// One of the 21 regions.
-pub(super) fn region(frame: &Frame) -> Field {
+pub(super) fn region(speaks: impl Into<Language>) -> Field {
+    let speaks = speaks.into();
     let some = Region::ALL.iter().map(|region| Choice::new(region.as_str(), region.name()));
-    let choices = std::iter::once(Choice::new("", frame.say("forms-choose"))).chain(some).collect();
-    Field::line(frame, "region", "forms-region").input(Input::Select(choices))
+    let choices = std::iter::once(Choice::new("", speaks.say("forms-choose"))).chain(some).collect();
+    Field::line(speaks, "region", "forms-region").input(Input::Select(choices))
 }
 
-fn registry(frame: &Frame) -> Field {
-    Field::line(frame, "registry", "forms-registry").hinted(frame, "forms-registry-hint")
+fn registry(speaks: Language) -> Field {
+    Field::line(speaks, "registry", "forms-registry").hinted(speaks, "forms-registry-hint")
 }
 
-fn rights(frame: &Frame) -> Vec<Choice> {
+fn rights(speaks: Language) -> Vec<Choice> {
     vec![
-        Choice::new("read", frame.say("forms-right-read")),
-        Choice::new("read_write", frame.say("forms-right-read-write")),
+        Choice::new("read", speaks.say("forms-right-read")),
+        Choice::new("read_write", speaks.say("forms-right-read-write")),
     ]
 }
 
-fn period(frame: &Frame) -> [Field; 2] {
+fn period(speaks: Language) -> [Field; 2] {
     [
-        Field::line(frame, "valid_from", "forms-valid-from").input(Input::Line("date")),
-        Field::line(frame, "valid_to", "forms-valid-to")
-            .hinted(frame, "forms-valid-to-hint")
+        Field::line(speaks, "valid_from", "forms-valid-from").input(Input::Line("date")),
+        Field::line(speaks, "valid_to", "forms-valid-to")
+            .hinted(speaks, "forms-valid-to-hint")
             .input(Input::Line("date"))
             .optional(),
     ]
 }
 
 /// Some lines of one's own words.
-pub(super) fn words(frame: &Frame, name: &'static str, key: &'static str) -> Field {
-    Field::line(frame, name, key).input(Input::Lines(4))
+pub(super) fn words(speaks: impl Into<Language>, name: &'static str, key: &'static str) -> Field {
+    Field::line(speaks, name, key).input(Input::Lines(4))
 }

@@ -6,6 +6,7 @@ use crate::forms::{Content, Did, State, Step};
 use crate::store::{Filed, Heading};
 use crate::web::App;
 use crate::web::admin::problem::Problem;
+use crate::web::language::Language;
 use crate::web::member::Member;
 use crate::web::page::Frame;
 use contract::Micros;
@@ -171,7 +172,7 @@ fn who(frame: &Frame, member: &Member, step: &Step, names: &Names) -> String {
 }
 
 /// What comes next for a form.
-pub(super) fn next(frame: &Frame, form: &Heading, state: State) -> String {
+pub(super) fn next(speaks: impl Into<Language>, form: &Heading, state: State) -> String {
     let values = [("region", form.region.name().into()), ("registry", form.registry.as_str().into())];
-    frame.language.say_with(words::next(state), values)
+    speaks.into().say_with(words::next(state), values)
 }

@@ -116,6 +116,13 @@ impl Sheet {
         self.values.insert(name, value.into());
     }
 
+    /// Without something that a page keeps beside the form.
+    pub(super) fn without(&self, name: &str) -> Self {
+        let mut sheet = self.clone();
+        sheet.values.remove(name);
+        sheet
+    }
+
     /// As the interface reads it, about an account if the form says which.
     pub(super) fn fields(&self, account: Option<AccountId>, now: Micros) -> Fields {
         let today = day::day(now);

@@ -1,13 +1,14 @@
 //! Showing a second factor again, to sign: a page between a decision and what it does. What was typed goes with it, as
 //! hidden fields of the page's form, which is sent to where the decision was sent: nothing of it is in an address, and
-//! nothing is done before it is read anew.
+//! nothing is done before it is read anew. A passkey is shown to the session by the page's script, before the same is sent.
 
 use super::field::{Field, Input, Told, Wrong, summary};
 use super::wrong::beside;
-use crate::web::App;
 use crate::web::admin::problem::{Kind, Problem};
 use crate::web::member::Member;
 use crate::web::page::{Frame, Typed, page};
+use crate::web::passkey::PasskeyTexts;
+use crate::web::{App, Scripted};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -42,9 +43,10 @@ struct StepUpPage {
     fields: Vec<Field>,
     told: Vec<Told>,
     back: String,
+    words: &'static PasskeyTexts,
 }
 
-/// The page that asks for a code.
+/// The page that asks for a code or a passkey.
 pub(super) fn ask(frame: Frame, asked: Asked<'_>, wrong: Option<&'static str>) -> Response {
     let status = if wrong.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     let wrong: Vec<Wrong> = wrong.map(|key| beside(&frame, CODE, key)).into_iter().collect();
@@ -60,9 +62,14 @@ pub(super) fn ask(frame: Frame, asked: Asked<'_>, wrong: Option<&'static str>) -
         told: summary(&wrong, &fields),
         fields,
         back: asked.back,
+        words: frame.language.passkey_texts(),
         frame,
     };
-    page(status, &shown)
+    let mut response = page(status, &shown);
+    if shown.frame.factors.passkey {
+        response.extensions_mut().insert(Scripted);
+    }
+    response
 }
 
 impl App {

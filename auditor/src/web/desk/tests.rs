@@ -2,7 +2,7 @@
 
 mod access;
 mod appointments;
-mod browser;
+pub(super) mod browser;
 mod forms;
 mod languages;
 mod typing;

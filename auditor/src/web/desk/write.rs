@@ -33,6 +33,9 @@ const PAPERS: [(&str, forms::Kind); 3] = [
     ("deregistration", forms::Kind::Deregistration),
 ];
 
+/// Where form 1 is written by who has an account.
+pub(super) const APPLICATION: &str = "/admin/forms/new/application";
+
 #[derive(Template)]
 #[template(path = "admin/form_edit.html")]
 struct EditPage {

@@ -3,6 +3,7 @@
 use super::field::{Field, Input, Wrong};
 use super::words;
 use crate::web::admin::problem::{FieldError, Kind, Problem};
+use crate::web::language::Language;
 use crate::web::page::{Frame, Trouble, page};
 use crate::web::pages::see_other;
 use askama::Template;
@@ -10,22 +11,23 @@ use axum::response::Response;
 use std::borrow::Cow;
 
 /// What is wrong with fields.
-pub(super) fn wrongs(frame: &Frame, problem: &Problem, fields: &[Field]) -> Vec<Wrong> {
-    let mut all: Vec<Wrong> = problem.errors.iter().map(|error| wrong(frame, error, fields)).collect();
+pub(super) fn wrongs(speaks: impl Into<Language>, problem: &Problem, fields: &[Field]) -> Vec<Wrong> {
+    let speaks = speaks.into();
+    let mut all: Vec<Wrong> = problem.errors.iter().map(|error| wrong(speaks, error, fields)).collect();
     // Of several fields that nobody has asked for, one line tells.
     all.dedup();
     all
 }
 
-fn wrong(frame: &Frame, error: &FieldError, fields: &[Field]) -> Wrong {
+fn wrong(speaks: Language, error: &FieldError, fields: &[Field]) -> Wrong {
     let name = error.field.strip_prefix('/').unwrap_or(&error.field);
     let name = if name == "account" { "user_name" } else { name };
     let field = fields.iter().find(|field| field.name == name);
     let about = |key| match field {
-        Some(field) => frame.say_of(key, "field", field.label.as_ref()),
-        None => frame.say("problem-other").into_owned(),
+        Some(field) => speaks.say_of(key, "field", field.label.as_ref()),
+        None => speaks.say("problem-other").into_owned(),
     };
-    let plain = |key| frame.say(key).into_owned();
+    let plain = |key| speaks.say(key).into_owned();
     let chosen = field.is_some_and(|field| matches!(field.input, Input::Radio(_) | Input::Select(_)));
     let text = match (name, error.code) {
         ("hsa", "missing") if field.is_none() => plain("problem-subject"),
@@ -50,22 +52,23 @@ fn wrong(frame: &Frame, error: &FieldError, fields: &[Field]) -> Wrong {
 }
 
 /// What is wrong with the whole.
-pub(super) fn whole(frame: &Frame, key: &'static str) -> Wrong {
-    Wrong { field: None, text: frame.say(key).into_owned() }
+pub(super) fn whole(speaks: impl Into<Language>, key: &'static str) -> Wrong {
+    Wrong { field: None, text: speaks.into().say(key).into_owned() }
 }
 
 /// What is wrong with one field.
-pub(super) fn beside(frame: &Frame, field: &str, key: &'static str) -> Wrong {
-    Wrong { field: Some(field.to_owned()), text: frame.say(key).into_owned() }
+pub(super) fn beside(speaks: impl Into<Language>, field: &str, key: &'static str) -> Wrong {
+    Wrong { field: Some(field.to_owned()), text: speaks.into().say(key).into_owned() }
 }
 
 /// A problem in words: a heading, and what follows from it.
-pub(super) fn said(frame: &Frame, problem: &Problem) -> (Cow<'static, str>, Cow<'static, str>) {
+pub(super) fn said(speaks: impl Into<Language>, problem: &Problem) -> (Cow<'static, str>, Cow<'static, str>) {
+    let speaks = speaks.into();
     let (heading, text) = match problem.kind() {
         Kind::NotAppointed => {
-            let duty = problem.duty().map(|duty| frame.say(words::action(duty))).unwrap_or_default();
-            let text = frame.say_of("problem-not-appointed-text", "duty", duty.as_ref());
-            return (frame.say("problem-not-appointed"), text.into());
+            let duty = problem.duty().map(|duty| speaks.say(words::action(duty))).unwrap_or_default();
+            let text = speaks.say_of("problem-not-appointed-text", "duty", duty.as_ref());
+            return (speaks.say("problem-not-appointed"), text.into());
         }
         Kind::Own => ("problem-own", "problem-own-text"),
         Kind::Unidentified => ("problem-unidentified", "problem-unidentified-text"),
@@ -91,7 +94,7 @@ pub(super) fn said(frame: &Frame, problem: &Problem) -> (Cow<'static, str>, Cow<
         | Kind::PreconditionRequired
         | Kind::Invalid => ("problem-refused", "problem-refused-text"),
     };
-    (frame.say(heading), frame.say(text))
+    (speaks.say(heading), speaks.say(text))
 }
 
 /// The page that says what cannot be done.

@@ -52,8 +52,13 @@ impl Typed {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
+    /// Without fields of these names.
+    pub(in crate::web) fn without(&self, names: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())).cloned().collect())
+    }
+
     /// Reads `application/x-www-form-urlencoded`.
-    fn read(body: &[u8]) -> Option<Self> {
+    pub(in crate::web) fn read(body: &[u8]) -> Option<Self> {
         let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         let mut fields = Vec::new();
         for pair in pairs {

@@ -1,6 +1,7 @@
 //! A new passkey: first the user shows again, by code or by a passkey there is, that it is they who are logged in.
 
 use super::own::{Inside, Wrong, asked_for, page, to_login, unavailable};
+use super::proof::For;
 use super::ticket::{self, Aim, Ticket};
 use super::{asked, none_here};
 use crate::accounts::login::{Shown, judge};
@@ -177,7 +178,7 @@ impl App {
                 change.commit().await?;
                 return Err(LoginError::Refused);
             };
-            self.prove(&mut change, party, (&ticket, &sent.answer), Some(id)).await?
+            self.prove(&mut change, party, (&ticket, &sent.answer), For::Confirm(id)).await?
         };
         change.commit().await?;
         settled.map(drop).map_err(|_| LoginError::Refused)

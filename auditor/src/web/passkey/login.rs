@@ -1,5 +1,6 @@
 //! Login with a passkey.
 
+use super::proof::For;
 use super::ticket::{self, Aim, Ticket};
 use super::{asked, none_here};
 use crate::accounts::passkey::{Answer, RelyingParty};
@@ -108,7 +109,7 @@ impl App {
         answer: &str,
     ) -> Result<Opened, LoginError> {
         let mut change = self.store.change(clock::now(), by(caller)).await?;
-        let settled = self.prove(&mut change, party, (ticket, answer), None).await?;
+        let settled = self.prove(&mut change, party, (ticket, answer), For::Login).await?;
         self.let_in(change, caller, settled, AuthMethod::Passkey).await
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ticket::Ticket;
 use crate::accounts::Account;
-use crate::accounts::login::judge_passkey;
+use crate::accounts::login::{Verdict, judge_passkey};
 use crate::accounts::passkey::{Answer, PasskeyError, PasskeyId, PublicHalf, RelyingParty};
 use crate::random;
 use crate::store::{Change, Passkey, StoreError};
@@ -14,21 +14,49 @@ use contract::record::{AuthMethod, Reason};
 /// A question of before has been answered with this.
 const REPLAYED: (Reason, &str) = (Reason::CodeReplayed, "replayed");
 
+/// What an answer is for, and whose it has to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum For {
+    /// To log in: anybody's.
+    Login,
+    /// To show again who is logged in.
+    Confirm(AccountId),
+    /// To sign.
+    Sign(AccountId),
+}
+
+impl For {
+    const fn account(self) -> Option<AccountId> {
+        match self {
+            Self::Login => None,
+            Self::Confirm(account) | Self::Sign(account) => Some(account),
+        }
+    }
+
+    /// What is told of a refusal.
+    fn how(self, word: &str) -> How {
+        let what = match self {
+            Self::Login => "",
+            Self::Confirm(_) => "confirm",
+            Self::Sign(_) => "step-up",
+        };
+        How { method: AuthMethod::Passkey, note: format!("{what} {word}").trim().to_owned() }
+    }
+}
+
 impl App {
     /// Judges an answer to the question of a ticket, stores what has become of account and passkey, and records a
-    /// refusal. If `only` is given, nobody else's passkey counts. The account, or why it is refused; either is to be
+    /// refusal. The account, or why it is refused; either is to be
     /// committed.
     pub(super) async fn prove(
         &self,
         change: &mut Change,
         party: &RelyingParty,
         (ticket, answer): (&Ticket, &str),
-        only: Option<AccountId>,
+        aim: For,
     ) -> Result<Result<Account, Reason>, StoreError> {
-        let how = |word: &str| How {
-            method: AuthMethod::Passkey,
-            note: if only.is_some() { format!("confirm {word}").trim_end().to_owned() } else { word.to_owned() },
-        };
+        let how = |word: &str| aim.how(word);
+        let only = aim.account();
         // Whatever becomes of it: no second answer is heard.
         let fresh = change.answer_once(&ticket.id, ticket.until).await?;
         let asker = only.unwrap_or(AccountId::NONE);
@@ -55,8 +83,12 @@ impl App {
             Err((reason, word)) => (Err(reason), None, word),
         };
         let account = change.account(passkey.account).await?;
-        let before = account.state;
-        let verdict = judge_passkey(account, shown, self.login.lock, change.at());
+        let (before, last_login) = (account.state, account.last_login);
+        let mut verdict = judge_passkey(account, shown, self.login.lock, change.at());
+        if let (For::Sign(_), Verdict::In { account, .. }) = (aim, &mut verdict) {
+            // Signing is not logging in: whether an account rests is counted by logins.
+            account.last_login = last_login;
+        }
         let settled = settle(change, before, verdict, &how(word)).await?;
         if settled.is_ok() {
             change.use_passkey(&passkey.id, used.as_deref()).await?;
@@ -89,7 +121,7 @@ impl App {
     }
 
     /// A passkey's public half as it rests.
-    pub(super) fn seal_passkey(&self, account: AccountId, key: &PublicHalf) -> Result<Vec<u8>, PasskeyError> {
+    pub(in crate::web) fn seal_passkey(&self, account: AccountId, key: &PublicHalf) -> Result<Vec<u8>, PasskeyError> {
         let bytes = key.to_bytes()?;
         self.passkeys.seal(&owner(account, &key.id()), &bytes, &random::secret()).map_err(|_| PasskeyError::Form)
     }

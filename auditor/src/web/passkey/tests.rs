@@ -3,6 +3,8 @@ pub(in crate::web) mod bed;
 use crate::accounts::passkey::soft::{ORIGIN, Soft};
 use crate::accounts::{Account, State};
 use crate::clock;
+use crate::store::{By, Passkey, Store};
+use crate::web::App;
 use axum::http::{StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +15,26 @@ use contract::way_back::WayBack;
 use serde_json::json;
 
 const STEP: i64 = 30 * clock::SECOND;
+
+/// Gives an account a passkey, without asking.
+pub(in crate::web) async fn give(app: &App, store: &Store, account: &Account, number: u8) -> Soft {
+    let (party, mut soft) = (app.party.as_ref().expect("passkeys"), Soft::new(number));
+    let question = party.ask_new(account, &[]).expect("asks");
+    let key = party.take_new(&soft.create(&question.options), &question.state).expect("takes");
+    let passkey = Passkey {
+        id: key.id(),
+        account: account.id,
+        credential: app.seal_passkey(account.id, &key).expect("seals"),
+        name: "x".to_owned(),
+        created: clock::now(),
+        last_used: None,
+        ended: None,
+    };
+    let mut change = store.change(clock::now(), By::program("test")).await.expect("begins");
+    change.add_passkey(&passkey).await.expect("adds");
+    change.commit().await.expect("commits");
+    soft
+}
 
 #[tokio::test]
 async fn a_passkey_is_added_used_renamed_and_removed() {

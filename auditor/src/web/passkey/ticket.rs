@@ -22,6 +22,24 @@ pub(in crate::web) enum Aim {
     Confirm = 2,
     /// For a new passkey, after that has been shown.
     New = 3,
+    /// To sign.
+    Sign = 4,
+    /// For the first passkey of who collects an account.
+    Collect = 5,
+    /// To look at a case, by who has shown its number and code: no question to a passkey, but it goes the same way.
+    Case = 6,
+}
+
+impl Aim {
+    /// How long one is good.
+    fn life(self) -> Micros {
+        match self {
+            Self::Case => 1_800 * SECOND,
+            Self::Login | Self::Confirm | Self::New | Self::Sign | Self::Collect => {
+                Micros::from(ANSWER_WITHIN) * SECOND
+            }
+        }
+    }
 }
 
 /// A ticket that is good.
@@ -43,7 +61,7 @@ pub(in crate::web) fn make(
     state: &str,
     now: Micros,
 ) -> String {
-    let until = (now + Micros::from(ANSWER_WITHIN) * SECOND).to_be_bytes();
+    let until = (now + aim.life()).to_be_bytes();
     let tag = key.sign(&text(aim, to, device, until, state.as_bytes()));
     URL_SAFE_NO_PAD.encode([&until, tag.as_ref(), state.as_bytes()].concat())
 }

@@ -4,6 +4,7 @@
 use super::super::BASE;
 use super::described;
 use crate::accounts::login::LockRule;
+use crate::accounts::passkey::soft::{ORIGIN, Soft};
 use crate::accounts::totp::{TotpKey, TotpSecret};
 use crate::accounts::{Account, NewGrant, State, Tries, UserName};
 use crate::clock;
@@ -16,8 +17,9 @@ use crate::issuing::{AuthorityFiles, Desk, Rules};
 use crate::random;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
-use crate::store::{By, Change, Heading, Office, Place, Store};
+use crate::store::{By, Change, Counter, Heading, Office, Place, Store};
 use crate::web::assertion::Verifier;
+use crate::web::passkey;
 use crate::web::{App, LoginMetrics, Parts, router};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::body::{Body, to_bytes};
@@ -157,7 +159,7 @@ impl Bed {
                 pseudonym: PseudonymKey::new(&[4; 32]),
             },
             login: Login {
-                origin: None,
+                origin: Some(ORIGIN.parse().expect("an origin")),
                 lock: LockRule::default(),
                 refusal: Duration::ZERO,
                 delay: Duration::ZERO,
@@ -243,6 +245,16 @@ impl Bed {
         let mut change = self.store.change(at, By::program("test")).await.expect("begins");
         change.show_factor(who.session.key, AuthMethod::PasswordTotp).await.expect("notes");
         change.commit().await.expect("commits");
+    }
+
+    pub(in crate::web) fn counter(&self) -> &Counter {
+        &self.app.counter
+    }
+
+    /// Gives somebody a passkey.
+    pub(in crate::web) async fn give(&self, who: &Who, number: u8) -> Soft {
+        let account = self.store.account(who.id).await.expect("reads").expect("is there");
+        passkey::tests::give(&self.app, &self.store, &account, number).await
     }
 
     pub(in crate::web) async fn session(&self, account: AccountId, method: AuthMethod) -> Session {
@@ -437,7 +449,7 @@ impl Bed {
     }
 
     /// An account that form 1 has made.
-    pub(super) async fn made(&self, (approver, holder, admin): (&Who, &Who, &Who), number: u32) -> AccountId {
+    pub(in crate::web) async fn made(&self, (approver, holder, admin): (&Who, &Who, &Who), number: u32) -> AccountId {
         let form = self.newcomer(number, Region::Skane).await;
         let form = self.moved(approver, &form, Move::Approve("Kollega".to_owned())).await;
         let form = self.moved(holder, &form, Move::Forward).await;

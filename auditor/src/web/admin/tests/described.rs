@@ -139,6 +139,7 @@ async fn bodies_are_read_as_described() {
         ("SentAlteration", "/forms".to_owned(), Some("F2")),
         ("SentDeregistration", "/forms".to_owned(), Some("F3")),
         ("StepUp", "/step-up".to_owned(), None),
+        ("StepUpByPasskey", "/step-up/passkey".to_owned(), None),
         ("SentAppointment", "/appointments".to_owned(), None),
         ("SentOrganisation", "/organisations".to_owned(), None),
         ("SentDevice", "/devices".to_owned(), None),

@@ -18,6 +18,8 @@ pub(super) struct Page {
     pub(super) html: String,
     /// Where another page is.
     pub(super) to: Option<String>,
+    /// What it may do.
+    pub(super) policy: String,
 }
 
 /// A form of a page, with what stands in it.
@@ -37,7 +39,8 @@ impl<'b> Browser<'b> {
         let Answer { status, headers, text } =
             self.bed.raw(&self.bed.vouch(&self.who), (method, to), &headers, body).await;
         let place = headers.get(header::LOCATION).map(|place| place.to_str().expect("text").to_owned());
-        Page { status: status.as_u16(), html: text, to: place }
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("text").to_owned();
+        Page { status: status.as_u16(), html: text, to: place, policy }
     }
 
     /// Opens an address, and where it leads.

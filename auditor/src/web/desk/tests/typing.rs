@@ -136,7 +136,7 @@ async fn a_signature_waits_for_a_code_and_nothing_typed_is_lost() {
     let browser = Browser::new(&bed, &approver);
     let to = format!("{form}/approve");
     let basis = "Kollega <sedan> \"2019\"\noch granne";
-    let asked = browser.deed(&form, "approve", &[("basis", basis)]).await.is(200).says("Skriv under med en engångskod");
+    let asked = browser.deed(&form, "approve", &[("basis", basis)]).await.is(200).says("Visa din andra faktor igen");
     let asked = asked.says("Godkänn: Ansökan (blankett 1)");
     assert_eq!(asked.sheet(&to).get("basis"), basis);
     assert!(asked.html.contains("autocomplete=\"one-time-code\""));
@@ -145,6 +145,22 @@ async fn a_signature_waits_for_a_code_and_nothing_typed_is_lost() {
     assert_eq!((wrong.sheet(&to).get("code"), wrong.sheet(&to).get("basis")), ("", basis), "a code is not shown again");
     assert!(bed.told_of(AuthEventKind::FormApproved).await.is_empty());
     browser.send(&wrong, &to, &[("code", &browser.code())]).await.is(200).says(basis).says("Blanketten är godkänd.");
+}
+
+#[tokio::test]
+async fn who_has_a_passkey_is_asked_for_it_and_runs_a_script_on_that_page_alone() {
+    let bed = Bed::new().await;
+    let approver = bed.who(2, &["approver:12"]).await;
+    let form = format!("/admin/forms/{}", bed.newcomer(1, Region::Skane).await.id);
+    let (browser, to) = (Browser::new(&bed, &approver), format!("{form}/approve"));
+    let asked = browser.deed(&form, "approve", &[("basis", "Kollega")]).await.is(200).never_says("passkey.js");
+    assert!(!asked.policy.contains("script-src"), "{}", asked.policy);
+    bed.give(&approver, 1).await;
+    let asked = browser.deed(&form, "approve", &[("basis", "Kollega")]).await.is(200).says("Skriv under med passkey");
+    assert!(asked.html.contains("/auth/static/passkey.js") && asked.html.contains("one-time-code"));
+    assert!(asked.policy.contains("script-src 'self'; connect-src 'self'"), "{}", asked.policy);
+    assert_eq!(asked.sheet(&to).get("basis"), "Kollega", "it goes along with the passkey, too");
+    assert!(!browser.open(&form).await.is(200).policy.contains("script-src"));
 }
 
 #[tokio::test]

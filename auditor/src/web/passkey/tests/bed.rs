@@ -13,7 +13,7 @@ use crate::provider::Provider;
 use crate::random;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
-use crate::store::{By, Change, Passkey, Place, Store};
+use crate::store::{By, Change, Place, Store};
 use crate::web::assertion::Verifier;
 use crate::web::{App, LoginMetrics, OidcMetrics, Parts, logout_router, router};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -240,22 +240,7 @@ impl Bed {
 
     /// Gives an account a passkey, without asking.
     pub(in crate::web) async fn give(&self, account: &Account, number: u8) -> Soft {
-        let (party, mut soft) = (self.app.party.as_ref().expect("passkeys"), Soft::new(number));
-        let question = party.ask_new(account, &[]).expect("asks");
-        let key = party.take_new(&soft.create(&question.options), &question.state).expect("takes");
-        let passkey = Passkey {
-            id: key.id(),
-            account: account.id,
-            credential: self.app.seal_passkey(account.id, &key).expect("seals"),
-            name: "x".to_owned(),
-            created: clock::now(),
-            last_used: None,
-            ended: None,
-        };
-        let mut change = self.change().await;
-        change.add_passkey(&passkey).await.expect("adds");
-        change.commit().await.expect("commits");
-        soft
+        super::give(&self.app, &self.store, account, number).await
     }
 
     fn assertion_on(&self, session: Option<&Session>, device_cert: CertFingerprint) -> String {

@@ -1,9 +1,9 @@
 //! What a page has around its content where nobody is logged in.
 
-use super::super::form::{Bound, FORM_COOKIE, well_formed};
-use super::super::language::Language;
-use super::super::pages::{cookie, set_cookie};
-use super::super::{App, Caller, problem};
+use super::form::{Bound, FORM_COOKIE, well_formed};
+use super::language::Language;
+use super::pages::{cookie, from_elsewhere, record_forged, set_cookie};
+use super::{App, Caller, problem};
 use crate::{clock, random};
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -68,3 +68,19 @@ pub(super) fn answer(status: StatusCode, template: &impl Template, form_cookie: 
     }
     response
 }
+
+impl App {
+    /// Whether a form was asked for here; if not, that is on record.
+    pub(super) async fn asked_for_outside(&self, caller: &Caller, headers: &HeaderMap, form: &str) -> bool {
+        let cookie = cookie(headers, FORM_COOKIE).unwrap_or_default();
+        let asked_for = self.form.holds(form, Bound::Cookie(cookie), caller.assertion.device_cert, clock::now())
+            && !from_elsewhere(headers);
+        if !asked_for {
+            record_forged(self, caller).await;
+        }
+        asked_for
+    }
+}
+
+#[cfg(test)]
+pub(super) mod browser;

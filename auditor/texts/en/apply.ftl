@@ -1,0 +1,23 @@
+# When somebody applies who has no account.
+apply-link = Apply for an account
+apply-heading = Apply for an account
+apply-intro = Form 1, for you who have no account yet. It is decided on by the approver of your region, who has to know you, and then goes on to the registry holder and the account administrator. If you have an account, log in and apply there.
+apply-submit = Submit the application
+apply-too-many = As many applications as may come from here have come already. Try again tomorrow, or contact support.
+apply-done-heading = The application is submitted
+apply-done = Keep the case number and the code. With both you see where the application stands, and can mend it if it is sent back. The code is shown only now.
+apply-number = Case number
+apply-number-hint = Eight characters, as ABCD-EFGH.
+apply-secret = Code
+apply-secret-hint = Sixteen characters, as ABCD-EFGH-JKMN-PQRS. Upper and lower case are the same.
+apply-done-keep = Give the code to nobody. The case number you may tell support.
+apply-to-case = See an application that you have submitted
+apply-case-heading = Your application
+apply-case-intro = Write the case number and the code that you got when you submitted the application.
+apply-case-open = Show the application
+apply-case-wrong = Case number and code do not fit. Check them and try again.
+apply-state-heading = Your application
+apply-leave = Close the application
+apply-mend-heading = Mend your application
+apply-mend-intro = The application was sent back. Mend it and submit it again. The reason:
+apply-mend-submit = Submit again

@@ -1,0 +1,23 @@
+# När någon som inte har något konto ansöker.
+apply-link = Ansök om ett konto
+apply-heading = Ansök om ett konto
+apply-intro = Blankett 1, för dig som ännu inte har något konto. Den prövas av godkännaren i din region, som ska känna dig, och skickas sedan vidare till registerhållaren och kontoadministratören. Har du redan ett konto loggar du in och ansöker där.
+apply-submit = Skicka in ansökan
+apply-too-many = Så många ansökningar som får komma härifrån har redan kommit. Försök igen i morgon, eller kontakta supporten.
+apply-done-heading = Ansökan är inskickad
+apply-done = Spara ärendenumret och koden. Med båda ser du var ansökan står, och kan rätta den om den sänds tillbaka. Koden visas bara nu.
+apply-number = Ärendenummer
+apply-number-hint = Åtta tecken, som ABCD-EFGH.
+apply-secret = Kod
+apply-secret-hint = Sexton tecken, som ABCD-EFGH-JKMN-PQRS. Stora och små bokstäver är lika.
+apply-done-keep = Lämna inte ut koden till någon. Ärendenumret kan du uppge för supporten.
+apply-to-case = Se en ansökan som du har skickat in
+apply-case-heading = Din ansökan
+apply-case-intro = Skriv ärendenumret och koden som du fick när du skickade in ansökan.
+apply-case-open = Visa ansökan
+apply-case-wrong = Ärendenummer och kod stämmer inte. Kontrollera dem och försök igen.
+apply-state-heading = Din ansökan
+apply-leave = Stäng ansökan
+apply-mend-heading = Rätta din ansökan
+apply-mend-intro = Ansökan har sänts tillbaka. Rätta den och skicka in den igen. Skälet:
+apply-mend-submit = Skicka in igen

@@ -1,0 +1,34 @@
+// What the tests of the administration's pages share: a window for somebody, and a look at its page.
+
+import assert from 'node:assert/strict';
+import { accessibilityFaults, logIn, openWindow, picture } from './window.js';
+
+const desk = { width: 1280, height: 900 };
+const phone = { width: 360, height: 740 };
+
+// A window in a language.
+export const windowIn = (language) =>
+  openWindow({ locale: language === 'sv' ? 'sv-SE' : 'en-GB', javaScriptEnabled: true, viewport: desk });
+
+// Somebody at their window, logged in by password and code.
+export async function enter(person, language, words) {
+  const window = await windowIn(language);
+  await window.page.goto('/admin');
+  await logIn(window.page, person, words);
+  await window.page.waitForURL('**/admin');
+  return { ...window, person, language, signed: false };
+}
+
+// The page that is shown, looked at by axe at both widths. It is never wider than the window.
+export async function look(who, name) {
+  const { page, language } = who;
+  assert.equal(await page.locator('html').getAttribute('lang'), language);
+  for (const [size, width] of [[desk, 'desk'], [phone, 'phone']]) {
+    await page.setViewportSize(size);
+    assert.deepEqual(await accessibilityFaults(page), [], `${name} ${language} ${width}`);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(over, 0, `${name} ${language} ${width}: wider than the window`);
+    await picture(page, `${name}-${language}-${width}`);
+  }
+  await page.setViewportSize(desk);
+}
