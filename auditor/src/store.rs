@@ -34,6 +34,7 @@ mod place;
 mod reviews;
 mod second_factor;
 mod sessions;
+mod siths;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +53,7 @@ pub use outbox::{Batch, Chain, Waiting};
 pub use passkeys::Passkey;
 pub use place::{Place, Server, ServerError};
 pub use reviews::Vouched;
+pub use siths::SeenCard;
 
 use crate::accounts::InvalidMove;
 use crate::devices::{AlreadyRevoked, TooEarly};

@@ -20,6 +20,7 @@ macro_rules! files {
             include_str!(concat!("../../texts/", $tag, "/forms.ftl")),
             include_str!(concat!("../../texts/", $tag, "/collect.ftl")),
             include_str!(concat!("../../texts/", $tag, "/oidc.ftl")),
+            include_str!(concat!("../../texts/", $tag, "/siths.ftl")),
         ]
     };
 }

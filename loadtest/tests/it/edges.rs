@@ -164,7 +164,7 @@ const AUDITOR: Rules = Rules {
             "web",
             &[
                 "accounts", "breached", "clock", "config", "devices", "duties", "forms", "handout", "imports",
-                "issuing", "letter", "pki", "provider", "random", "sealing", "sessions", "store",
+                "issuing", "letter", "net", "pki", "provider", "random", "sealing", "sessions", "store",
             ],
         ),
         // The whole.
