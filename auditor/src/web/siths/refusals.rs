@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Refusals of one address for one reason within this are one event.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// How often it is looked whether a window is over, and whether the store answers again.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Addresses and reasons that are told apart; what is beyond is counted without its address.
