@@ -7,6 +7,7 @@ pub mod login;
 pub mod oidc;
 pub mod passkey;
 pub mod password;
+pub mod siths;
 pub mod totp;
 
 use contract::Micros;

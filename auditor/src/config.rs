@@ -5,9 +5,11 @@
 mod devices;
 mod handout;
 mod oidc;
+mod siths;
 
 pub use handout::{Handout, Instructions, Sms, SmsCallback};
 pub use oidc::{ClientProof, Label, Oidc, OidcLogout, ProviderName, ProviderNameError, ServerFiles};
+pub use siths::{CardFiles, Revocation, Siths};
 
 use crate::accounts::Review;
 use crate::accounts::login::LockRule;
@@ -80,6 +82,8 @@ pub struct Config {
     pub oidc: Vec<Oidc>,
     /// Where these tell of logouts. None: nowhere.
     pub oidc_logout: Option<OidcLogout>,
+    /// Where browsers show SITHS cards. None: nowhere.
+    pub siths: Option<Siths>,
     /// When accounts rest or end by themselves.
     pub accounts: Accounts,
     /// How credentials are handed out.
@@ -318,6 +322,8 @@ impl Config {
         let section = root.section("login");
         let login = read_login(&section);
         let providers = oidc::read(&root, &section);
+        let siths =
+            if root.has("siths") { siths::read(&root.section("siths"), &section).map(Some) } else { Some(None) };
         let accounts = read_accounts(&root.section("accounts"));
         let sms = if root.has("sms") { handout::read_sms(&root.section("sms")).map(Some) } else { Some(None) };
         let handout = handout::read_handout(&root.section("handout"), root.has("sms"));
@@ -345,6 +351,7 @@ impl Config {
                 login: login?,
                 oidc,
                 oidc_logout,
+                siths: siths?,
                 accounts: accounts?,
                 handout: handout?,
                 sms: sms?,

@@ -4,8 +4,10 @@
 //! A reader that takes nothing for [`Limits::stall`] loses its connection: it cannot hold memory for longer. Where anybody
 //! may come, one address has no more than [`Limits::of_one_address`] connections, and failed handshakes are no news.
 
+mod cards;
 mod peers;
 
+pub use cards::{CardTlsError, card_tls};
 pub use peers::Peer;
 
 use crate::config::Listen;
@@ -16,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls_pki_types::CertificateDer;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -55,12 +58,25 @@ pub struct Limits {
     pub of_one_address: Option<usize>,
 }
 
+/// The certificate that the other end has shown, and whose key it has. A request has it among its extensions.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate(pub CertificateDer<'static>);
+
+/// Hears of handshakes that fail: from where, and why. Without an error they took too long.
+pub type Failures = Arc<dyn Fn(Option<Peer>, Option<&io::Error>) + Send + Sync>;
+
 /// A bound listener.
-#[derive(Debug)]
 pub struct Bound {
     socket: Socket,
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     name: String,
+    failures: Option<Failures>,
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bound({})", self.name)
+    }
 }
 
 #[derive(Debug)]
@@ -87,12 +103,13 @@ impl Bound {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address).await.map_err(failed)?;
                 let name = listener.local_addr().map_err(failed)?.to_string();
-                Ok(Self { socket: Socket::Tcp(listener), tls, name })
+                Ok(Self { socket: Socket::Tcp(listener), tls, name, failures: None })
             }
             Listen::Unix(path) => {
                 let listener = bind_unix(path).map_err(failed)?;
                 let name = format!("unix:{}", path.display());
-                Ok(Self { socket: Socket::Unix { listener, _file: SocketFile(path.clone()) }, tls: None, name })
+                let socket = Socket::Unix { listener, _file: SocketFile(path.clone()) };
+                Ok(Self { socket, tls: None, name, failures: None })
             }
         }
     }
@@ -100,6 +117,12 @@ impl Bound {
     /// The address that was bound: `127.0.0.1:4711` or `unix:/path`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Tells of handshakes that fail.
+    #[must_use]
+    pub fn telling(self, failures: Failures) -> Self {
+        Self { failures: Some(failures), ..self }
     }
 
     /// Serves until `stop`, then lets requests that run come to their end.
@@ -126,19 +149,30 @@ impl Bound {
             // Who has as many as they may gets none.
             let Some(place) = peers.place(peer) else { continue };
             let (router, stop, tls) = (router.clone(), stop.clone(), self.tls.as_ref().map(|tls| tls.load_full()));
-            let name = self.name.clone();
+            let (name, failures) = (self.name.clone(), self.failures.clone());
+            let mut end = End { peer, certificate: None };
             tracker.spawn(async move {
                 let _permit = (permit, place);
                 match (stream, tls) {
                     (Stream::Tcp(stream, _), Some(tls)) => {
                         let handshake = TlsAcceptor::from(tls).accept(stream);
                         match tokio::time::timeout(limits.head, handshake).await {
-                            Ok(Ok(stream)) => connection(stream, peer, router, limits, stop).await,
-                            failed => handshake_failed(&name, failed.map(Result::err).ok().flatten(), limits),
+                            Ok(Ok(stream)) => {
+                                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                                end.certificate = shown.map(|shown| ClientCertificate(shown.clone().into_owned()));
+                                connection(stream, end, router, limits, stop).await;
+                            }
+                            failed => {
+                                let error = failed.map(Result::err).ok().flatten();
+                                if let Some(tell) = failures {
+                                    tell(peer, error.as_ref());
+                                }
+                                handshake_failed(&name, error, limits);
+                            }
                         }
                     }
-                    (Stream::Tcp(stream, _), None) => connection(stream, peer, router, limits, stop).await,
-                    (Stream::Unix(stream), _) => connection(stream, peer, router, limits, stop).await,
+                    (Stream::Tcp(stream, _), None) => connection(stream, end, router, limits, stop).await,
+                    (Stream::Unix(stream), _) => connection(stream, end, router, limits, stop).await,
                 }
             });
         }
@@ -200,14 +234,23 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn connection<S>(stream: S, peer: Option<Peer>, router: Router, limits: Limits, stop: CancellationToken)
+/// What is known of the other end.
+struct End {
+    peer: Option<Peer>,
+    certificate: Option<ClientCertificate>,
+}
+
+async fn connection<S>(stream: S, end: End, router: Router, limits: Limits, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        if let Some(peer) = peer {
+        if let Some(peer) = end.peer {
             request.extensions_mut().insert(peer);
+        }
+        if let Some(certificate) = &end.certificate {
+            request.extensions_mut().insert(certificate.clone());
         }
         router.call(request)
     });

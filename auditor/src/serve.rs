@@ -5,19 +5,19 @@
 
 mod certificates;
 
-use crate::config::{Config, OidcLogout, ServerFiles};
+use crate::config::{Config, OidcLogout, ServerFiles, Siths};
 use crate::devices::Renewal;
 use crate::feed::{Feed, FeedMetrics};
 use crate::issuing::{AuthorityFiles, CrlRules, Desk, Rules};
 use crate::lease::Keeper;
-use crate::net::{BindError, Bound, Limits};
+use crate::net::{BindError, Bound, CardTlsError, Limits, card_tls};
 use crate::outbox::{OutboxMetrics, Shipper};
 use crate::provider::Provider;
 use crate::sms::{self, SmsMetrics};
 use crate::store::{Counter, Office, Store, StoreError};
 use crate::sweep::{DeviceMetrics, SweepMetrics};
 use crate::web::assertion::Verifier;
-use crate::web::{self, App, LoginMetrics, OidcMetrics};
+use crate::web::{self, App, CardMetrics, CardRefusals, LoginMetrics, OidcMetrics};
 use crate::{clock, enrol, init, internal, ops, sweep};
 use arc_swap::ArcSwap;
 use certificates::{Watched, internal_tls, server_tls};
@@ -51,6 +51,9 @@ pub enum ServeError {
     /// Certificates of a listener.
     #[error("a listener's certificates cannot be used: {0}")]
     Tls(String),
+    /// Files of the listener for cards.
+    #[error("the listener for SITHS cards cannot be set up")]
+    Cards(#[from] CardTlsError),
     /// The provider of text messages.
     #[error(transparent)]
     Sms(#[from] sms::SetupError),
@@ -76,6 +79,10 @@ const OPS_CONNECTIONS_MAX: usize = 64;
 /// Of one address at the enrolment listener: programs of one site that come out of one address.
 const ENROL_CONNECTIONS_OF_ONE_MAX: usize = 16;
 const CALLBACK_CONNECTIONS_MAX: usize = 64;
+/// Within a handshake with a card its user finds certificate and code.
+const CARD_HEAD: Duration = Duration::from_mins(2);
+/// Of one address at the listener for cards: a whole hospital may come out of one.
+const CARD_CONNECTIONS_OF_ONE_MAX: usize = 128;
 /// How long requests that run may take to end after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(15);
 const LOOK_AT_FILES: Duration = Duration::from_secs(1);
@@ -117,6 +124,13 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         Some(logout) => Some(logout_listener(logout, &mut watched).await?),
         None => None,
     };
+    let cards = match &config.siths {
+        Some(siths) => {
+            let refusals = Arc::new(CardRefusals::new(CardMetrics::register(&registry)?));
+            Some((card_listener(siths, &refusals, &mut watched).await?, siths, refusals))
+        }
+        None => None,
+    };
     if !config.app.listen.ip().is_loopback() {
         tracing::warn!("the login application listens beyond loopback without TLS: keep that network to the gateway");
     }
@@ -144,23 +158,25 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         None => None,
     };
     let messages = sms::Worker::new(counter.clone(), provider, texts, SmsMetrics::register(&registry)?);
-    let app = Arc::new(
-        App::new(web::Parts {
-            store: store.clone(),
-            issuing: Arc::clone(&desk),
-            verifier: Arc::clone(&verifier),
-            keys: config.keys,
-            login: config.login,
-            limits: config.session.limits,
-            help: config.app.help,
-            title: config.app.title,
-            metrics: LoginMetrics::register(&registry)?,
-            request_life_us,
-            handout: config.handout,
-            instructions: config.instructions,
-        })
-        .with_providers(providers, OidcMetrics::register(&registry)?),
-    );
+    let app = App::new(web::Parts {
+        store: store.clone(),
+        issuing: Arc::clone(&desk),
+        verifier: Arc::clone(&verifier),
+        keys: config.keys,
+        login: config.login,
+        limits: config.session.limits,
+        help: config.app.help,
+        title: config.app.title,
+        metrics: LoginMetrics::register(&registry)?,
+        request_life_us,
+        handout: config.handout,
+        instructions: config.instructions,
+    })
+    .with_providers(providers, OidcMetrics::register(&registry)?);
+    let app = Arc::new(match &cards {
+        Some((_, settings, refusals)) => app.with_cards(settings, Arc::clone(refusals)),
+        None => app,
+    });
     let shipper = Shipper::new(
         store.clone(),
         config.clickhouse.as_ref(),
@@ -179,6 +195,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
             ("enrol", enrol_bound.as_ref()),
             ("sms", callback_bound.as_ref()),
             ("oidc_logout", logouts.as_ref().map(|(bound, _)| bound)),
+            ("siths", cards.as_ref().map(|((bound, _), ..)| bound)),
         ];
         write_ready(file, (&app_bound, &ops_bound, &internal_bound), &others)?;
     }
@@ -197,6 +214,13 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     if let Some((bound, limits)) = logouts {
         let served = bound.serve(web::logout_router(Arc::clone(&app)), limits, stop.clone());
         parts.spawn(then(served, ended("the listener for logouts of identity providers")));
+    }
+    if let Some(((bound, limits), _, refusals)) = cards {
+        let served = bound.serve(web::card_router(Arc::clone(&app)), limits, stop.clone());
+        parts.spawn(then(served, ended("the listener for SITHS cards")));
+        let (store, stop) = (store.clone(), stop.clone());
+        let recorded = async move { refusals.run(&store, stop).await };
+        parts.spawn(then(recorded, ended("the record of refused SITHS cards")));
     }
     let router = web::router(app);
     parts.spawn(then(app_bound.serve(router, app_limits, stop.clone()), ended("the login application")));
@@ -284,6 +308,21 @@ async fn logout_listener(logout: &OidcLogout, watched: &mut Vec<Watched>) -> Res
     };
     let bound = Bound::bind(&crate::config::Listen::Tcp(logout.listen), tls).await?;
     Ok((bound, Limits { connections_max: logout.connections_max, head: HEAD, stall: STALL, of_one_address: None }))
+}
+
+/// Binds the listener that cards are shown to.
+async fn card_listener(
+    siths: &Siths,
+    refusals: &Arc<CardRefusals>,
+    watched: &mut Vec<Watched>,
+) -> Result<(Bound, Limits), ServeError> {
+    let tls = Arc::new(ArcSwap::new(card_tls(&siths.files)?));
+    watched.push(Watched::cards(siths.files.clone(), Arc::clone(&tls)));
+    let heard = Arc::clone(refusals);
+    let bound = Bound::bind(&crate::config::Listen::Tcp(siths.listen), Some(tls)).await?;
+    let bound = bound.telling(Arc::new(move |peer, error| heard.handshake(peer, error)));
+    let of_one_address = Some(CARD_CONNECTIONS_OF_ONE_MAX);
+    Ok((bound, Limits { connections_max: siths.connections_max, head: CARD_HEAD, stall: STALL, of_one_address }))
 }
 
 /// Reads keys and certificates again when their files change.

@@ -35,6 +35,7 @@ mod place;
 mod reviews;
 mod second_factor;
 mod sessions;
+mod siths;
 #[cfg(test)]
 mod tests;
 
@@ -55,6 +56,7 @@ pub use passkeys::Passkey;
 pub use place::{Place, Server, ServerError};
 pub use reviews::Vouched;
 pub use second_factor::Factors;
+pub use siths::SeenCard;
 
 use crate::accounts::InvalidMove;
 use crate::devices::{AlreadyRevoked, TooEarly};

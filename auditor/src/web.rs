@@ -11,6 +11,7 @@ mod desk;
 mod form;
 mod icon;
 mod instructions;
+mod known;
 mod language;
 mod member;
 mod oidc;
@@ -19,11 +20,13 @@ mod page;
 mod pages;
 mod passkey;
 mod renew;
+mod siths;
 mod texts;
 mod throttle;
 
 pub use attempt::LoginMetrics;
 pub use oidc::OidcMetrics;
+pub use siths::{CardMetrics, CardRefusals};
 
 use crate::accounts::passkey::RelyingParty;
 use crate::accounts::totp::TotpKey;
@@ -68,6 +71,8 @@ pub struct App {
     pseudonym: PseudonymKey,
     form: form::FormKey,
     oidc: oidc::Oidc,
+    /// None: cards are shown nowhere.
+    siths: Option<siths::Cards>,
     login: Login,
     limits: Limits,
     throttle: Throttle,
@@ -114,6 +119,7 @@ impl App {
         let form = form::FormKey::new(&parts.keys.form);
         Self {
             oidc: oidc::Oidc::new(&form, Vec::new(), None),
+            siths: None,
             counter: Counter::new(office.clone(), parts.keys.handout, totp, parts.handout.rule),
             handout: parts.handout,
             instructions: parts.instructions,
@@ -143,6 +149,13 @@ impl App {
         self.oidc = oidc::Oidc::new(&self.form, providers, Some(metrics));
         self
     }
+
+    /// With a listener that users show SITHS cards to, and where what it refuses is noted.
+    #[must_use]
+    pub fn with_cards(mut self, settings: &crate::config::Siths, refusals: Arc<CardRefusals>) -> Self {
+        self.siths = Some(siths::Cards::new(settings, refusals));
+        self
+    }
 }
 
 /// A request's sender, as the gateway vouches for it.
@@ -164,6 +177,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/oidc/{name}", get(oidc::start))
         .route("/auth/oidc/{name}/callback", get(oidc::come_back))
         .route("/auth/oidc/{name}/choose", post(oidc::choose))
+        .route("/auth/siths", get(siths::start))
+        .route("/auth/siths/back", get(siths::come_back))
         .route("/auth/logout", post(pages::logout))
         .route("/auth/passkeys", get(passkey::show).post(passkey::add))
         .route("/auth/passkeys/confirm", post(passkey::confirm))
@@ -196,6 +211,11 @@ pub fn router(app: Arc<App>) -> Router {
 /// The routes of the listener where identity providers tell of logouts: it stands behind no gateway.
 pub fn logout_router(app: Arc<App>) -> Router {
     oidc::logout_router(app)
+}
+
+/// The routes of the listener that browsers show SITHS cards to: it stands behind no gateway.
+pub fn card_router(app: Arc<App>) -> Router {
+    siths::router(app).layer(middleware::map_response(harden))
 }
 
 /// Lets a request in only with a valid assertion.

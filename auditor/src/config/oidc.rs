@@ -278,7 +278,7 @@ fn words(section: &Section<'_>, key: &str, usual: Vec<String>) -> Option<Vec<Str
 }
 
 /// A text that is there and not too long, in bytes.
-fn short(section: &Section<'_>, key: &str, most: usize) -> Option<String> {
+pub(super) fn short(section: &Section<'_>, key: &str, most: usize) -> Option<String> {
     let text: String = section.required(key)?;
     let good = !text.trim().is_empty() && text.len() <= most;
     if !good {

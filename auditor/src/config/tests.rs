@@ -115,7 +115,9 @@ fn without_clickhouse_events_wait() {
 /// The provider of the example, which stands there as a comment, with files that are there.
 fn with_provider(text: &str) -> String {
     let lines = text.lines().skip_while(|line| *line != "#   [[oidc]]");
-    let of_one = lines.take_while(|line| !line.starts_with("[accounts]")).filter_map(|line| line.strip_prefix("#   "));
+    let of_one = lines
+        .take_while(|line| !line.starts_with("# Login with SITHS cards"))
+        .filter_map(|line| line.strip_prefix("#   "));
     let without_key = of_one.filter(|line| !line.starts_with("client_key"));
     let section = without_key.collect::<Vec<_>>().join("\n");
     let section = section
@@ -176,6 +178,56 @@ fn a_providers_mistakes_are_named() {
     assert_eq!(twice, ["oidc[1].name: is another provider's, too"]);
     let alone = problems(|text| format!("{text}\n[oidc_logout]\nlisten = \"127.0.0.1:0\"\n"));
     assert!(alone.len() == 1 && alone[0].contains("of no use without a provider"), "{alone:?}");
+}
+
+/// The listener for cards of the example, which stands there as a comment, with files that are there.
+fn with_cards(text: &str) -> String {
+    let lines = text.lines().skip_while(|line| *line != "#   [siths]");
+    let section = lines.take_while(|line| !line.starts_with("[accounts]")).filter_map(|line| line.strip_prefix("#   "));
+    let section = section.collect::<Vec<_>>().join("\n");
+    let section = section
+        .replace("pki/siths-server.", "pki/internal-server.")
+        .replace("pki/siths-person-ca.pem", "pki/device-ca.pem")
+        .replace("state/siths-person-hsa-3.crl", "pki/device-ca.pem");
+    format!("{text}\n{section}\n")
+}
+
+#[test]
+fn the_examples_listener_for_cards_reads_and_its_mistakes_are_named() {
+    let config = example(|text| with_cards(&text)).expect("reads");
+    let siths = config.siths.as_ref().expect("a listener");
+    assert_eq!((siths.origin.to_string().as_str(), siths.connections_max), ("https://siths.example.se:8445", 256));
+    assert!(matches!(&siths.files.revocation, Revocation::Lists(lists) if lists.len() == 1));
+    let [policy] = siths.policies.as_slice() else { panic!("{:?}", siths.policies) };
+    assert_eq!(
+        (policy.id.to_string().as_str(), policy.level.as_str()),
+        ("1.2.752.74.8.512", "http://id.sambi.se/loa/loa3")
+    );
+    assert!(example(|text| text).expect("reads").siths.is_none());
+    let lists = "crl_files = [\"pki/device-ca.pem\"]";
+    let none = example(|text| with_cards(&text).replace(lists, "revocation = \"none\"")).expect("reads");
+    assert_eq!(none.siths.expect("a listener").files.revocation, Revocation::None);
+    let policy = "[[siths.policy]]\noid = \"1.2.752.74.8.512\"\nacr = \"http://id.sambi.se/loa/loa3\"";
+    for (from, to, words) in [
+        ("\norigin = \"https://localhost:8443\"\n", "\n", "login.origin: is missing: whoever has shown"),
+        ("https://siths.example.se:8445", "https://localhost:8443", "siths.origin: is login.origin"),
+        ("https://siths.example.se:8445", "http://siths.example.se", "siths.origin: "),
+        (lists, "", "siths.crl_files: is missing"),
+        (lists, "crl_files = []", "siths.crl_files: names no file"),
+        (lists, "crl_files = [\"pki/nothing.crl\"]", "siths.crl_files: "),
+        (lists, &format!("{lists}\nrevocation = \"none\""), "siths.revocation: stands beside crl_files"),
+        (lists, "revocation = \"ocsp\"", "siths.revocation: is \"ocsp\", and must be one of: none"),
+        (policy, "", "siths.policy: is needed 1 to 20 times"),
+        ("1.2.752.74.8.512", "loa3", "siths.policy[0].oid: "),
+        ("acr = \"http://id.sambi.se/loa/loa3\"", "acr = \"\"", "siths.policy[0].acr: "),
+    ] {
+        let found = problems(|text| {
+            let whole = with_cards(&text);
+            assert!(whole.contains(from), "{from}");
+            whole.replace(from, to)
+        });
+        assert!(found.len() == 1 && found[0].starts_with(words), "{words}: {found:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Certificates of the listeners that have some: read at the start, and again when their files change.
 
 use super::ServeError;
-use crate::config::{InternalTls, ServerFiles};
+use crate::config::{CardFiles, InternalTls, Revocation, ServerFiles};
+use crate::net::card_tls;
 use arc_swap::ArcSwap;
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
@@ -35,6 +36,15 @@ impl Watched {
         let paths = vec![files.cert.clone(), files.key.clone()];
         let read = Box::new(move || server_tls(&files.cert, &files.key));
         Self::new(what, paths, read, used)
+    }
+
+    /// Of the listener that cards are shown to: with its authorities and their revocation lists.
+    pub(super) fn cards(files: CardFiles, used: Arc<ArcSwap<rustls::ServerConfig>>) -> Self {
+        let mut paths = vec![files.server.cert.clone(), files.server.key.clone(), files.authorities.clone()];
+        if let Revocation::Lists(lists) = &files.revocation {
+            paths.extend(lists.iter().cloned());
+        }
+        Self::new("the listener for SITHS cards", paths, Box::new(move || Ok(card_tls(&files)?)), used)
     }
 
     fn new(what: &'static str, files: Vec<PathBuf>, read: Read, used: Arc<ArcSwap<rustls::ServerConfig>>) -> Self {

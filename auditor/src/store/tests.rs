@@ -2,6 +2,7 @@
 mod cluster;
 mod oidc;
 mod passkeys;
+mod siths;
 
 use super::*;
 use crate::accounts::{Account, NewGrant, State, Tries, UserName};
@@ -13,6 +14,7 @@ use contract::id::{HsaId, RegistryName, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Reason, Right};
 use oidc::*;
 use passkeys::*;
+use siths::*;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -455,5 +457,6 @@ on_both![
     a_providers_session_ends_those_that_rest_on_it,
     an_account_is_found_by_its_hsa_id,
     a_question_is_answered_once,
+    a_cards_code_is_good_once_for_its_login_and_for_a_while,
     of_an_accounts_sessions_one_may_stay,
 ];

@@ -36,7 +36,7 @@ pub(super) struct How {
     pub(super) note: String,
 }
 
-/// What a login at an identity provider brings into its session.
+/// What a login elsewhere, at an identity provider or with a card, brings into its session.
 #[derive(Debug, Default)]
 pub(super) struct Brought {
     /// How strong it was.
@@ -111,6 +111,8 @@ impl LoginMetrics {
             Reason::ProviderAnswer,
             Reason::WeakLogin,
             Reason::NoAccount,
+            Reason::CodeUnknown,
+            Reason::CodeExpired,
         ] {
             metrics.logins.with_label_values(&[reason.as_str()]);
         }

@@ -96,6 +96,8 @@ struct LoginPage<'a> {
     /// The language, for texts by their keys.
     speaks: Language,
     elsewhere: Vec<Button>,
+    /// Whether cards are let in.
+    siths: bool,
 }
 
 /// The login page.
@@ -278,6 +280,7 @@ pub(super) fn page(
         passkey: app.party.as_ref().map(|_| language.passkey_texts()),
         speaks: language,
         elsewhere: app.oidc.buttons(language),
+        siths: app.siths.is_some(),
     };
     let Ok(html) = page.render() else {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown");

@@ -22,6 +22,7 @@ macro_rules! files {
             include_str!(concat!("../../texts/", $tag, "/apply.ftl")),
             include_str!(concat!("../../texts/", $tag, "/oidc.ftl")),
             include_str!(concat!("../../texts/", $tag, "/emergency.ftl")),
+            include_str!(concat!("../../texts/", $tag, "/siths.ftl")),
         ]
     };
 }

@@ -188,6 +188,7 @@ const AUDITOR: Rules = Rules {
                 "imports",
                 "issuing",
                 "letter",
+                "net",
                 "pki",
                 "provider",
                 "random",

@@ -3,11 +3,10 @@
 use super::back::how;
 use super::sealed;
 use super::trouble::{Refusal, Trouble};
-use crate::accounts::login::judge_elsewhere;
-use crate::clock;
 use crate::provider::Provider;
 use crate::store::AtProvider;
-use crate::web::attempt::{Brought, LoginError, Opened, by, settle};
+use crate::web::attempt::Brought;
+use crate::web::known::Entered;
 use crate::web::language::Language;
 use crate::web::pages::{self, set_cookie};
 use crate::web::{App, Caller};
@@ -15,7 +14,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use contract::directory::Commission;
 use contract::id::HsaId;
-use contract::record::{AuthMethod, Reason};
+use contract::record::Reason;
 
 /// One person in one commission, as a provider says it.
 pub(super) struct Person {
@@ -24,15 +23,6 @@ pub(super) struct Person {
     pub(super) commission: Option<Commission>,
     pub(super) acr: String,
     pub(super) at: AtProvider,
-}
-
-/// What became of somebody.
-enum Entered {
-    In(Opened),
-    /// There is not one account.
-    Nobody(&'static str),
-    /// The account is not to be used; that is recorded.
-    Out,
 }
 
 impl App {
@@ -46,7 +36,13 @@ impl App {
         person: Person,
     ) -> Response {
         let name = &provider.settings().name;
-        match self.enter(caller, provider, person).await {
+        let brought = Brought {
+            note: note(provider, &person),
+            acr: person.acr,
+            commission: person.commission,
+            at: Some(person.at),
+        };
+        match self.enter(caller, &person.hsa, &how(provider, ""), brought).await {
             Ok(Entered::In(opened)) => {
                 self.oidc.count(name, "in");
                 let mut response = pages::inside(headers, &opened);
@@ -65,30 +61,6 @@ impl App {
                 pages::log_failure(&error);
                 self.say(caller, headers, language, Trouble::Busy)
             }
-        }
-    }
-
-    async fn enter(&self, caller: &Caller, provider: &Provider, person: Person) -> Result<Entered, LoginError> {
-        let now = clock::now();
-        let mut change = self.store.change(now, by(caller)).await?;
-        let mut accounts = change.accounts_by_hsa(&person.hsa).await?;
-        let account = match (accounts.pop(), accounts.pop()) {
-            (Some(account), None) => account,
-            (None, _) => return Ok(Entered::Nobody("no_account")),
-            (Some(_), Some(_)) => return Ok(Entered::Nobody("several_accounts")),
-        };
-        let before = account.state;
-        let settled = settle(&mut change, before, judge_elsewhere(account, now), &how(provider, "")).await?;
-        let brought = Brought {
-            note: note(provider, &person),
-            acr: person.acr,
-            commission: person.commission,
-            at: Some(person.at),
-        };
-        match self.let_in_with(change, caller, settled, AuthMethod::Oidc, brought).await {
-            Ok(opened) => Ok(Entered::In(opened)),
-            Err(LoginError::Refused) => Ok(Entered::Out),
-            Err(error) => Err(error),
         }
     }
 }

@@ -26,6 +26,8 @@ pub(in crate::web) enum Trouble {
     Unusable,
     /// Nothing was chosen.
     NothingChosen,
+    /// A SITHS card leads to no account that is to be used: which of it, nobody is told.
+    Card,
     /// This program cannot just now.
     Busy,
 }
@@ -51,6 +53,7 @@ impl Trouble {
             Self::NoAccount => "oidc-no-account",
             Self::Unusable => "oidc-unusable",
             Self::NothingChosen => "oidc-nothing-chosen",
+            Self::Card => "siths-refused",
             Self::Busy => "oidc-busy",
         }
     }

@@ -5,7 +5,7 @@ use crate::accounts::passkey::soft::{ORIGIN, Soft};
 use crate::accounts::totp::{TotpKey, TotpSecret};
 use crate::accounts::{Account, State, Tries, UserName};
 use crate::clock;
-use crate::config::{Keys, Login};
+use crate::config::{Keys, Login, Siths};
 use crate::devices::{Device, Organisation, Renewal};
 use crate::handout::HandoutKey;
 use crate::issuing::{AuthorityFiles, Desk, Rules};
@@ -15,7 +15,7 @@ use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
 use crate::store::{By, Change, Place, Store};
 use crate::web::assertion::Verifier;
-use crate::web::{App, LoginMetrics, OidcMetrics, Parts, logout_router, router};
+use crate::web::{App, CardRefusals, LoginMetrics, OidcMetrics, Parts, card_router, logout_router, router};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -168,6 +168,18 @@ impl Bed {
         let app = Arc::try_unwrap(self.app).expect("nobody else has it");
         self.app = Arc::new(app.with_providers(providers, metrics));
         self
+    }
+
+    /// With a listener for cards.
+    pub(in crate::web) fn with_cards(mut self, settings: &Siths, refusals: Arc<CardRefusals>) -> Self {
+        let app = Arc::try_unwrap(self.app).expect("nobody else has it");
+        self.app = Arc::new(app.with_cards(settings, refusals));
+        self
+    }
+
+    /// That listener's routes.
+    pub(in crate::web) fn card_router(&self) -> axum::Router {
+        card_router(Arc::clone(&self.app))
     }
 
     /// What a provider is answered that tells of a logout.
