@@ -199,12 +199,14 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         ];
         write_ready(file, (&app_bound, &ops_bound, &internal_bound), &others)?;
     }
-    let enrol_name = enrol_bound.as_ref().map(Bound::name);
+    // Those that are not configured are left out.
     tracing::info!(
         app = app_bound.name(),
         ops = ops_bound.name(),
         internal = internal_bound.name(),
-        enrol = enrol_name,
+        enrol = enrol_bound.as_ref().map(Bound::name),
+        sms = callback_bound.as_ref().map(Bound::name),
+        oidc_logout = logouts.as_ref().map(|(bound, _)| bound.name()),
         "ready"
     );
     let _no_systemd = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -2,7 +2,9 @@
 //! whose values are texts or null.
 
 use super::fault::{Fault, Faults, What};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +138,7 @@ impl Lines<'_> {
 }
 
 fn json(text: &str, columns: &'static [&'static str]) -> Result<Vec<Row>, Faults> {
-    let list: Vec<BTreeMap<String, Option<String>>> = serde_json::from_str(text).map_err(|error| {
+    let list: Vec<Object> = serde_json::from_str(text).map_err(|error| {
         // serde's own words would repeat what stands there.
         let words = "is not a list of objects whose values are texts or null";
         Faults::one(error.line() as u64, error.column() as u64, "", What::Form, words)
@@ -145,6 +147,14 @@ fn json(text: &str, columns: &'static [&'static str]) -> Result<Vec<Row>, Faults
     for (fields, line) in list.into_iter().zip(lines_of_objects(text)) {
         if rows.len() == ROWS_MAX {
             return Err(too_many(line));
+        }
+        let Object(pairs) = fields;
+        let count = pairs.len();
+        let fields: BTreeMap<String, Option<String>> = pairs.into_iter().collect();
+        if fields.len() < count {
+            let words = "has a field that stands there more than once".to_owned();
+            faults.add(Fault { line, column: 0, field: "", what: What::Double, words });
+            continue;
         }
         if fields.keys().any(|name| !columns.contains(&name.as_str())) {
             let words = format!("has a field that is not known; the fields are {}", columns.join(", "));
@@ -159,6 +169,33 @@ fn json(text: &str, columns: &'static [&'static str]) -> Result<Vec<Row>, Faults
     }
     long(&rows, columns, &mut faults);
     faults.none_or(rows)
+}
+
+/// An object's fields as they stand there: programs differ in which of two of one name they take.
+struct Object(Vec<(String, Option<String>)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object whose values are texts or null")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Object, A::Error> {
+        let mut all = Vec::new();
+        while let Some(field) = fields.next_entry()? {
+            all.push(field);
+        }
+        Ok(Object(all))
+    }
 }
 
 /// The lines on which objects begin, in a list of objects that was read before.

@@ -77,6 +77,9 @@ fn json_says_where_it_is_wrong_and_repeats_nothing() {
     assert_eq!(at(&second).map_err(|faults| (faults[0].0, faults[0].3)), Err((3, What::Form)));
     let unknown = format!("[{{\"hsa\":\"{A}\",\"secret\":\"x\"}}]");
     assert_eq!(at(&unknown), Err(vec![(1, 0, "", What::Unknown)]));
+    let twice =
+        format!("[{{\"hsa\":\"{A}\",\"last_day\":null}},\n{{\"hsa\":\"{A}\",\"last_day\":null,\"hsa\":\"{B}\"}}]");
+    assert_eq!(at(&twice), Err(vec![(2, 0, "", What::Double)]), "neither of two is taken");
     let told = Feed::Employments.read(unknown.as_bytes(), Format::Json).expect_err("refused").to_string();
     assert!(!told.contains("secret"), "{told}");
 }

@@ -65,7 +65,10 @@ impl Change {
             .execute(&mut *self.tx)
             .await
             .map_err(taken("organisation's HSA-id"))?;
-        Ok(())
+        let mut event = self.event(AuthEventKind::DataImported, contract::id::AccountId::NONE);
+        event.device_org = organisation.hsa.text();
+        event.detail = format!("{} organisation added", self.by.channel).into();
+        self.record(event).await
     }
 
     /// Enrols a device whose key is not known. Its organisation must be there.

@@ -145,6 +145,9 @@ fn half_of(pdf: &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_letter_and_code_takes_the_account_into_use() {
     let place = Installation::new();
+    let stolen_passwords = place.path("stolen.txt");
+    std::fs::write(&stolen_passwords, format!("{:0>40}:1\n", "1")).unwrap();
+    let place = place.with("LOGIN__BREACHED_FILE", stolen_passwords.to_str().unwrap());
     let account = applied(&place).await;
     let refused = place.run(&["handout", "issue", "anna"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("no provider of text messages"), "{refused:?}");
@@ -211,6 +214,16 @@ async fn who_has_letter_and_code_takes_the_account_into_use() {
     let mut thief = Browser { server: &server, device: place.device("other"), cookies: browser.cookies.clone() };
     let stolen = thief.send(&page, "/auth/collect/own", &fields);
     assert_eq!(stolen.status, 403);
+    // What cannot be compared with the stolen ones is not set.
+    let list = std::fs::read(&stolen_passwords).unwrap();
+    for broken in [None, Some("no list of hashes\n")] {
+        match broken {
+            None => std::fs::remove_file(&stolen_passwords).unwrap(),
+            Some(text) => std::fs::write(&stolen_passwords, text).unwrap(),
+        }
+        assert_eq!(browser.send(&page, "/auth/collect/own", &fields).status, 503, "{broken:?}");
+    }
+    std::fs::write(&stolen_passwords, list).unwrap();
     let done = browser.send(&page, "/auth/collect/own", &fields);
     assert_eq!((done.status, done.header("location")), (303, Some("/auth/collect/done")), "{}", done.body);
     assert_eq!(browser.get("/auth/collect/done").status, 200);

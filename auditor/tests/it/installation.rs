@@ -121,8 +121,13 @@ impl Installation {
     }
 
     pub fn user(&self, name: &str) -> User {
-        let made =
-            self.ok(&["account", "create", "--user", name, "--name", "Test User", "--generate-password", "--totp"]);
+        self.user_with(name, &[])
+    }
+
+    /// With more of what `auditor account create` takes.
+    pub fn user_with(&self, name: &str, more: &[&str]) -> User {
+        let create = ["account", "create", "--user", name, "--name", "Test User", "--generate-password", "--totp"];
+        let made = self.ok(&[create.as_slice(), more].concat());
         User {
             id: made["account"].as_str().unwrap().parse().unwrap(),
             password: made["password"].as_str().unwrap().to_owned(),

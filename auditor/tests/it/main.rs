@@ -25,6 +25,7 @@ mod handout;
 mod installation;
 mod login;
 mod oidc;
+mod openapi;
 mod outbox;
 mod procedure;
 mod settings;

@@ -424,7 +424,8 @@ wire_enum! {
         DeviceCodeRefused = 43 => "device_code_refused",
         /// A device's certificate was renewed.
         DeviceRenewed = 44 => "device_renewed",
-        /// Data about people or units were brought in; `detail` says which and how many.
+        /// Data about people, units or organisations were brought in or added; `detail` says which and how many. Of an
+        /// organisation that devices may be enrolled for, the event's organisation is it.
         DataImported = 45 => "data_imported",
         /// Somebody opened a patient in an emergency; `reason` says why.
         EmergencyOpened = 46 => "emergency_opened",

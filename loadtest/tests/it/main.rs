@@ -24,6 +24,7 @@ mod shared;
 mod sockets;
 mod tap;
 mod terms;
+mod trials;
 mod upstreams;
 mod whole;
 mod wire;

@@ -55,6 +55,13 @@ impl<T> Shared<T> {
     }
 }
 
+/// A device that the gateway knows.
+pub(crate) struct Enrolled {
+    id: String,
+    device: Device,
+    files: (PathBuf, PathBuf),
+}
+
 /// Somebody with an account, logged in on a device of their own.
 pub(crate) struct Newcomer {
     pub(crate) user: String,
@@ -118,6 +125,11 @@ impl Place {
 
     /// Makes an account that may read and write and a device, waits until the gateway knows both, and logs in.
     pub(crate) async fn newcomer(&self, name: &str) -> Newcomer {
+        self.newcomer_on(name, &self.enrolled(name).await).await
+    }
+
+    /// Enrols a device, and waits until the gateway knows it.
+    pub(crate) async fn enrolled(&self, name: &str) -> Enrolled {
         let out = self.dir().join("devices");
         let arguments = [
             "device",
@@ -131,14 +143,7 @@ impl Place {
             "--file-name",
             name,
         ];
-        let device_id = self.auditor(&arguments).await["device"].as_str().unwrap().to_owned();
-        let arguments =
-            ["account", "create", "--user", name, "--name", "Nya Testsson", "--generate-password", "--totp"];
-        let made = self.auditor(&arguments).await;
-        self.auditor(&["account", "grant", name, "--registry", REGISTRY, "--right", "read_write"]).await;
-        let text = |key: &str| made[key].as_str().unwrap().to_owned();
-        let credentials =
-            Credentials { user: name.to_owned(), password: text("password"), totp_secret: text("totp_secret") };
+        let id = self.auditor(&arguments).await["device"].as_str().unwrap().to_owned();
         let device = self.stack.device(name).unwrap();
         whole::until("the gateway knows the device", LIMIT, async || {
             match self.ask(&device, Protocol::Http1, get("/static/style.css", None)).await {
@@ -147,12 +152,24 @@ impl Place {
             }
         })
         .await;
-        let session = log_in(&self.stack.target(), &device, &credentials).await.unwrap();
+        Enrolled { id, device, files: self.stack.layout().device_files(name) }
+    }
+
+    /// Makes an account that may read and write, and logs in on a device.
+    pub(crate) async fn newcomer_on(&self, name: &str, on: &Enrolled) -> Newcomer {
+        let arguments =
+            ["account", "create", "--user", name, "--name", "Nya Testsson", "--generate-password", "--totp"];
+        let made = self.auditor(&arguments).await;
+        self.auditor(&["account", "grant", name, "--registry", REGISTRY, "--right", "read_write"]).await;
+        let text = |key: &str| made[key].as_str().unwrap().to_owned();
+        let credentials =
+            Credentials { user: name.to_owned(), password: text("password"), totp_secret: text("totp_secret") };
+        let session = log_in(&self.stack.target(), &on.device, &credentials).await.unwrap();
         let newcomer = Newcomer {
             user: name.to_owned(),
-            files: self.stack.layout().device_files(name),
-            device,
-            device_id,
+            files: on.files.clone(),
+            device: on.device.clone(),
+            device_id: on.id.clone(),
             session,
         };
         // The grant may come after the session: it is asked for ahead of the feed.

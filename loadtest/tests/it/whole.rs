@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(crate) const POPULATION: Population = Population { seed: SEED, count: 200 };
+/// Where the programs of another build lie: of the one that is shipped, for measuring.
+const PROGRAMS: &str = "GRINDVAKT_PROGRAMS";
 const POLL: Duration = Duration::from_millis(100);
 
 /// Starts it, asked by these names, too. The engine is fetched if it is not in the cache.
@@ -40,7 +42,8 @@ pub(crate) async fn start_several() -> Option<(Stack, TempDir, Cluster)> {
 }
 
 async fn start_with(ports: Ports, more_hosts: &[&str], several: Option<Several>, sms: Option<u16>) -> (Stack, TempDir) {
-    let programs = Programs::in_folder(crate::program().parent().unwrap()).unwrap();
+    let other = std::env::var_os(PROGRAMS).map(PathBuf::from);
+    let programs = Programs::in_folder(other.as_deref().unwrap_or(crate::program().parent().unwrap())).unwrap();
     run(Command::new(&programs.auditor).args(["fetch", "engine"]));
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings {

@@ -234,6 +234,18 @@ async fn an_expired_code_is_refused_and_codes_come_in_pages(bed: Bed) {
     assert!(store.device_codes(Some(&[]), None, 9).await.expect("reads").is_empty());
 }
 
+async fn an_organisation_that_is_added_is_on_record(bed: Bed) {
+    let store = enrolled(&bed, &[]).await;
+    let events = told(&store).await;
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((event.kind, &*event.detail), (AuthEventKind::DataImported, "test organisation added"));
+    assert_eq!(event.device_org, organisation().hsa.text());
+    let mut change = begun(&store, NOW).await;
+    change.add_organisation(&organisation()).await.expect_err("it is there");
+    drop(change);
+    assert!(told(&store).await.is_empty());
+}
+
 async fn devices_are_searched_sorted_and_paged(bed: Bed) {
     let store = enrolled(&bed, &[]).await;
     let other = HsaId::parse("SE2321000016-0001").expect("valid");
@@ -345,6 +357,7 @@ on_both![
     a_key_is_of_one_device_and_a_device_gets_so_many,
     a_code_enrols_once_and_each_refusal_is_told,
     an_expired_code_is_refused_and_codes_come_in_pages,
+    an_organisation_that_is_added_is_on_record,
     devices_are_searched_sorted_and_paged,
     the_revocation_list_is_made_from_what_ended_before_its_time,
 ];

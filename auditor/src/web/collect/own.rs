@@ -160,25 +160,29 @@ impl App {
         let Ok(Ok(_permit)) = permit else { return Err(None) };
         let hashed = tokio::task::spawn_blocking(move || {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            password::acceptable(&typed, &known)?;
+            password::acceptable(&typed, &known).map_err(Some)?;
             if let Some(list) = list {
                 match Breached::open(&list).and_then(|mut list| list.has(&typed)) {
-                    Ok(true) => return Err(PasswordError::Breached),
+                    Ok(true) => return Err(Some(PasswordError::Breached)),
                     Ok(false) => {}
-                    // A list that cannot be read keeps nobody from their account; operators are told.
+                    // Nobody sets a password that was not compared.
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "passwords are not compared");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "nobody can set a password until login.breached_file can be read, or is taken out"
+                        );
+                        return Err(None);
                     }
                 }
             }
-            password::hash(&typed, &random::secret()).map(Zeroizing::new)
+            password::hash(&typed, &random::secret()).map(Zeroizing::new).map_err(Some)
         });
         match hashed.await {
             Ok(Ok(hash)) => Ok(hash),
-            Ok(Err(PasswordError::Length)) => Err(wrong("password", "collect-password-length")),
-            Ok(Err(PasswordError::Guessable)) => Err(wrong("password", "collect-password-guessable")),
-            Ok(Err(PasswordError::Breached)) => Err(wrong("password", "collect-password-breached")),
-            Ok(Err(PasswordError::Hash(_))) | Err(_) => Err(None),
+            Ok(Err(Some(PasswordError::Length))) => Err(wrong("password", "collect-password-length")),
+            Ok(Err(Some(PasswordError::Guessable))) => Err(wrong("password", "collect-password-guessable")),
+            Ok(Err(Some(PasswordError::Breached))) => Err(wrong("password", "collect-password-breached")),
+            Ok(Err(Some(PasswordError::Hash(_)) | None)) | Err(_) => Err(None),
         }
     }
 }

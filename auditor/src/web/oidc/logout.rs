@@ -14,19 +14,59 @@ use axum::extract::{DefaultBodyLimit, Form, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
+use contract::id::AccountId;
+use contract::record::{AuthEventKind, Reason};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Longest body: a token of 32 KiB and its name.
 const BODY_BYTES_MAX: usize = 34 << 10;
 /// So many tokens a second are looked at, with as many at once after a quiet second: each costs a signature's check.
 const RATE: NonZeroU32 = NonZeroU32::new(50).expect("invariant: it is not zero");
 
+/// So many events a second tell of tokens that were refused: those between are counted in the next one.
+const EVENTS: NonZeroU32 = NonZeroU32::new(1).expect("invariant: it is not zero");
+/// So many of them at once after a quiet time.
+const EVENTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("invariant: it is not zero");
+
 struct Logouts {
     app: Arc<App>,
     rate: DefaultDirectRateLimiter,
+    events: DefaultDirectRateLimiter,
+    /// Tokens that were refused and that no event has counted yet.
+    untold: AtomicU32,
+}
+
+impl Logouts {
+    /// A token that was refused is on record. Whoever sends many cannot fill the log: events come at a bounded rate, and
+    /// each has the number of tokens since the one before.
+    async fn refused(&self, provider: &str, why: &str) {
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        if self.events.check().is_err() {
+            return;
+        }
+        let count = self.untold.swap(0, Ordering::Relaxed);
+        if count == 0 {
+            return;
+        }
+        if let Err(error) = self.record(provider, why, count).await {
+            self.untold.fetch_add(count, Ordering::Relaxed);
+            tracing::error!(error = &error as &dyn std::error::Error, "a refused logout token is not recorded yet");
+        }
+    }
+
+    async fn record(&self, provider: &str, why: &str, count: u32) -> Result<(), StoreError> {
+        let mut change = self.app.store.change(clock::now(), By::program("oidc")).await?;
+        let mut event = change.event(AuthEventKind::RequestRefused, AccountId::NONE);
+        event.reason = Reason::ProviderAnswer;
+        event.count = count;
+        event.detail = format!("oidc logout provider={provider} {why}").into();
+        change.record(event).await?;
+        change.commit().await
+    }
 }
 
 /// What a provider sends.
@@ -37,10 +77,15 @@ struct Sent {
 
 /// The listener's routes.
 pub(in crate::web) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/oidc/{name}/logout", post(logout))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Arc::new(Logouts { app, rate: RateLimiter::direct(Quota::per_second(RATE)) }))
+    let events = RateLimiter::direct(Quota::per_second(EVENTS).allow_burst(EVENTS_AT_ONCE));
+    Router::new().route("/oidc/{name}/logout", post(logout)).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(
+        Arc::new(Logouts {
+            app,
+            rate: RateLimiter::direct(Quota::per_second(RATE)),
+            events,
+            untold: AtomicU32::new(0),
+        }),
+    )
 }
 
 /// What became of a token.
@@ -72,6 +117,9 @@ async fn logout(
             tracing::warn!(provider = name, error = &error as &dyn std::error::Error, "a logout token is not taken");
             count(error.as_str());
             let passing = error.is_passing();
+            if !passing {
+                logouts.refused(provider.settings().name.as_str(), error.as_str()).await;
+            }
             let status = if passing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST };
             return answer(status, Some(if passing { "temporarily_unavailable" } else { "invalid_request" }));
         }
@@ -85,6 +133,7 @@ async fn logout(
         Ok(Done::Replayed) => {
             tracing::warn!(provider = name, "a logout token came again");
             count("replayed");
+            logouts.refused(provider.settings().name.as_str(), "replayed").await;
             answer(StatusCode::BAD_REQUEST, Some("invalid_request"))
         }
         Err(error) => {

@@ -7,6 +7,7 @@ use super::super::{Id, answer, refused};
 use super::{AccountView, look};
 use crate::clock;
 use crate::duties::{Action, Region};
+use crate::handout::CalledBack;
 use crate::sessions::over;
 use crate::store::{StoreError, Which};
 use crate::web::App;
@@ -24,9 +25,9 @@ use utoipa::ToSchema;
 /// An unlocking.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "says what a body has; it is read by `Fields`")]
-pub(in crate::web::admin) struct CalledBack {
-    /// `yes`: the person was called back, at the number on file.
-    called_back: String,
+pub(in crate::web::admin) struct SentCallBack {
+    /// That you have called the number on file and spoken to the person.
+    called_back: bool,
 }
 
 /// A block.
@@ -125,7 +126,7 @@ pub(in crate::web::admin) async fn lock(
 
 /// Unlocks an account, after a call-back.
 #[utoipa::path(
-    post, path = "/accounts/{id}/unlock", tag = "accounts", operation_id = "unlock_account", request_body = CalledBack,
+    post, path = "/accounts/{id}/unlock", tag = "accounts", operation_id = "unlock_account", request_body = SentCallBack,
     params(("id" = String, Path, description = "the account's id")),
     responses((status = 200, description = "It is unlocked", body = AccountView))
 )]
@@ -136,9 +137,11 @@ pub(in crate::web::admin) async fn unlock(
     mut fields: Fields,
 ) -> Result<Response, Problem> {
     app.known(&member, account, Action::SeeAccount, "unlock").await?;
-    let said = fields.parsed("called_back", "yes: the person was called back", |text| (text == "yes").then_some(()));
+    let said = CalledBack::confirmed(fields.needed_flag("called_back"));
     fields.finish()?;
-    said.ok_or(Kind::Invalid)?;
+    said.ok_or_else(|| {
+        Problem::field("/called_back", "refused", "an account is unlocked after a call to the number on file")
+    })?;
     let signature = app.sign(&member, clock::now()).await?;
     let done = app.office.unlock(clock::now(), by(&member.caller), &signature, account).await;
     app.done(&member, account, Action::Unlock, done).await

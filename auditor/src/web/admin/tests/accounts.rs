@@ -71,8 +71,8 @@ async fn a_lock_ends_sessions_and_a_call_back_ends_the_lock() {
     assert_eq!(bed.post(&desk, &at("lock"), &json!({})).await.is(200).json()["state"], "locked");
     bed.get(&anna, "/forms").await.refused(401, "not_logged_in");
     bed.post(&desk, &at("lock"), &json!({})).await.refused(409, "account_state");
-    bed.post(&admin, &at("unlock"), &json!({ "called_back": "no" })).await.refused(422, "invalid");
-    let yes = json!({ "called_back": "yes" });
+    bed.post(&admin, &at("unlock"), &json!({ "called_back": false })).await.refused(422, "invalid");
+    let yes = json!({ "called_back": true });
     bed.post(&admin, &at("unlock"), &yes).await.refused(401, "step_up_required");
     bed.shown(&admin, crate::clock::now()).await;
     bed.told().await;

@@ -132,7 +132,7 @@ impl Stage {
             Action::Unlock => {
                 let id = self.account().await;
                 bed.locked(id).await;
-                bed.post(who, &format!("/accounts/{id}/unlock"), &json!({ "called_back": "yes" })).await
+                bed.post(who, &format!("/accounts/{id}/unlock"), &json!({ "called_back": true })).await
             }
             Action::Block => {
                 let id = self.account().await;

@@ -12,6 +12,9 @@ fn token(idp: &Idp, change: impl FnOnce(&mut Claims)) -> String {
     idp.signer.sign(&claims)
 }
 
+/// So many of the wrong tokens are read; one that is too long is not.
+const REFUSED: usize = 10;
+
 async fn tell(bed: &Bed, token: &str) -> StatusCode {
     bed.tell_logout("/oidc/test/logout", format!("logout_token={token}")).await.0
 }
@@ -82,5 +85,10 @@ async fn what_is_no_logout_token_ends_nothing() {
         assert_eq!(bed.tell_logout(path, good.clone()).await.0, StatusCode::NOT_FOUND, "{path}");
     }
     assert!(live(&bed, &session).await);
+    let events = bed.events().await;
+    let refused: Vec<_> = events.iter().filter(|event| event.kind == AuthEventKind::RequestRefused).collect();
+    assert_eq!(refused.len(), REFUSED);
+    let all = refused.iter().all(|event| (event.reason, event.count) == (Reason::ProviderAnswer, 1));
+    assert!(all && refused.iter().all(|event| event.detail.starts_with("oidc logout provider=test ")), "{refused:?}");
     assert_eq!(bed.tell_logout("/oidc/test/logout", good).await.0, StatusCode::OK);
 }
