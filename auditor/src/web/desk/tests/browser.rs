@@ -101,7 +101,7 @@ impl Page {
     /// A form of the page, as it stands there.
     #[track_caller]
     pub(super) fn sheet(&self, to: &str) -> Sheet {
-        let begin = format!("<form method=\"post\" action=\"{to}\">");
+        let begin = format!(" method=\"post\" action=\"{to}\">");
         let inside = self.html.split(&begin).nth(1).unwrap_or_else(|| panic!("no form to {to}: {}", self.html));
         let inside = inside.split("</form>").next().expect("an end");
         let mut fields = Vec::new();
@@ -111,7 +111,8 @@ impl Page {
             let value = || attribute(head, "value").unwrap_or_default();
             if head.starts_with("input ") {
                 let ticked = !matches!(attribute(head, "type").as_deref(), Some("radio" | "checkbox"));
-                if ticked || head.ends_with(" checked") {
+                let file = attribute(head, "type").as_deref() == Some("file");
+                if !file && (ticked || head.ends_with(" checked")) {
                     fields.push((name.expect("a name"), value()));
                 }
             } else if head.starts_with("textarea ") {
