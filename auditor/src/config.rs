@@ -199,6 +199,14 @@ pub struct Accounts {
     pub review: Review,
 }
 
+impl Accounts {
+    /// What a region has not confirmed since then, it is to confirm by `now`: the time of notice has come.
+    pub fn confirmed_before(&self, now: Micros) -> Micros {
+        let notice = Micros::from(self.review.notice_days) * crate::clock::DAY;
+        crate::clock::months_before(now.saturating_add(notice), self.review.months)
+    }
+}
+
 /// Sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct Session {

@@ -169,6 +169,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         title: config.app.title,
         metrics: LoginMetrics::register(&registry)?,
         request_life_us,
+        accounts: config.accounts,
         handout: config.handout,
         instructions: config.instructions,
     })

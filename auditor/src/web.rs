@@ -63,6 +63,7 @@ pub struct App {
     instructions: crate::config::Instructions,
     /// A form that nobody has done anything with for so long has lapsed.
     request_life_us: Micros,
+    accounts: crate::config::Accounts,
     verifier: Arc<Verifier>,
     totp: Arc<TotpKey>,
     passkeys: Arc<RestKey>,
@@ -105,6 +106,8 @@ pub struct Parts {
     pub metrics: LoginMetrics,
     /// A form that nobody has done anything with for so long has lapsed.
     pub request_life_us: Micros,
+    /// What time does with accounts.
+    pub accounts: crate::config::Accounts,
     /// How credentials are handed out.
     pub handout: crate::config::Handout,
     /// What users accept before they do anything else.
@@ -125,6 +128,7 @@ impl App {
             instructions: parts.instructions,
             office,
             request_life_us: parts.request_life_us,
+            accounts: parts.accounts,
             store: parts.store,
             issuing: parts.issuing,
             verifier: parts.verifier,

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { enter, look } from './desk.js';
+import { appointKeeper, visit } from './pages.js';
 import { english, facts, oneTimeCode, swedish } from './window.js';
 
 const words = {
@@ -124,10 +125,11 @@ test('an application goes its way by four people, in both languages and at both 
   for (const who of Object.values(people)) await turn(who);
   await goesItsWay(people);
 
-  const { admin, applicant } = people;
+  const { admin, applicant, approver, holder } = people;
+  await appointKeeper(admin);
   for (const language of ['sv', 'en']) {
-    if (admin.language !== language) await turn(admin);
-    if (applicant.language !== language) await turn(applicant);
+    for (const who of [admin, applicant, approver, holder]) if (who.language !== language) await turn(who);
+    await visit({ admin, approver, keeper: holder }, look);
     await admin.page.goto('/admin/appointments?ended=true');
     await look(admin, 'admin-appointments');
     await admin.page.goto('/admin/appointments/new');

@@ -36,7 +36,7 @@ pub(super) async fn sweep(store: &Store, times: Accounts, now: Micros) -> Result
         change.commit().await?;
     }
     let review = times.review;
-    let notice = clock::months_before(now.saturating_add(Micros::from(review.notice_days) * DAY), review.months);
+    let notice = times.confirmed_before(now);
     let remind = store.to_remind(notice, AT_ONCE).await?;
     if !remind.is_empty() {
         let mut change = store.change(now, by()).await?;

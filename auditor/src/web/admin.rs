@@ -5,20 +5,20 @@
 //! the forms themselves decide, in the store, in the same change as what is done; here requests are read and answers
 //! written. What somebody may not know of is not there for them.
 
-mod accounts;
+pub(super) mod accounts;
 pub(super) mod appointments;
 pub(super) mod body;
 pub(super) mod content;
-mod device_codes;
-mod devices;
+pub(super) mod device_codes;
+pub(super) mod devices;
 pub(super) mod emergencies;
 pub(super) mod forms;
-mod handouts;
-mod imports;
+pub(super) mod handouts;
+pub(super) mod imports;
 mod member;
 mod moves;
 mod openapi;
-mod organisations;
+pub(super) mod organisations;
 pub(super) mod problem;
 pub(super) mod query;
 pub(super) mod sign;

@@ -1,16 +1,26 @@
 //! The administration's pages, `/admin`. They work without scripts. What may be done is decided where the interface for
 //! programs asks too: in the store, with `duties` and the forms themselves.
 
+mod account;
+mod accounts;
 mod apply;
 mod appointments;
 mod day;
+mod devices;
 mod emergencies;
 pub(super) mod emergency;
 mod field;
+mod handout;
+mod handouts;
+mod imports;
+mod leaf;
 mod list;
 mod moves;
 mod paper;
+mod reviews;
 mod said;
+mod sent;
+mod sessions;
 mod sheet;
 mod show;
 mod start;
@@ -22,11 +32,12 @@ mod words;
 mod write;
 mod wrong;
 
-use super::admin::emergencies::reviews;
+use super::admin::emergencies::reviews as sees_emergencies;
 use super::member::{Member, Unknown};
 use super::page::{Frame, Link, Trouble, chosen, remember};
 use super::pages::{see_other, set_cookie};
 use super::{App, Caller, problem};
+use crate::duties::{Action, allows};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State as Shared};
 use axum::http::StatusCode;
@@ -45,6 +56,7 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/admin", get(start::show).fallback(wrong_method))
         .route("/admin/", any(async || see_other("/admin")))
         .merge(forms())
+        .merge(things())
         .route("/admin/{*rest}", any(nothing))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(super::instructions::first))
@@ -68,6 +80,32 @@ fn forms() -> Router<Arc<App>> {
     routes.into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route.fallback(wrong_method)))
 }
 
+/// Accounts, their credentials, sessions and devices, and tables about people.
+fn things() -> Router<Arc<App>> {
+    let import = post(imports::post).layer(DefaultBodyLimit::max(imports::BODY_BYTES_MAX));
+    let routes = [
+        ("/admin/accounts", get(accounts::list).post(accounts::search)),
+        ("/admin/accounts/{id}", get(account::show)),
+        ("/admin/accounts/{id}/{deed}", post(account::post)),
+        ("/admin/reviews", get(reviews::list)),
+        ("/admin/sessions", get(sessions::own)),
+        ("/admin/sessions/end", post(sessions::end)),
+        ("/admin/handouts", get(handouts::list)),
+        ("/admin/handouts/{id}", get(handout::show)),
+        ("/admin/handouts/{id}/{deed}", post(handout::post)),
+        ("/admin/devices", get(devices::list)),
+        ("/admin/devices/new", get(devices::enrol::new)),
+        ("/admin/devices/new/{way}", post(devices::enrol::post)),
+        ("/admin/devices/codes", get(devices::enrol::codes)),
+        ("/admin/devices/codes/{id}/withdraw", post(devices::enrol::withdraw)),
+        ("/admin/devices/organisations", get(devices::organisations::list).post(devices::organisations::add)),
+        ("/admin/devices/{id}", get(devices::show)),
+        ("/admin/devices/{id}/{deed}", post(devices::post)),
+        ("/admin/imports", get(imports::show).merge(import)),
+    ];
+    routes.into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route.fallback(wrong_method)))
+}
+
 /// Pages before anybody is logged in, on an enrolled device.
 pub(super) fn open_router() -> Router<Arc<App>> {
     Router::new()
@@ -78,17 +116,22 @@ pub(super) fn open_router() -> Router<Arc<App>> {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
-/// The menu of somebody.
+/// The menu of somebody: what their duties lead them to.
 pub(super) fn links(member: &Member) -> Vec<Link> {
-    let mut links = vec![
-        Link { to: "/admin", key: "link-start" },
-        Link { to: "/admin/forms", key: "forms-link" },
-        Link { to: "/admin/appointments", key: "forms-link-appointments" },
+    let allowed = |action| member.viewer.appointments.iter().any(|of| allows(of.kind(), action));
+    let all = [
+        (true, Link { to: "/admin", key: "link-start" }),
+        (true, Link { to: "/admin/forms", key: "forms-link" }),
+        (allowed(Action::SeeAccount), Link { to: "/admin/accounts", key: "accounts-heading" }),
+        (allowed(Action::Reconfirm), Link { to: "/admin/reviews", key: "reviews-heading" }),
+        (allowed(Action::HandOut), Link { to: "/admin/handouts", key: "handouts-heading" }),
+        (allowed(Action::SeeDevices), Link { to: "/admin/devices", key: "devices-heading" }),
+        (sees_emergencies(member), Link { to: "/admin/emergencies", key: "emergencies-link" }),
+        (allowed(Action::Import), Link { to: "/admin/imports", key: "imports-heading" }),
+        (true, Link { to: "/admin/appointments", key: "forms-link-appointments" }),
+        (true, Link { to: "/admin/sessions", key: "sessions-heading" }),
     ];
-    if reviews(member) {
-        links.push(Link { to: "/admin/emergencies", key: "emergencies-link" });
-    }
-    links
+    all.into_iter().filter(|(theirs, _)| *theirs).map(|(_, link)| link).collect()
 }
 
 /// Lets a request in only of a member, and remembers the language that it chooses.

@@ -63,12 +63,15 @@ struct Csrf(String);
 pub(super) struct FormBegin<'f> {
     to: &'f str,
     proof: &'f str,
+    /// Files can go with it.
+    files: bool,
 }
 
 impl fmt::Display for FormBegin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (to, proof) = (self.to, self.proof);
-        write!(f, "<form method=\"post\" action=\"{to}\"><input type=\"hidden\" name=\"form\" value=\"{proof}\">")
+        f.write_str(if self.files { "<form enctype=\"multipart/form-data\"" } else { "<form" })?;
+        write!(f, " method=\"post\" action=\"{to}\"><input type=\"hidden\" name=\"form\" value=\"{proof}\">")
     }
 }
 
@@ -93,7 +96,12 @@ impl Frame {
 
     /// The beginning of a form that posts to a path of the program's own: letters, digits, `/`, `-` and `_`.
     pub(super) fn post<'f>(&'f self, to: &'f str) -> FormBegin<'f> {
-        FormBegin { to: if is_plain(to) { to } else { "" }, proof: &self.csrf.0 }
+        FormBegin { to: if is_plain(to) { to } else { "" }, proof: &self.csrf.0, files: false }
+    }
+
+    /// As [`Self::post`], for a form with a field for a file.
+    pub(super) fn post_file<'f>(&'f self, to: &'f str) -> FormBegin<'f> {
+        FormBegin { files: true, ..self.post(to) }
     }
 
     /// A text in the page's language.

@@ -18,6 +18,7 @@ macro_rules! files {
         &[
             include_str!(concat!("../../texts/", $tag, "/common.ftl")),
             include_str!(concat!("../../texts/", $tag, "/forms.ftl")),
+            include_str!(concat!("../../texts/", $tag, "/admin.ftl")),
             include_str!(concat!("../../texts/", $tag, "/collect.ftl")),
             include_str!(concat!("../../texts/", $tag, "/apply.ftl")),
             include_str!(concat!("../../texts/", $tag, "/oidc.ftl")),

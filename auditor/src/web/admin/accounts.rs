@@ -1,7 +1,8 @@
 //! Accounts, for those who may see them.
 
+pub(in crate::web) mod deeds;
 pub(super) mod holds;
-pub(super) mod list;
+pub(in crate::web) mod list;
 
 use super::member::Member;
 use super::problem::{Kind, Problem};
@@ -140,7 +141,7 @@ impl From<Whole> for AccountView {
 }
 
 /// Whether a duty of theirs reaches an account.
-fn reached(member: &Member, action: Action, grants: &[Grant], regions: &[Vouched]) -> bool {
+pub(in crate::web) fn reached(member: &Member, action: Action, grants: &[Grant], regions: &[Vouched]) -> bool {
     let (regions, registries) = (regions.iter().map(|of| of.region), grants.iter().map(|of| &of.registry));
     may_about_account(&member.viewer.appointments, action, regions, registries)
 }

@@ -1,24 +1,21 @@
 //! Codes that devices are enrolled by.
 
 use super::body::Fields;
-use super::devices::{new_device, not_whole, reach, reaches};
+use super::devices::deeds;
 use super::member::Member;
-use super::problem::{Kind, Problem};
-use super::query::{Asked, Parameters, cursor};
+use super::problem::Problem;
+use super::query::{Asked, Parameters};
 use super::view::known;
-use super::{Id, answer, refused};
+use super::{Id, answer};
 use crate::clock;
 use crate::devices::DeviceCode;
-use crate::duties::Action;
-use crate::issuing::Asker;
 use crate::web::App;
-use crate::web::attempt::by;
 use axum::Extension;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::Response;
 use contract::Micros;
-use contract::id::{DeviceCodeId, HsaId};
+use contract::id::DeviceCodeId;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -85,24 +82,28 @@ pub(super) struct WithdrawnCode {
 
 impl DeviceCodeView {
     fn new(code: &DeviceCode, now: Micros) -> Self {
-        let state = if code.open(now) {
-            "open"
-        } else if now >= code.expires {
-            "expired"
-        } else {
-            "spent"
-        };
         Self {
             id: code.id.to_string(),
             prefix: code.prefix.clone(),
             organisation: code.organisation.to_string(),
             name: code.name.clone(),
-            state,
+            state: state(code, now),
             issued: clock::rfc3339(code.issued),
             issued_by: known(code.issued_by),
             expires: clock::rfc3339(code.expires),
             tries: code.tries,
         }
+    }
+}
+
+/// Whether a code is open, expired or spent.
+pub(in crate::web) fn state(code: &DeviceCode, now: Micros) -> &'static str {
+    if code.open(now) {
+        "open"
+    } else if now >= code.expires {
+        "expired"
+    } else {
+        "spent"
     }
 }
 
@@ -121,16 +122,7 @@ pub(super) async fn list(
     Extension(member): Extension<Member>,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    let mut asked = Parameters::new(asked)?;
-    let organisation = asked.parsed("organisation", "an HSA-id", |text| HsaId::parse(text).ok());
-    let (after, limit) = (asked.after::<DeviceCodeId>("issued"), asked.limit());
-    asked.finish()?;
-    let organisations = reach(&member, organisation)?;
-    let found = app.store.device_codes(organisations.as_deref(), after, limit + 1).await;
-    let mut found = found.map_err(|error| refused(&error))?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| cursor("issued", last.issued, &last.id));
+    let (found, next) = app.code_list(&member, Parameters::new(asked)?).await?;
     let now = clock::now();
     let codes = found.iter().map(|code| DeviceCodeView::new(code, now)).collect();
     Ok(answer(StatusCode::OK, None, &DeviceCodePage { codes, next }))
@@ -145,15 +137,9 @@ pub(super) async fn list(
 pub(super) async fn issue(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let new = new_device(&mut fields);
-    fields.finish()?;
-    let Some(new) = new else { return Err(not_whole()) };
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    let made = app.issuing.issue_code(now, by(&member.caller), Asker::Signed(&signature), &new).await;
-    let made = made.map_err(|error| Problem::from_issue(&error))?;
+    let made = app.issue_code(&member, &deeds::named(fields)?).await?;
     let view = NewDeviceCode {
         id: made.kept.id.to_string(),
         code: made.code.shown().to_string(),
@@ -175,13 +161,6 @@ pub(super) async fn withdraw(
     fields: Fields,
 ) -> Result<Response, Problem> {
     fields.finish()?;
-    let code = app.store.device_code(id).await.map_err(|error| refused(&error))?.ok_or(Kind::NotFound)?;
-    if !reaches(&member, Action::SeeDevices, &code.organisation) {
-        return app.hide(&member, None, &format!("withdraw code={id}")).await;
-    }
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    let done = app.issuing.withdraw_code(now, by(&member.caller), Asker::Signed(&signature), id).await;
-    done.map_err(|error| Problem::from_issue(&error))?;
+    app.withdraw_code(&member, id).await?;
     Ok(answer(StatusCode::OK, None, &WithdrawnCode { id: id.to_string() }))
 }

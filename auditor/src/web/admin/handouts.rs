@@ -1,23 +1,22 @@
 //! Credentials handed out: made in two halves, printed, posted, read out, and sent another way.
 
+pub(in crate::web) mod deeds;
+
 use super::body::Fields;
 use super::member::Member;
-use super::problem::{Kind, Problem};
-use super::query::{Asked, Parameters, cursor};
+use super::problem::Problem;
+use super::query::{Asked, Parameters};
 use super::view::{known, time};
-use super::{Id, answer, refused};
+use super::{Id, answer};
 use crate::clock;
-use crate::duties::{About, Action, may};
-use crate::handout::{CalledBack, Channel, Part, Purpose, Stage, State};
-use crate::letter::Letter;
-use crate::store::{Half, Handout, Issue, Sought, StoreError};
+use crate::store::{Half, Handout};
 use crate::web::App;
-use crate::web::attempt::by;
 use axum::Extension;
 use axum::extract::State as Shared;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use contract::id::{AccountId, HandoutId};
+use deeds::{Deed, Handed};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -179,23 +178,8 @@ pub(super) async fn list(
     Extension(member): Extension<Member>,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    let mut asked = Parameters::new(asked)?;
-    let mut sought = Sought {
-        state: asked.parsed("state", "open, collected, spent, replaced or expired", State::parse),
-        account: asked.parsed("account", "an account's id", |text| text.parse().ok()),
-        channel: asked.parsed("channel", CHANNELS, Channel::parse),
-        stage: asked.parsed("stage", "waiting, printed, queued, sent, failed, delivered or gone", Stage::parse),
-        after: asked.after::<HandoutId>("issued"),
-        limit: asked.limit(),
-    };
-    asked.finish()?;
-    hands_out(&member)?;
-    let limit = sought.limit;
-    sought.limit = limit.saturating_add(1);
-    let mut found = app.store.handouts(&sought).await.map_err(|error| refused(&error))?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| cursor("issued", last.issued, &last.id));
+    let sought = deeds::sought(Parameters::new(asked)?)?;
+    let (found, next) = app.handout_list(&member, sought).await?;
     let handouts = found.iter().map(HandoutView::from).collect();
     Ok(answer(StatusCode::OK, None, &HandoutPage { handouts, next }))
 }
@@ -211,22 +195,10 @@ pub(super) async fn issue(
     mut fields: Fields,
 ) -> Result<Response, Problem> {
     let account = fields.parsed("account", "an account's id", |text| text.parse::<AccountId>().ok());
-    let id_by = fields.optional_parsed("id_by", CHANNELS, Channel::parse).unwrap_or(Channel::Letter);
-    let code_by = fields.optional_parsed("code_by", CHANNELS, Channel::parse).unwrap_or(Channel::Sms);
-    let called_back = CalledBack::confirmed(fields.flag("called_back"));
+    let issue = deeds::issue(account.unwrap_or(AccountId::NONE), &mut fields);
     fields.finish()?;
-    let Some(account) = account else { return Err(Problem::field("/account", "missing", "is missing")) };
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    let issue = Issue { account, id_by, code_by, called_back };
-    let id = match app.counter.issue(now, by(&member.caller), Some(&signature), &issue).await {
-        Ok(id) => id,
-        Err(StoreError::Absent(_)) => {
-            return Err(Problem::field("/account", "refused", "there is no such account"));
-        }
-        Err(error) => return Err(Problem::from_store(&error, app.duty_for(account).await)),
-    };
-    Ok(answer(StatusCode::CREATED, None, &app.handout_view(id).await?))
+    let id = app.issue_handout(&member, &issue).await?;
+    app.shown_handout(&member, id, StatusCode::CREATED).await
 }
 
 /// Credentials on their way.
@@ -240,8 +212,7 @@ pub(super) async fn show(
     Extension(member): Extension<Member>,
     Id(id): Id<HandoutId>,
 ) -> Result<Response, Problem> {
-    hands_out(&member)?;
-    Ok(answer(StatusCode::OK, None, &app.handout_view(id).await?))
+    app.shown_handout(&member, id, StatusCode::OK).await
 }
 
 /// A half as a letter, to be printed. That it was is on record.
@@ -254,19 +225,9 @@ pub(super) async fn letter(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(id): Id<HandoutId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let part = half(&mut fields, id);
-    fields.finish()?;
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    let printed = app.counter.print(now, by(&member.caller), Some(&signature), part).await.map_err(wrong)?;
-    let pdf = Letter::new(&app.handout, &app.help, &app.title, now).pdf(&printed);
-    let headers = [
-        (header::CONTENT_TYPE, "application/pdf"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"letter.pdf\""),
-    ];
-    Ok((StatusCode::OK, headers, pdf).into_response())
+    app.handed(&member, id, Deed::Letter, fields).await
 }
 
 /// The letter is in the post, or the fax has gone.
@@ -279,14 +240,9 @@ pub(super) async fn posted(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(id): Id<HandoutId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let part = half(&mut fields, id);
-    fields.finish()?;
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    app.counter.posted(now, by(&member.caller), Some(&signature), part).await.map_err(wrong)?;
-    Ok(answer(StatusCode::OK, None, &app.handout_view(id).await?))
+    app.handed(&member, id, Deed::Posted, fields).await
 }
 
 /// Whom to call, by the number of their form. That it was shown is on record.
@@ -299,14 +255,9 @@ pub(super) async fn number(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(id): Id<HandoutId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let (id, _) = half(&mut fields, id);
-    fields.finish()?;
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    let told = app.counter.number(now, by(&member.caller), Some(&signature), id).await.map_err(wrong)?;
-    Ok(answer(StatusCode::OK, None, &NumberView { name: told.name, telephone: told.telephone }))
+    app.handed(&member, id, Deed::Number, fields).await
 }
 
 /// A half to be read out to the person who was called. It is shown this once.
@@ -319,18 +270,9 @@ pub(super) async fn called(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(id): Id<HandoutId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let part = half(&mut fields, id);
-    let called = CalledBack::confirmed(fields.needed_flag("called_back"));
-    fields.finish()?;
-    let called = called.ok_or_else(|| {
-        Problem::field("/called_back", "refused", "a half is read out to who was called at the number of their form")
-    })?;
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    let read = app.counter.read_out(now, by(&member.caller), Some(&signature), part, called).await;
-    Ok(answer(StatusCode::OK, None, &ReadOut { half: read.map_err(wrong)?.to_string() }))
+    app.handed(&member, id, Deed::Called, fields).await
 }
 
 /// Makes a half anew, to go another way: the one before is void.
@@ -343,47 +285,33 @@ pub(super) async fn reroute(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(id): Id<HandoutId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let part = fields.parsed("half", "id or code", Part::parse);
-    let channel = fields.parsed("channel", CHANNELS, Channel::parse);
-    fields.finish()?;
-    let (Some(part), Some(channel)) = (part, channel) else { return Err(Kind::Invalid.into()) };
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    app.counter.reroute(now, by(&member.caller), Some(&signature), (id, part), channel).await.map_err(wrong)?;
-    Ok(answer(StatusCode::OK, None, &app.handout_view(id).await?))
-}
-
-const CHANNELS: &str = "letter, sms, phone or fax";
-
-/// Which half of a handout. What is wrong with it is told with all else.
-fn half(fields: &mut Fields, id: HandoutId) -> (HandoutId, Part) {
-    (id, fields.parsed("half", "id or code", Part::parse).unwrap_or(Part::Id))
-}
-
-fn hands_out(member: &Member) -> Result<(), Problem> {
-    let may = may(&member.viewer.appointments, Action::HandOut, &About::default());
-    if may { Ok(()) } else { Err(Problem::lacking(Action::HandOut)) }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "an error ends here")]
-fn wrong(error: StoreError) -> Problem {
-    Problem::from_store(&error, Action::HandOut)
+    app.handed(&member, id, Deed::Reroute, fields).await
 }
 
 impl App {
-    async fn handout_view(&self, id: HandoutId) -> Result<HandoutView, Problem> {
-        let found = self.store.handout(id).await.map_err(|error| refused(&error))?;
-        Ok(HandoutView::from(&found.ok_or(Kind::NotFound)?))
-    }
-
-    /// The duty that handing out to an account takes.
-    async fn duty_for(&self, account: AccountId) -> Action {
-        let account = self.store.account(account).await.ok().flatten();
-        match account.map(|account| Purpose::of(account.state.at(clock::now()))) {
-            Some(Ok(Purpose::Reset)) => Action::Unlock,
-            _ => Action::HandOut,
+    async fn handed(&self, member: &Member, id: HandoutId, deed: Deed, fields: Fields) -> Result<Response, Problem> {
+        match self.hand(member, id, deed.read(fields)?).await? {
+            Handed::Done => self.shown_handout(member, id, StatusCode::OK).await,
+            Handed::Letter(pdf) => Ok(pdf_file(pdf)),
+            Handed::Number(told) => {
+                Ok(answer(StatusCode::OK, None, &NumberView { name: told.name, telephone: told.telephone }))
+            }
+            Handed::Half(half) => Ok(answer(StatusCode::OK, None, &ReadOut { half: half.to_string() })),
         }
     }
+
+    async fn shown_handout(&self, member: &Member, id: HandoutId, status: StatusCode) -> Result<Response, Problem> {
+        Ok(answer(status, None, &HandoutView::from(&self.handout(member, id).await?)))
+    }
+}
+
+/// A letter, to be kept as a file.
+pub(in crate::web) fn pdf_file(pdf: Vec<u8>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/pdf"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"letter.pdf\""),
+    ];
+    (StatusCode::OK, headers, pdf).into_response()
 }

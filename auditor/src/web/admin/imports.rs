@@ -7,8 +7,8 @@ use super::query::{Asked, Parameters};
 use super::{Id, answer};
 use crate::clock;
 use crate::duties::Action;
-use crate::imports::{Feed, Format};
-use crate::store::Wish;
+use crate::imports::{Faults, Feed, Format, Imported};
+use crate::store::{StoreError, Wish};
 use crate::web::App;
 use crate::web::attempt::by;
 use axum::Extension;
@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// So many accounts may end by a list if it is not said otherwise.
-const CLOSES_MAX: usize = 20;
+pub(in crate::web) const CLOSES_MAX: usize = 20;
 
 /// What was done, or would be.
 #[derive(Serialize, ToSchema)]
@@ -79,12 +79,40 @@ pub(super) async fn bring(
         StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,
         _ => Kind::Malformed,
     })?;
-    let rows = feed.read(&body, format).map_err(|faults| Problem::rows(&faults))?;
-    let now = clock::now();
-    let signature = app.sign(&member, now).await?;
-    let wish = Wish { dry_run, closes_max };
-    let done = app.office.import(now, by(&member.caller), &signature, &rows, wish).await;
-    let done = done.map_err(|error| Problem::from_store(&error, Action::Import))?;
+    let done = app.import(&member, (feed, format), &body, Wish { dry_run, closes_max }).await;
+    let done = done.map_err(|undone| match undone {
+        NotBrought::Rows(faults) => Problem::rows(&faults),
+        NotBrought::Problem(problem) => problem,
+    })?;
     let view = ImportView { rows: done.rows, new: done.new, changed: done.changed, closed: done.closed, dry_run };
     Ok(answer(StatusCode::OK, None, &view))
+}
+
+/// Why nothing was brought in.
+#[derive(Debug)]
+pub(in crate::web) enum NotBrought {
+    /// Rows that cannot be taken.
+    Rows(Box<Faults>),
+    /// Anything else.
+    Problem(Problem),
+}
+
+impl App {
+    /// Brings in a table: all of it, or nothing.
+    pub(in crate::web) async fn import(
+        &self,
+        member: &Member,
+        (feed, format): (Feed, Format),
+        table: &[u8],
+        wish: Wish,
+    ) -> Result<Imported, NotBrought> {
+        let rows = feed.read(table, format).map_err(|faults| NotBrought::Rows(Box::new(faults)))?;
+        let now = clock::now();
+        let signature = self.sign(member, now).await.map_err(NotBrought::Problem)?;
+        let done = self.office.import(now, by(&member.caller), &signature, &rows, wish).await;
+        done.map_err(|error| match error {
+            StoreError::Rows(faults) => NotBrought::Rows(faults),
+            error => NotBrought::Problem(Problem::from_store(&error, Action::Import)),
+        })
+    }
 }

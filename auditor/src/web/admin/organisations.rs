@@ -1,21 +1,18 @@
 //! Organisations that devices are enrolled for.
 
+use super::answer;
 use super::body::Fields;
-use super::devices::{not_whole, reach};
+use super::devices::deeds;
 use super::member::Member;
 use super::problem::Problem;
-use super::query::{Asked, Parameters, cursor};
-use super::{answer, refused};
+use super::query::{Asked, Parameters};
 use crate::clock;
 use crate::devices::Organisation;
-use crate::issuing::Asker;
 use crate::web::App;
-use crate::web::attempt::by;
 use axum::Extension;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::Response;
-use contract::id::HsaId;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -74,16 +71,7 @@ pub(super) async fn list(
     Extension(member): Extension<Member>,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    let mut asked = Parameters::new(asked)?;
-    let (after, limit) = (asked.after::<HsaId>("hsa"), asked.limit());
-    asked.finish()?;
-    let of = reach(&member, None)?;
-    let after = after.map(|(_, hsa)| hsa);
-    let found = app.store.organisation_page(of.as_deref(), after.as_ref(), limit + 1).await;
-    let mut found = found.map_err(|error| refused(&error))?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| cursor("hsa", 0, &last.hsa));
+    let (found, next) = app.organisation_list(&member, Parameters::new(asked)?).await?;
     let organisations = found.iter().map(OrganisationView::from).collect();
     Ok(answer(StatusCode::OK, None, &OrganisationPage { organisations, next }))
 }
@@ -97,16 +85,8 @@ pub(super) async fn list(
 pub(super) async fn add(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let hsa = fields.parsed("hsa", "an HSA-id", |text| HsaId::parse(text).ok());
-    let name = fields.line("name");
-    fields.finish()?;
-    let (Some(hsa), Some(name)) = (hsa, name) else { return Err(not_whole()) };
-    let now = clock::now();
-    let organisation = Organisation { hsa, name, created: now };
-    let signature = app.sign(&member, now).await?;
-    let done = app.issuing.add_organisation(now, by(&member.caller), Asker::Signed(&signature), &organisation).await;
-    done.map_err(|error| Problem::from_issue(&error))?;
+    let organisation = app.add_organisation(&member, deeds::new_organisation(fields)?).await?;
     Ok(answer(StatusCode::CREATED, None, &OrganisationView::from(&organisation)))
 }

@@ -117,6 +117,8 @@ pub(in crate::web) struct Problem {
     detail: Option<String>,
     duty: Option<Action>,
     step_up_s: Option<i64>,
+    /// What pages say of it: a text's key.
+    said: Option<&'static str>,
     pub(in crate::web) errors: Vec<FieldError>,
 }
 
@@ -146,7 +148,7 @@ pub(super) struct Told {
 
 impl From<Kind> for Problem {
     fn from(kind: Kind) -> Self {
-        Self { kind, detail: None, duty: None, step_up_s: None, errors: Vec::new() }
+        Self { kind, detail: None, duty: None, step_up_s: None, said: None, errors: Vec::new() }
     }
 }
 
@@ -158,6 +160,16 @@ impl Problem {
     /// Its kind.
     pub(in crate::web) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// With what pages say of it, if there is a text of its own.
+    pub(super) fn said(self, said: Option<&'static str>) -> Self {
+        Self { said, ..self }
+    }
+
+    /// What pages say of it.
+    pub(in crate::web) fn words(&self) -> Option<&'static str> {
+        self.said
     }
 
     /// The duty that is lacking.

@@ -34,6 +34,8 @@ pub(super) enum Input {
     Select(Vec<Choice>),
     /// One of a few.
     Radio(Vec<Choice>),
+    /// A file, of these kinds. What was chosen cannot be shown again.
+    File(&'static str),
     /// A box to mark, and what that says.
     Mark(Words),
 }

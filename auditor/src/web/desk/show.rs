@@ -1,6 +1,7 @@
 //! A form's page: what stands in it, its way so far, and what the member can do with it now.
 
 use super::field::{self, Field, Input, Told, Wrong};
+use super::leaf::Offer;
 use super::said::{self, Names, Row, Stage};
 use super::turn::{Turn, turn};
 use super::{paper, words, wrong};
@@ -42,18 +43,6 @@ impl Done {
     }
 }
 
-/// A move, as a form of the page.
-#[derive(Debug)]
-pub(super) struct Offer {
-    pub(super) name: &'static str,
-    pub(super) to: String,
-    pub(super) heading: Cow<'static, str>,
-    pub(super) intro: Cow<'static, str>,
-    pub(super) fields: Vec<Field>,
-    /// Not what one usually does here.
-    pub(super) second: bool,
-}
-
 #[derive(Template)]
 #[template(path = "admin/form.html")]
 struct FormPage {
@@ -69,7 +58,6 @@ struct FormPage {
     stages: Vec<Stage>,
     offers: Vec<Offer>,
     why_not: Option<Cow<'static, str>>,
-    version: i64,
     edit: Option<String>,
     revealed: bool,
 }
@@ -119,7 +107,7 @@ async fn form_page(app: &App, member: &Member, frame: Frame, id: &str, tried: &T
         Turn::Others => (&[][..], None),
     };
     let offers: Vec<Offer> = deeds.iter().map(|deed| offer(&frame, *deed, &filed, tried)).collect();
-    let mine = offers.iter().find(|offer| tried.deed.is_some_and(|deed| deed.as_str() == offer.name));
+    let mine = offers.iter().find(|offer| tried.deed.is_some_and(|deed| offer.name == deed.as_str()));
     let told = field::summary(&tried.wrong, mine.map_or(&[], |offer| offer.fields.as_slice()));
     let owns = member.viewer.owns(&filed.heading);
     let edit = (state == State::Draft && owns).then(|| format!("/admin/forms/{id}/edit"));
@@ -134,7 +122,6 @@ async fn form_page(app: &App, member: &Member, frame: Frame, id: &str, tried: &T
         stages: said::stages(&frame, member, &filed, &names),
         offers,
         why_not,
-        version: filed.heading.version,
         edit,
         revealed: !owns,
         frame,
@@ -151,12 +138,14 @@ fn offer(frame: &Frame, deed: Deed, filed: &Filed, tried: &Tried) -> Offer {
         field.with(&value, wrong).within(deed.as_str())
     };
     Offer {
-        name: deed.as_str(),
+        name: deed.as_str().to_owned(),
         to: format!("/admin/forms/{}/{}", filed.heading.id, deed.as_str()),
         heading: frame.say(heading),
         intro: frame.say(intro),
+        hidden: vec![("version", filed.heading.version.to_string())],
         fields: fields(frame, deed, &filed.heading).into_iter().map(fill).collect(),
         second: matches!(deed, Deed::Return | Deed::Refuse),
+        files: false,
     }
 }
 

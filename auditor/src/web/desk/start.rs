@@ -2,21 +2,24 @@
 
 use super::day::Shown;
 use super::list::{Line, line};
-use super::{said, words, wrong};
+use super::{devices, handouts, reviews, said, words, wrong};
 use crate::clock;
 use crate::duties::{self, Action, allows};
 use crate::forms::State;
-use crate::store::{Order, Page, Queue};
+use crate::store::{Listed, Order, Page, Queue, Sought};
 use crate::web::App;
-use crate::web::admin::emergencies::reviews;
+use crate::web::admin::devices::deeds::List as Devices;
+use crate::web::admin::emergencies::reviews as sees_emergencies;
 use crate::web::admin::forms::List;
+use crate::web::admin::handouts::deeds::sought;
 use crate::web::admin::problem::{Kind, Problem};
+use crate::web::admin::query::Parameters;
 use crate::web::admin::work::appoints;
 use crate::web::member::Member;
 use crate::web::page::{Frame, page};
 use askama::Template;
 use axum::Extension;
-use axum::extract::State as Shared;
+use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use std::borrow::Cow;
@@ -36,6 +39,14 @@ struct Waiting {
     oldest: Shown,
 }
 
+/// A device whose certificate ends soon.
+#[derive(Debug)]
+struct Expiring {
+    to: String,
+    name: String,
+    ends: Shown,
+}
+
 #[derive(Template)]
 #[template(path = "admin/start.html")]
 struct StartPage {
@@ -47,6 +58,7 @@ struct StartPage {
     duties: Vec<String>,
     rights: Vec<(String, String)>,
     waiting: Vec<Waiting>,
+    expiring: Vec<Expiring>,
     own: Vec<Line>,
     appoints: bool,
 }
@@ -79,11 +91,60 @@ async fn start(app: &App, member: &Member, frame: Frame) -> Result<StartPage, Pr
         hsa: me.hsa.as_ref().map(ToString::to_string),
         duties: duties.collect(),
         rights: rights.collect(),
-        waiting: waiting(app, member, &frame).await?,
+        waiting: all_waiting(app, member, &frame).await?,
+        expiring: expiring(app, member).await?,
         own: own.iter().map(|form| line(&frame, member, form)).collect(),
         appoints: appoints(member),
         frame,
     })
+}
+
+/// All in which something waits for a member: forms, credentials to hand out, accounts to confirm.
+async fn all_waiting(app: &App, member: &Member, frame: &Frame) -> Result<Vec<Waiting>, Problem> {
+    let mut all = waiting(app, member, frame).await?;
+    let many = |count: usize, more: bool| {
+        if more { frame.say_of("home-more", "count", count) } else { count.to_string() }
+    };
+    if handouts::hands_out(member) {
+        for (key, query) in handouts::QUEUES {
+            let asked = query.split('&').filter_map(|pair| pair.split_once('='));
+            let asked = asked.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let sought = Sought { limit: COUNT_MAX, ..sought(Parameters::new(Ok(Query(asked)))?)? };
+            let (found, more) = app.handout_list(member, sought).await?;
+            let Some(oldest) = found.first() else { continue };
+            all.push(Waiting {
+                to: format!("/admin/handouts?{query}"),
+                name: frame.say(key),
+                count: many(found.len(), more.is_some()),
+                oldest: Shown::minute(oldest.issued),
+            });
+        }
+    }
+    for region in reviews::regions(member) {
+        let found = app.to_confirm(region).await?;
+        let Some(oldest) = found.first() else { continue };
+        all.push(Waiting {
+            to: "/admin/reviews".to_owned(),
+            name: format!("{}: {}", frame.say("home-reviews"), region.name()).into(),
+            count: many(found.len(), found.len() >= reviews::SHOWN_MAX as usize),
+            oldest: Shown::minute(oldest.confirmed),
+        });
+    }
+    Ok(all)
+}
+
+/// Devices of theirs that end soon.
+async fn expiring(app: &App, member: &Member) -> Result<Vec<Expiring>, Problem> {
+    if !devices::sees(member) {
+        return Ok(Vec::new());
+    }
+    let (found, _) = app.device_list(member, Devices::soon(clock::now(), OWN_MAX)).await?;
+    let line = |listed: &Listed| Expiring {
+        to: format!("/admin/devices/{}", listed.device.id),
+        name: listed.device.name.clone(),
+        ends: Shown::minute(listed.device.not_after),
+    };
+    Ok(found.iter().map(line).collect())
 }
 
 /// The queues in which something waits for a member.
@@ -108,7 +169,7 @@ async fn waiting(app: &App, member: &Member, frame: &Frame) -> Result<Vec<Waitin
             oldest: Shown::minute(oldest.state_at),
         });
     }
-    if reviews(member) {
+    if sees_emergencies(member) {
         let units = duties::units(&member.viewer.appointments);
         let unseen = app.store.emergencies_unseen(units.as_deref()).await;
         let unseen = unseen.map_err(|error| Problem::from_store(&error, Action::Review))?;

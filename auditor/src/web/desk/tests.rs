@@ -1,8 +1,12 @@
 //! The pages, asked for and filled in as a browser without scripts does it.
 
 mod access;
+mod accounts;
 mod appointments;
 pub(super) mod browser;
+mod devices;
 mod forms;
+mod handouts;
+mod imports;
 mod languages;
 mod typing;

@@ -1,5 +1,12 @@
 //! What states, kinds, rights and duties are called: the texts' keys.
 
+mod things;
+
+pub(super) use things::{
+    account_deed, account_order, account_state, any_stage, channel, code_state, device_order, device_state, fault,
+    feed, file_form, handout_deed, handout_state, method, part, purpose, revoked, stage,
+};
+
 use crate::duties::{Action, Appointment, Why};
 use crate::forms::{Did, Kind, State};
 use crate::web::admin::work::Deed;

@@ -19,10 +19,12 @@ use crate::web::page::{Frame, Posted, Trouble, page};
 use crate::web::pages::see_other;
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, State as Shared};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use contract::id::{AccountId, FormId};
+use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -63,15 +65,23 @@ struct Desk<'a> {
     me: &'a Account,
 }
 
+/// Whose account a new form is about, if its address says so.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct About {
+    account: Option<String>,
+}
+
 /// A page to write a new form on.
 pub(super) async fn new(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Path(paper): Path<String>,
+    about: Result<Query<About>, QueryRejection>,
     frame: Frame,
 ) -> Response {
     let Some(kind) = kind(&paper) else { return Trouble::NotFound.page(frame) };
-    match begun(&app, &member, kind).await {
+    let about = about.map(|Query(about)| about).unwrap_or_default();
+    match begun(&app, &member, kind, &about).await {
         Ok((me, sheet)) => {
             let desk = Desk { app: &app, member: &member, kind, draft: None, me: &me };
             desk.page(frame, StatusCode::OK, &sheet, &[], None).await
@@ -143,7 +153,7 @@ async fn myself(app: &App, member: &Member) -> Result<Account, Problem> {
 }
 
 /// Who writes, and what is known before they do.
-async fn begun(app: &App, member: &Member, kind: forms::Kind) -> Result<(Account, Sheet), Problem> {
+async fn begun(app: &App, member: &Member, kind: forms::Kind, about: &About) -> Result<(Account, Sheet), Problem> {
     let me = app.visible_account(member, member.account).await?;
     let (me, _, regions) = me.ok_or(Kind::NotLoggedIn)?;
     let mut sheet = Sheet::new(kind);
@@ -158,6 +168,16 @@ async fn begun(app: &App, member: &Member, kind: forms::Kind) -> Result<(Account
         }
         forms::Kind::Alteration => sheet.set("valid_from", day::day(clock::now())),
         forms::Kind::Deregistration => {}
+    }
+    let other = about.account.as_deref().and_then(|id| id.parse::<AccountId>().ok());
+    if let Some(other) = other.filter(|other| *other != me.id && kind != forms::Kind::Application)
+        && let Some((account, grants, regions)) = app.visible_account(member, other).await?
+    {
+        sheet.set("user_name", account.user_name.as_str());
+        sheet.set("region", regions.first().map_or("", |of| of.region.as_str()));
+        if let [only] = grants.as_slice() {
+            sheet.set("registry", only.registry.as_str());
+        }
     }
     Ok((me, sheet))
 }

@@ -13,6 +13,9 @@ use std::borrow::Cow;
 /// What is wrong with fields.
 pub(super) fn wrongs(speaks: impl Into<Language>, problem: &Problem, fields: &[Field]) -> Vec<Wrong> {
     let speaks = speaks.into();
+    if let Some(key) = problem.words() {
+        return vec![whole(speaks, key)];
+    }
     let mut all: Vec<Wrong> = problem.errors.iter().map(|error| wrong(speaks, error, fields)).collect();
     // Of several fields that nobody has asked for, one line tells.
     all.dedup();
@@ -31,6 +34,15 @@ fn wrong(speaks: Language, error: &FieldError, fields: &[Field]) -> Wrong {
     let chosen = field.is_some_and(|field| matches!(field.input, Input::Radio(_) | Input::Select(_)));
     let text = match (name, error.code) {
         ("hsa", "missing") if field.is_none() => plain("problem-subject"),
+        ("called_back", _) => plain("problem-called-back"),
+        ("file", "form") => plain("problem-utf8"),
+        ("table", "missing") => plain("problem-table"),
+        ("closes_at_most", "refused") => plain("problem-closes"),
+        ("closes_at_most", _) => about("problem-whole-number"),
+        ("csr", "form") => plain("problem-csr"),
+        ("organisation", "refused") => plain("problem-organisation"),
+        ("search" | "text", "form") => about("problem-line"),
+        ("name", "form") => plain("problem-device-name"),
         (_, "missing" | "form") if chosen => about("problem-missing-choice"),
         (_, "missing") => about("problem-missing"),
         ("user_name", "refused") => plain("problem-no-account"),
@@ -38,7 +50,7 @@ fn wrong(speaks: Language, error: &FieldError, fields: &[Field]) -> Wrong {
         ("address", "text") => plain("problem-address"),
         ("units", "text" | "form") => plain("problem-units"),
         ("number", "form") => plain("problem-number"),
-        ("hsa" | "unit_hsa", "form") => about("problem-hsa"),
+        ("hsa" | "unit_hsa" | "organisation", "form") => about("problem-hsa"),
         ("registry", "form") => plain("problem-registry"),
         ("valid_from" | "valid_to", "form") => about("problem-date"),
         ("valid_to", "period") => plain("problem-period"),
@@ -74,9 +86,12 @@ pub(super) fn said(speaks: impl Into<Language>, problem: &Problem) -> (Cow<'stat
         Kind::Unidentified => ("problem-unidentified", "problem-unidentified-text"),
         Kind::DecidedBefore => ("problem-decided-before", "problem-decided-before-text"),
         Kind::NotYours => ("problem-not-yours", "problem-not-yours-text"),
-        Kind::TooMany | Kind::Limit => ("problem-too-many", "problem-too-many-text"),
-        Kind::WrongState | Kind::WrongStage => ("problem-wrong-state", "problem-wrong-state-text"),
-        Kind::AccountState | Kind::DeviceState => ("problem-account-state", "problem-account-state-text"),
+        Kind::TooMany => ("problem-too-many", "problem-too-many-text"),
+        Kind::Limit => ("problem-limit", "problem-limit-text"),
+        Kind::WrongState => ("problem-wrong-state", "problem-wrong-state-text"),
+        Kind::WrongStage => ("problem-wrong-stage", "problem-wrong-stage-text"),
+        Kind::AccountState => ("problem-account-state", "problem-account-state-text"),
+        Kind::DeviceState => ("problem-device-state", "problem-device-state-text"),
         Kind::Taken => ("problem-taken", "problem-taken-text"),
         Kind::Overtaken => ("problem-overtaken", "problem-overtaken-text"),
         Kind::CodeRefused => ("problem-code-refused", "problem-code-refused-text"),

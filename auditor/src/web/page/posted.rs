@@ -1,5 +1,7 @@
 //! What a page's form sent.
 
+mod multipart;
+
 use super::super::form::Bound;
 use super::super::member::Member;
 use super::super::pages::{from_elsewhere, record_forged};
@@ -39,6 +41,21 @@ impl Posted {
     pub(in crate::web) fn asked_for(self) -> Result<Typed, Typed> {
         if self.asked_for { Ok(self.typed) } else { Err(self.typed) }
     }
+
+    /// What was sent, to be shown again. Nothing may be done by it alone.
+    pub(in crate::web) fn copy(&self) -> Typed {
+        self.typed.clone()
+    }
+
+    /// Whether a field of this name was sent.
+    pub(in crate::web) fn has(&self, name: &str) -> bool {
+        self.typed.names().any(|known| known == name)
+    }
+
+    /// What says which of several forms of the page it is. Nothing may be done by it alone.
+    pub(in crate::web) fn peek(&self, name: &str) -> Option<&str> {
+        self.has(name).then(|| self.typed.get(name))
+    }
 }
 
 impl Typed {
@@ -73,6 +90,10 @@ impl Typed {
     }
 }
 
+fn is_form(kind: &str) -> bool {
+    kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+}
+
 fn decoded(text: &[u8]) -> Option<String> {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     Some(percent_decode(&spaced).decode_utf8().ok()?.into_owned())
@@ -87,13 +108,14 @@ impl FromRequest<Arc<App>> for Posted {
         let Some(member) = parts.extensions.get::<Member>().cloned() else {
             return Err(problem(StatusCode::UNAUTHORIZED, "Not logged in"));
         };
-        let is_form = parts
-            .headers
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded"));
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
         let elsewhere = from_elsewhere(&parts.headers);
         let body = Bytes::from_request(Request::from_parts(parts, body), app).await;
-        let typed = body.ok().filter(|_| is_form).and_then(|body| Typed::read(&body));
+        let typed = body.ok().zip(kind).and_then(|(body, kind)| match multipart::boundary(&kind) {
+            Some(boundary) => multipart::read(&body, &boundary).map(Typed),
+            None if is_form(&kind) => Typed::read(&body),
+            None => None,
+        });
         let Some(typed) = typed else { return Err(Trouble::Unreadable.page(frame)) };
         let (bound, device) = (Bound::Session(member.session), member.caller.assertion.device_cert);
         let asked_for = !elsewhere && app.form.holds(typed.get("form"), bound, device, clock::now());

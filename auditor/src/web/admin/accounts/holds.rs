@@ -3,20 +3,16 @@
 use super::super::body::Fields;
 use super::super::member::Member;
 use super::super::problem::{Kind, Problem};
-use super::super::{Id, answer, refused};
+use super::super::{Id, answer};
+use super::deeds::{self, Deed};
 use super::{AccountView, look};
 use crate::clock;
-use crate::duties::{Action, Region};
-use crate::handout::CalledBack;
-use crate::sessions::over;
-use crate::store::{StoreError, Which};
+use crate::duties::Action;
 use crate::web::App;
-use crate::web::attempt::by;
 use axum::Extension;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::Response;
-use contract::directory::Session;
 use contract::id::AccountId;
 use serde::Serialize;
 use std::sync::Arc;
@@ -80,29 +76,18 @@ pub(in crate::web::admin) struct SessionList {
     sessions: Vec<SessionView>,
 }
 
-/// At most so many sessions of one account are shown.
-const SESSIONS_MAX: u32 = 200;
-
 impl App {
-    /// What is done with an account that the member may know of; then the account, as it is.
-    async fn done(
-        &self,
-        member: &Member,
-        account: AccountId,
-        action: Action,
-        done: Result<(), StoreError>,
-    ) -> Result<Response, Problem> {
-        done.map_err(|error| Problem::from_store(&error, action))?;
-        let view = look(self, member, account, Action::SeeAccount).await?.ok_or(Kind::NotFound)?;
-        Ok(answer(StatusCode::OK, None, &view))
+    /// Does something with an account that the member may know of; then the account, as it is.
+    async fn done(&self, member: &Member, account: AccountId, deed: Deed, fields: Fields) -> Result<Response, Problem> {
+        self.known_account(member, account, Action::SeeAccount, deed.as_str()).await?;
+        let ready = deed.read(fields)?;
+        self.keep(member, account, ready).await?;
+        self.seen(member, account).await
     }
 
-    /// An account that a member may know of by a duty, or as their own; else that they tried is on record.
-    async fn known(&self, member: &Member, account: AccountId, duty: Action, wanted: &str) -> Result<(), Problem> {
-        match look(self, member, account, duty).await? {
-            Some(_) => Ok(()),
-            None => self.hide(member, Some(account), wanted).await,
-        }
+    async fn seen(&self, member: &Member, account: AccountId) -> Result<Response, Problem> {
+        let view = look(self, member, account, Action::SeeAccount).await?.ok_or(Kind::NotFound)?;
+        Ok(answer(StatusCode::OK, None, &view))
     }
 }
 
@@ -118,10 +103,7 @@ pub(in crate::web::admin) async fn lock(
     Id(account): Id<AccountId>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    app.known(&member, account, Action::SeeAccount, "lock").await?;
-    fields.finish()?;
-    let done = app.office.lock(clock::now(), by(&member.caller), account).await;
-    app.done(&member, account, Action::Lock, done).await
+    app.done(&member, account, Deed::Lock, fields).await
 }
 
 /// Unlocks an account, after a call-back.
@@ -134,17 +116,9 @@ pub(in crate::web::admin) async fn unlock(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(account): Id<AccountId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    app.known(&member, account, Action::SeeAccount, "unlock").await?;
-    let said = CalledBack::confirmed(fields.needed_flag("called_back"));
-    fields.finish()?;
-    said.ok_or_else(|| {
-        Problem::field("/called_back", "refused", "an account is unlocked after a call to the number on file")
-    })?;
-    let signature = app.sign(&member, clock::now()).await?;
-    let done = app.office.unlock(clock::now(), by(&member.caller), &signature, account).await;
-    app.done(&member, account, Action::Unlock, done).await
+    app.done(&member, account, Deed::Unlock, fields).await
 }
 
 /// Blocks an account after an incident. Its sessions end; two people lift it.
@@ -157,15 +131,9 @@ pub(in crate::web::admin) async fn block(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(account): Id<AccountId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    app.known(&member, account, Action::SeeAccount, "block").await?;
-    let reason = fields.words("reason");
-    fields.finish()?;
-    let signature = app.sign(&member, clock::now()).await?;
-    let reason = reason.unwrap_or_default();
-    let done = app.office.block(clock::now(), by(&member.caller), &signature, account, &reason).await;
-    app.done(&member, account, Action::Block, done).await
+    app.done(&member, account, Deed::Block, fields).await
 }
 
 /// Proposes that a block is lifted: the first of two.
@@ -180,11 +148,7 @@ pub(in crate::web::admin) async fn propose_lift(
     Id(account): Id<AccountId>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    app.known(&member, account, Action::SeeAccount, "propose lift").await?;
-    fields.finish()?;
-    let signature = app.sign(&member, clock::now()).await?;
-    let done = app.office.propose_lift(clock::now(), by(&member.caller), &signature, account).await;
-    app.done(&member, account, Action::LiftBlock, done).await
+    app.done(&member, account, Deed::ProposeLift, fields).await
 }
 
 /// Lifts a block that another has proposed to lift.
@@ -199,11 +163,7 @@ pub(in crate::web::admin) async fn lift(
     Id(account): Id<AccountId>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    app.known(&member, account, Action::SeeAccount, "lift").await?;
-    fields.finish()?;
-    let signature = app.sign(&member, clock::now()).await?;
-    let done = app.office.lift(clock::now(), by(&member.caller), &signature, account).await;
-    app.done(&member, account, Action::LiftBlock, done).await
+    app.done(&member, account, Deed::Lift, fields).await
 }
 
 /// Confirms for a region that somebody still needs their account.
@@ -217,15 +177,9 @@ pub(in crate::web::admin) async fn confirm(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(account): Id<AccountId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    app.known(&member, account, Action::SeeAccount, "confirm").await?;
-    let region = region(&mut fields);
-    fields.finish()?;
-    let region = region.ok_or(Kind::Invalid)?;
-    let signature = app.sign(&member, clock::now()).await?;
-    let done = app.office.confirm(clock::now(), by(&member.caller), &signature, account, region).await;
-    app.done(&member, account, Action::Reconfirm, done).await
+    app.done(&member, account, Deed::Confirm, fields).await
 }
 
 /// Takes a dormant account into use again, which confirms it for the region.
@@ -239,19 +193,9 @@ pub(in crate::web::admin) async fn reactivate(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(account): Id<AccountId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    app.known(&member, account, Action::SeeAccount, "reactivate").await?;
-    let region = region(&mut fields);
-    fields.finish()?;
-    let region = region.ok_or(Kind::Invalid)?;
-    let signature = app.sign(&member, clock::now()).await?;
-    let done = app.office.reactivate(clock::now(), by(&member.caller), &signature, account, region).await;
-    app.done(&member, account, Action::Reconfirm, done).await
-}
-
-fn region(fields: &mut Fields) -> Option<Region> {
-    fields.parsed("region", "a region's code (länskod)", Region::parse)
+    app.done(&member, account, Deed::Reactivate, fields).await
 }
 
 /// The sessions of an account: one's own, or for who may end them.
@@ -265,7 +209,7 @@ pub(in crate::web::admin) async fn sessions(
     Extension(member): Extension<Member>,
     Id(account): Id<AccountId>,
 ) -> Result<Response, Problem> {
-    let sessions = open(&app, &member, account, "see sessions").await?;
+    let sessions = app.sessions_of(&member, account, "see sessions").await?;
     let sessions = sessions
         .iter()
         .map(|session| SessionView {
@@ -281,16 +225,6 @@ pub(in crate::web::admin) async fn sessions(
     Ok(answer(StatusCode::OK, None, &SessionList { sessions }))
 }
 
-/// Sessions of an account that go on, for who may know of them.
-async fn open(app: &App, member: &Member, account: AccountId, wanted: &str) -> Result<Vec<Session>, Problem> {
-    app.known(member, account, Action::Lock, wanted).await?;
-    let mut sessions = app.store.open_sessions(Some(account), SESSIONS_MAX).await.map_err(|error| refused(&error))?;
-    let now = clock::now();
-    // What is over has ended, though the sweeper has not come by yet.
-    sessions.retain(|session| over(session, now).is_none());
-    Ok(sessions)
-}
-
 /// Ends sessions: one's own, or those of an account that a duty to lock reaches.
 #[utoipa::path(
     post, path = "/accounts/{id}/sessions/end", tag = "accounts", operation_id = "end_sessions", request_body = EndOf,
@@ -301,19 +235,10 @@ pub(in crate::web::admin) async fn end_sessions(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
     Id(account): Id<AccountId>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
-    let sessions = open(&app, &member, account, "end sessions").await?;
-    let number = fields.optional_parsed("session", "a session's number", |text| text.parse::<u64>().ok());
-    fields.finish()?;
-    let which = match number {
-        Some(number) => {
-            let session = sessions.iter().find(|session| session.key.reference() == number);
-            Which::One(session.ok_or(Kind::NotFound)?.key)
-        }
-        None if account == member.account => Which::AllBut(member.session),
-        None => Which::All,
-    };
-    let done = app.office.end_sessions(clock::now(), by(&member.caller), account, which).await;
-    app.done(&member, account, Action::Lock, done).await
+    app.known_account(&member, account, Action::Lock, "end sessions").await?;
+    let number = deeds::session(fields)?;
+    app.end_sessions(&member, account, number).await?;
+    app.seen(&member, account).await
 }

@@ -85,7 +85,8 @@ impl From<&Account> for AccountHead {
     }
 }
 
-const ORDERS: [(&str, AccountOrder); 4] = [
+/// Orders, by their names.
+pub(in crate::web) const ORDERS: [(&str, AccountOrder); 4] = [
     ("name", AccountOrder::Name),
     ("newest", AccountOrder::Newest),
     ("unused", AccountOrder::Unused),
@@ -93,7 +94,7 @@ const ORDERS: [(&str, AccountOrder); 4] = [
 ];
 
 /// Names of states, as a table has them.
-const STATES: [&str; 9] =
+pub(in crate::web) const STATES: [&str; 9] =
     ["created", "handed_out", "active", "locked", "locked_unused", "dormant", "blocked", "deregistered", "lapsed"];
 
 const LIMIT: u32 = 50;
@@ -137,8 +138,16 @@ fn after(text: &str, order: &str) -> Option<(AccountKey, AccountId)> {
 pub(in crate::web::admin) async fn search(
     Shared(app): Shared<Arc<App>>,
     Extension(member): Extension<Member>,
-    mut fields: Fields,
+    fields: Fields,
 ) -> Result<Response, Problem> {
+    let (page, order) = read(fields)?;
+    let (found, more) = app.account_list(&member, page.clone()).await?;
+    let next = found.last().filter(|_| more).and_then(|last| cursor(order, page.order.key(last), last.id));
+    Ok(answer(StatusCode::OK, None, &AccountList { accounts: found.iter().map(AccountHead::from).collect(), next }))
+}
+
+/// What is looked for, and the name of its order.
+pub(in crate::web) fn read(mut fields: Fields) -> Result<(AccountPage, &'static str), Problem> {
     let text = fields.optional_parsed("text", "at most 200 characters", |text| {
         (text.chars().count() <= TEXT_MAX).then(|| text.trim().to_owned())
     });
@@ -157,12 +166,23 @@ pub(in crate::web::admin) async fn search(
     let limit = limit.unwrap_or(LIMIT);
     fields.finish()?;
     let text = text.unwrap_or_default();
-    let page = AccountPage { text, state, region, registry, order, after, limit: limit + 1 };
-    let mut found = app.store.account_page(&member.viewer, &page).await.map_err(|error| refused(&error))?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).and_then(|last| cursor(name, order.key(last), last.id));
-    Ok(answer(StatusCode::OK, None, &AccountList { accounts: found.iter().map(AccountHead::from).collect(), next }))
+    Ok((AccountPage { text, state, region, registry, order, after, limit }, name))
+}
+
+impl App {
+    /// A page of the accounts that a member's duties reach, with their own, and whether there are more.
+    pub(in crate::web) async fn account_list(
+        &self,
+        member: &Member,
+        page: AccountPage,
+    ) -> Result<(Vec<Account>, bool), Problem> {
+        let limit = page.limit;
+        let page = AccountPage { limit: limit.saturating_add(1), ..page };
+        let mut found = self.store.account_page(&member.viewer, &page).await.map_err(|error| refused(&error))?;
+        let more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        Ok((found, more))
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::duties::{About, Action, may, organisations};
 use contract::id::HsaId;
 
 /// The organisations whose devices somebody may see, as far as they want them; none said: all.
-pub(in crate::web::admin) fn reach(member: &Member, wanted: Option<HsaId>) -> Result<Option<Vec<HsaId>>, Problem> {
+pub(super) fn reach(member: &Member, wanted: Option<HsaId>) -> Result<Option<Vec<HsaId>>, Problem> {
     let lacking = || Problem::lacking(Action::SeeDevices);
     match (organisations(&member.viewer.appointments, Action::SeeDevices), wanted) {
         (None, wanted) => Ok(wanted.map(|one| vec![one])),
@@ -17,7 +17,7 @@ pub(in crate::web::admin) fn reach(member: &Member, wanted: Option<HsaId>) -> Re
 }
 
 /// Whether somebody's duties allow something with the devices of an organisation.
-pub(in crate::web::admin) fn reaches(member: &Member, action: Action, organisation: &HsaId) -> bool {
+pub(in crate::web) fn reaches(member: &Member, action: Action, organisation: &HsaId) -> bool {
     let about = About { organisation: Some(organisation.clone()), ..About::default() };
     may(&member.viewer.appointments, action, &about)
 }

@@ -87,17 +87,11 @@ pub(in crate::web::admin) struct DeviceFileView {
 impl DeviceView {
     pub(super) fn new(listed: &Listed, now: Micros) -> Self {
         let device = &listed.device;
-        let until = listed.next.map_or(device.not_after, |next| next.not_after.max(device.not_after));
-        let state = match device.revoked {
-            Some(_) => "revoked",
-            None if until <= now => "expired",
-            None => "active",
-        };
         Self {
             id: device.id.to_string(),
             organisation: device.organisation.to_string(),
             name: device.name.clone(),
-            state,
+            state: state(listed, now),
             serial: device.serial.clone(),
             fingerprint: device.fingerprint.to_string(),
             not_after: clock::rfc3339(device.not_after),
@@ -108,6 +102,17 @@ impl DeviceView {
             revoked: time(device.revoked),
             revoked_why: listed.why.map(crate::devices::Why::as_str),
         }
+    }
+}
+
+/// Whether a device is active, expired or revoked.
+pub(in crate::web) fn state(listed: &Listed, now: Micros) -> &'static str {
+    let device = &listed.device;
+    let until = listed.next.map_or(device.not_after, |next| next.not_after.max(device.not_after));
+    match device.revoked {
+        Some(_) => "revoked",
+        None if until <= now => "expired",
+        None => "active",
     }
 }
 

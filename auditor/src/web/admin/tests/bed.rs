@@ -115,6 +115,16 @@ pub(in crate::web) fn registry() -> RegistryName {
     RegistryName::parse("fotled").expect("valid")
 }
 
+/// What time does with accounts.
+pub(in crate::web) fn accounts() -> crate::config::Accounts {
+    crate::config::Accounts {
+        dormant_months: 9,
+        lapse_months: 3,
+        request_life_days: 30,
+        review: crate::accounts::Review { months: 12, notice_days: 30, grace_days: 30 },
+    }
+}
+
 /// How credentials are handed out.
 pub(in crate::web) fn handout() -> crate::config::Handout {
     crate::config::Handout { rule: Rule::default(), english: false, address: String::new(), sender: Vec::new() }
@@ -175,6 +185,7 @@ impl Bed {
             handout: handout(),
             instructions: crate::config::Instructions::default(),
             request_life_us: LIFE,
+            accounts: accounts(),
         });
         let device = Device {
             id: DeviceId::new(Uuid::from_u128(7)),

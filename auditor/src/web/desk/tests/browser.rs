@@ -104,7 +104,7 @@ impl Page {
     /// A form of the page, as it stands there.
     #[track_caller]
     pub(super) fn sheet(&self, to: &str) -> Sheet {
-        let begin = format!("<form method=\"post\" action=\"{to}\">");
+        let begin = format!(" method=\"post\" action=\"{to}\">");
         let inside = self.html.split(&begin).nth(1).unwrap_or_else(|| panic!("no form to {to}: {}", self.html));
         let inside = inside.split("</form>").next().expect("an end");
         let mut fields = Vec::new();
@@ -114,7 +114,8 @@ impl Page {
             let value = || attribute(head, "value").unwrap_or_default();
             if head.starts_with("input ") {
                 let ticked = !matches!(attribute(head, "type").as_deref(), Some("radio" | "checkbox"));
-                if ticked || head.ends_with(" checked") {
+                let file = attribute(head, "type").as_deref() == Some("file");
+                if !file && (ticked || head.ends_with(" checked")) {
                     fields.push((name.expect("a name"), value()));
                 }
             } else if head.starts_with("textarea ") {
@@ -194,7 +195,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Form 1, as it is typed.
-pub(super) const APPLICATION: [(&str, &str); 12] = [
+pub(in crate::web::desk) const APPLICATION: [(&str, &str); 12] = [
     ("name", "Anna Åkesson"),
     ("number", "19121212-1212"),
     ("title", "sjuksköterska"),

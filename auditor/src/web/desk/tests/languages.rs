@@ -4,10 +4,30 @@ use super::browser::{Browser, Page};
 use super::forms::Five;
 use crate::duties::Region;
 use crate::web::admin::tests::bed::{Bed, Who};
+use contract::record::Right;
+use serde_json::json;
 
 /// What begins the keys of texts. None of them stands in a page: a text that is missing shows its key.
-const KEYS: [&str; 10] =
-    ["forms-", "home-", "problem-", "appointments-", "step-up-", "start-", "page-", "trouble-", "wrong-", "link-"];
+const KEYS: [&str; 18] = [
+    "forms-",
+    "home-",
+    "problem-",
+    "appointments-",
+    "step-up-",
+    "start-",
+    "page-",
+    "trouble-",
+    "wrong-",
+    "link-",
+    "leaf-",
+    "accounts-",
+    "called-back-",
+    "sessions-",
+    "reviews-",
+    "handouts-",
+    "devices-",
+    "imports-",
+];
 
 #[track_caller]
 fn whole(page: &Page, what: &str) {
@@ -51,6 +71,13 @@ async fn every_page_is_whole_in_both_languages_for_every_role() {
     let forwarded = five.browser(&five.anna).submitted().await;
     five.browser(&five.approver).deed(&forwarded, "approve", &[("basis", "Kollega")]).await.is(200);
     five.browser(&five.holder).deed(&forwarded, "forward", &[]).await.is(200);
+    bed.vouched(&five.anna, Right::Read).await;
+    let account = format!("/admin/accounts/{}", five.anna.id);
+    let made = bed.made((&five.approver, &five.holder, &five.admin), 200).await;
+    let issue = json!({ "account": made, "code_by": "phone" });
+    let issued = bed.post(&five.admin, "/handouts", &issue).await.is(201).json();
+    let handout = format!("/admin/handouts/{}", issued["id"].as_str().expect("an id"));
+    let device = format!("/admin/devices/{}", five.anna.session.device);
     let mut people: Vec<Who> = vec![five.anna.clone(), five.approver.clone(), five.holder.clone(), five.admin.clone()];
     for (number, duty) in [
         (31, "device_admin"),
@@ -74,6 +101,19 @@ async fn every_page_is_whole_in_both_languages_for_every_role() {
                 "/admin/appointments",
                 "/admin/appointments?ended=true",
                 "/admin/appointments/new",
+                "/admin/accounts",
+                "/admin/reviews",
+                "/admin/sessions",
+                "/admin/handouts",
+                "/admin/handouts?state=all",
+                "/admin/devices",
+                "/admin/devices/new",
+                "/admin/devices/codes",
+                "/admin/devices/organisations",
+                "/admin/imports",
+                &account,
+                &handout,
+                &device,
                 "/admin/nothing",
                 &draft,
                 &format!("{draft}/edit"),

@@ -129,6 +129,7 @@ impl Bed {
                 step_up_us: 300 * crate::clock::SECOND,
             },
             request_life_us: 30 * crate::clock::DAY,
+            accounts: crate::web::admin::tests::bed::accounts(),
             limits: Limits { idle_s: 1_000, absolute_s: 10_000, emergency_s: 900 },
             help: "010-000 00 00".to_owned(),
             title: "Grindvakt".to_owned(),
