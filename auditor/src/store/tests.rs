@@ -420,6 +420,7 @@ mod people;
 mod appointments;
 mod devices;
 mod effects;
+mod emergencies;
 mod filed;
 mod handouts;
 mod imports;

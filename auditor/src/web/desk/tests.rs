@@ -3,6 +3,7 @@
 mod access;
 mod appointments;
 mod browser;
+mod emergency;
 mod forms;
 mod languages;
 mod typing;
