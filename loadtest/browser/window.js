@@ -7,6 +7,7 @@
 //   authority    the authority of the gateway's certificate, a PEM file
 //   people       [{user, password, totp_secret}], four of them: a code is good once, so each logs in by one once
 //   procedure    {applicant, approver, holder, admin}, each as one of people: who may do their step of the account procedure
+//   emergency    {refused, reviewer}, each as one of people: who has no grant, and who reviews the accesses of their unit
 //   patients     [{number, name}], at least two
 //   screenshots  a folder for pictures
 //   chromium     the browser's file

@@ -5,6 +5,7 @@
 
 use crate::whole;
 use contract::identity::PatientId;
+use loadtest::patients::{CARE_PROVIDER, UNITS};
 use loadtest::stack::Stack;
 use loadtest::stack::people::{ANNA, BERTIL, CECILIA, DAVID, Person};
 use std::path::Path;
@@ -33,6 +34,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "pass_phrase": stack.enrolled().devices[DEVICE].pass_phrase,
         "people": [person(&ANNA), person(&BERTIL), person(&CECILIA), person(&DAVID)],
         "procedure": procedure(&stack),
+        "emergency": emergency(&stack),
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -54,6 +56,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
                 "browser.test.js",
                 "passkeys.test.js",
                 "admin.test.js",
+                "emergency.test.js",
             ])
             .current_dir(&browser)
             .env("GRINDVAKT_FACTS", &facts_file)
@@ -78,22 +81,38 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
 
 /// Those by whom a form goes its way: an account for each, with what they are appointed to.
 fn procedure(stack: &Stack) -> serde_json::Value {
-    let make = |user: &str, name: &str, hsa: &str, appointment: Option<&str>| {
-        let mut arguments = vec!["account", "create", "--user", user, "--name", name, "--hsa", hsa];
-        arguments.extend(["--title", "Sjuksköterska", "--generate-password", "--totp"]);
-        arguments.extend(appointment.into_iter().flat_map(|appointment| ["--appoint", appointment]));
-        let auditor = &stack.settings().programs.auditor;
-        let told = whole::run(Command::new(auditor).args(stack.layout().auditor_arguments(&arguments)));
-        // What it warns of comes after it.
-        let mut values = serde_json::Deserializer::from_str(&told).into_iter::<serde_json::Value>();
-        values.next().unwrap().unwrap()
-    };
+    let make = |user, name, hsa, appointment| made(stack, [user, name, hsa], appointment);
     serde_json::json!({
         "applicant": make("frida", "Frida Sökande", "SE0000000000-P011", None),
         "approver": make("gustav", "Gustav Godkännare", "SE0000000000-P012", Some("approver:12")),
         "holder": make("hanna", "Hanna Registerhållare", "SE0000000000-P013", Some("registry_holder:exempelregistret")),
         "admin": make("ivar", "Ivar Kontoadministratör", "SE0000000000-P014", Some("account_admin")),
     })
+}
+
+/// Who is refused a patient, and who reviews the accesses of the unit that they act from.
+fn emergency(stack: &Stack) -> serde_json::Value {
+    let (unit, name) = UNITS[0];
+    let refused = made(stack, ["kerstin", "Kerstin Utanrätt", "SE0000000000-P015"], None);
+    let commission = ["account", "commission", "kerstin", "--care-unit", unit, "--care-unit-name", name];
+    let provider = ["--care-provider", CARE_PROVIDER, "--name", "Sjuksköterska"];
+    let arguments = stack.layout().auditor_arguments(&[commission.as_slice(), &provider].concat());
+    whole::run(Command::new(&stack.settings().programs.auditor).args(arguments));
+    let reviewer = ["lars", "Lars Granskare", "SE0000000000-P016"];
+    let reviewer = made(stack, reviewer, Some(&format!("log_reviewer:{unit}")));
+    serde_json::json!({ "refused": refused, "reviewer": reviewer })
+}
+
+/// An account of somebody, by user name, name and HSA-id.
+fn made(stack: &Stack, [user, name, hsa]: [&str; 3], appointment: Option<&str>) -> serde_json::Value {
+    let mut arguments = vec!["account", "create", "--user", user, "--name", name, "--hsa", hsa];
+    arguments.extend(["--title", "Sjuksköterska", "--generate-password", "--totp"]);
+    arguments.extend(appointment.into_iter().flat_map(|appointment| ["--appoint", appointment]));
+    let auditor = &stack.settings().programs.auditor;
+    let told = whole::run(Command::new(auditor).args(stack.layout().auditor_arguments(&arguments)));
+    // What it warns of comes after it.
+    let mut values = serde_json::Deserializer::from_str(&told).into_iter::<serde_json::Value>();
+    values.next().unwrap().unwrap()
 }
 
 /// Waits until the events of a kind about passkeys have these words, in this order.
