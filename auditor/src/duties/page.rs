@@ -52,7 +52,7 @@ impl Action {
         }
     }
 
-    /// What serves it; a stroke: nothing does yet.
+    /// What serves it.
     const fn place(self) -> &'static str {
         match self {
             Self::SeeRequest => "`GET /forms`, `GET /forms/{id}`",
@@ -154,7 +154,7 @@ that reaches.
 const PLACES: &str = "
 ## Where it is done
 
-A stroke: the interface does not serve it yet. On the command line no appointment is needed; what is done there is on
+On the command line no appointment is needed; what is done there is on
 record with the name of the operating system's user.
 
 ";

@@ -422,6 +422,7 @@ mod people;
 mod appointments;
 mod devices;
 mod effects;
+mod emergencies;
 mod filed;
 mod handouts;
 mod imports;

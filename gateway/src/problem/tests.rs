@@ -160,7 +160,8 @@ fn a_way_on_in_an_emergency() {
     remember_way_back(&mut page, way_back(&Method::GET, b"/patients/191212121212").as_ref());
     assert!(!show(&page).contains("191212121212"));
     assert!(page.headers.iter().any(|(name, value)| name == header::SET_COOKIE && value.is_sensitive()));
-    insta::assert_snapshot!(std::str::from_utf8(&page.body).expect("UTF-8"));
+    let form = "<form method=\"post\" action=\"/auth/emergency\"><input type=\"hidden\" name=\"ticket\" value=\"head.claims.mark\">";
+    assert!(show(&page).contains(form) && show(&page).contains("Öppningen registreras och granskas alltid."));
     let json: serde_json::Value = serde_json::from_slice(&of(false, Language::English).body).expect("JSON");
     assert_eq!(
         json.get("emergency"),

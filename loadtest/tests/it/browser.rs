@@ -7,6 +7,7 @@ mod sms;
 
 use crate::whole;
 use contract::identity::PatientId;
+use loadtest::patients::{CARE_PROVIDER, UNITS};
 use loadtest::stack::Stack;
 use loadtest::stack::people::{ANNA, BERTIL, CECILIA, DAVID, Person};
 use std::path::Path;
@@ -38,6 +39,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "procedure": procedure(&stack),
         "life": life(&stack),
         "messages": provider.file(),
+        "emergency": emergency(&stack),
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -60,6 +62,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
                 "passkeys.test.js",
                 "admin.test.js",
                 "life.test.js",
+                "emergency.test.js",
             ])
             .current_dir(&browser)
             .env("GRINDVAKT_FACTS", &facts_file)
@@ -100,6 +103,19 @@ fn life(stack: &Stack) -> serde_json::Value {
         "admin": account(stack, "maja", "Maja Kontoadministratör", "SE0000000000-P024", Some("account_admin")),
         "clerk": account(stack, "olle", "Olle Utlämnare", "SE0000000000-P025", Some("account_admin")),
     })
+}
+
+/// Who is refused a patient, and who reviews the accesses of the unit that they act from.
+fn emergency(stack: &Stack) -> serde_json::Value {
+    let (unit, name) = UNITS[0];
+    let refused = account(stack, "kerstin", "Kerstin Utanrätt", "SE0000000000-P015", None);
+    let commission = ["account", "commission", "kerstin", "--care-unit", unit, "--care-unit-name", name];
+    let provider = ["--care-provider", CARE_PROVIDER, "--name", "Sjuksköterska"];
+    let arguments = stack.layout().auditor_arguments(&[commission.as_slice(), &provider].concat());
+    whole::run(Command::new(&stack.settings().programs.auditor).args(arguments));
+    let appointment = format!("log_reviewer:{unit}");
+    let reviewer = account(stack, "leif", "Leif Granskare", "SE0000000000-P016", Some(&appointment));
+    serde_json::json!({ "refused": refused, "reviewer": reviewer })
 }
 
 fn account(stack: &Stack, user: &str, name: &str, hsa: &str, appointment: Option<&str>) -> serde_json::Value {

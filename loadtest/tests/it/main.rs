@@ -10,6 +10,7 @@ mod certificates;
 mod config;
 mod confusion;
 mod edges;
+mod emergency;
 mod examples;
 mod grafana;
 mod journal_stall;

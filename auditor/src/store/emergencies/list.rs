@@ -68,8 +68,9 @@ pub struct WantedEmergencies {
 impl Emergency {
     /// Whether these appointments allow something with it: by the unit from which the user acted, or the one asked for.
     fn within(&self, appointments: &[Appointment], action: Action) -> bool {
-        let about = |unit: &Option<HsaId>| About { unit: unit.clone(), ..About::default() };
-        [&self.unit, &self.unit_asked].into_iter().any(|unit| may(appointments, action, &about(unit)))
+        let about = |unit: Option<&HsaId>| About { unit: unit.cloned(), ..About::default() };
+        let units = [self.unit.as_ref(), self.unit_asked.as_ref()];
+        units.into_iter().any(|unit| may(appointments, action, &about(unit)))
     }
 
     /// Whether these appointments let somebody know of it.

@@ -150,7 +150,7 @@ pub(in crate::web) fn reviews(member: &Member) -> bool {
 fn units(member: &Member, wanted: Option<HsaId>) -> Result<Option<Vec<HsaId>>, Problem> {
     match (duties::units(&member.viewer.appointments), wanted) {
         (None, wanted) => Ok(wanted.map(|one| vec![one])),
-        (Some(some), _) if some.is_empty() => Err(Problem::lacking(Action::Review)),
+        (Some(some), None) if some.is_empty() => Err(Problem::lacking(Action::Review)),
         (Some(some), None) => Ok(Some(some)),
         (Some(some), Some(one)) if some.contains(&one) => Ok(Some(vec![one])),
         (Some(_), Some(_)) => Err(Problem::lacking(Action::ReadLog)),

@@ -5,6 +5,7 @@ mod accounts;
 mod appointments;
 pub(super) mod browser;
 mod devices;
+mod emergency;
 mod forms;
 mod handouts;
 mod imports;

@@ -10,14 +10,15 @@ use crate::accounts::{Account, NewGrant, State, Tries, UserName};
 use crate::clock;
 use crate::config::{Keys, Login};
 use crate::devices::{Device, Organisation, Renewal};
-use crate::duties::{Region, Why};
+use crate::duties::{self, Region};
+use crate::emergencies::Words;
 use crate::forms::{Application, Content, Deregistration, Form, Fresh, Move, Person, Signature};
 use crate::handout::{HandoutKey, Rule};
 use crate::issuing::{AuthorityFiles, Desk, Rules};
 use crate::random;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
-use crate::store::{By, Change, Counter, Heading, Office, Place, Store};
+use crate::store::{By, Change, Counter, Heading, NewOpening, Office, Place, Store, WantedEmergencies};
 use crate::web::assertion::Verifier;
 use crate::web::passkey;
 use crate::web::{App, LoginMetrics, Parts, router};
@@ -28,8 +29,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::Micros;
 use contract::directory::{ASSERTION_HEADER, Assertion, Commission, Session};
-use contract::id::{AccountId, CertFingerprint, DeviceId, HsaId, RegistryName, SessionKey};
-use contract::pseudonym::PseudonymKey;
+use contract::emergency::{self, Ticket, Why};
+use contract::id::{
+    AccountId, CertFingerprint, DeviceId, HsaId, OpeningId, RegistryName, RequestId, RouteName, SessionKey,
+};
+use contract::pseudonym::{PatientRef, PseudonymKey};
 use contract::record::{AuthEvent, AuthEventKind, AuthMethod, Right};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -238,7 +242,7 @@ impl Bed {
         change.set_totp(account.id, &sealed).await.expect("sets");
         for text in appointments {
             let appointment = text.parse().expect("an appointment");
-            change.appoint(account.id, &appointment, (now, None), Why::NewDuty).await.expect("appoints");
+            change.appoint(account.id, &appointment, (now, None), duties::Why::NewDuty).await.expect("appoints");
         }
         change.commit().await.expect("commits");
         let session = self.session(account.id, AuthMethod::PasswordTotp).await;
@@ -422,6 +426,43 @@ impl Bed {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some("gw".to_owned());
         encode(&header, &assertion, &EncodingKey::from_ed_der(&self.gateway)).expect("signs")
+    }
+
+    /// What the gateway says of a request of somebody's that it has refused just now.
+    pub(in crate::web) fn ticket(&self, who: &Who, unit: Option<HsaId>) -> Ticket {
+        let iat = jsonwebtoken::get_current_timestamp();
+        Ticket {
+            iss: "gw".to_owned(),
+            aud: emergency::AUDIENCE.to_owned(),
+            iat,
+            exp: iat + emergency::TICKET_LIFE_S,
+            jti: RequestId::new(random::uuid(clock::now())),
+            account: who.id,
+            session: who.session.key.reference(),
+            registry: registry(),
+            route: RouteName::parse("patient").expect("valid"),
+            patient: PatientRef([7; 16]),
+            unit,
+        }
+    }
+
+    /// Signed by the gateway, as something of this type.
+    pub(in crate::web) fn signed_as(&self, kind: &str, claims: &impl serde::Serialize) -> String {
+        let header = Header { typ: Some(kind.to_owned()), kid: Some("gw".to_owned()), ..Header::new(Algorithm::EdDSA) };
+        encode(&header, claims, &EncodingKey::from_ed_der(&self.gateway)).expect("signs")
+    }
+
+    /// Something that somebody has opened, asked for at a unit, without asking the interface.
+    pub(in crate::web) async fn opened(&self, who: &Who, unit: HsaId) -> OpeningId {
+        let (now, by) = (clock::now(), By { account: who.id, ..By::program("app") });
+        let (ticket, words) = (self.ticket(who, Some(unit)), Words::parse("Medvetslös på akuten").expect("words"));
+        let until = now + 900 * clock::SECOND;
+        let session = who.session.key;
+        let new = NewOpening { ticket: &ticket, session, unit: None, why: Why::Acute, words: &words, until };
+        self.office.open_emergency(now, by, &new).await.expect("opens");
+        let wanted = WantedEmergencies { limit: 100, ..WantedEmergencies::default() };
+        let found = self.office.emergencies(now, By::program("test"), &wanted).await.expect("reads");
+        found.into_iter().find(|of| of.request == ticket.jti).expect("is there").id
     }
 
     /// What was told since the last time.
