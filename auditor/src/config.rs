@@ -15,6 +15,7 @@ use crate::accounts::Review;
 use crate::accounts::login::LockRule;
 use crate::accounts::passkey::Origin;
 use crate::accounts::totp::TotpKey;
+use crate::devices::AuthorityKey;
 use crate::handout::HandoutKey;
 use crate::sealing::{FieldKey, RestKey};
 use crate::sessions;
@@ -223,8 +224,8 @@ pub struct Session {
 pub struct Devices {
     /// Its certificate, PEM.
     pub ca_cert: PathBuf,
-    /// Its key, PEM.
-    pub ca_key: PathBuf,
+    /// Where its key is.
+    pub ca_key: AuthorityKey,
     /// How many days a device's certificate holds.
     pub days: u32,
     /// So many days after a certificate began, its device may have the next one.

@@ -4,11 +4,13 @@
 mod certificate;
 mod code;
 mod name;
+mod token;
 mod why;
 
 pub use certificate::{Certificate, KeyHash, Renewal, TooEarly};
 pub use code::{CODE_TRIES_MAX, Code, CodeError, CodeHash, CodeKey, DeviceCode};
 pub use name::{DeviceName, DeviceNameError};
+pub use token::{AuthorityKey, TokenPlace};
 pub use why::Why;
 
 use contract::Micros;

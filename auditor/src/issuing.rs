@@ -8,10 +8,12 @@ mod authority;
 mod crl;
 pub mod est;
 mod file;
+mod token;
 
-pub use authority::AuthorityFiles;
+pub use authority::{AuthorityFiles, AuthorityPlace};
 pub use crl::{CrlRules, write_crl};
 pub use file::{DeviceFile, FileForm};
+pub use token::{Token, TokenError};
 
 use crate::devices::{Certificate, Code, CodeKey, Device, DeviceCode, DeviceName, KeyHash, Organisation, Renewal, Why};
 use crate::forms::Signature;
@@ -45,7 +47,10 @@ pub enum IssueError {
         #[source]
         source: std::io::Error,
     },
-    /// Others than its owner can read the authority's key.
+    /// The token with the authority's key.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Others than its owner can read the authority's key, or the PIN to it.
     #[error("{path} can be read by others than its owner: chmod 600 {path}", path = .path.display())]
     Readable {
         /// Which file.
@@ -110,7 +115,7 @@ pub struct NewCode {
 #[derive(Debug)]
 pub struct Desk {
     store: Store,
-    files: AuthorityFiles,
+    files: AuthorityPlace,
     rules: Rules,
     codes: CodeKey,
     title: String,
@@ -118,8 +123,8 @@ pub struct Desk {
 
 impl Desk {
     /// `secret`: what the key of codes is made from. `title`: the installation's, for files.
-    pub fn new(store: Store, files: AuthorityFiles, rules: Rules, secret: &[u8; 32], title: &str) -> Self {
-        Self { store, files, rules, codes: CodeKey::new(secret), title: title.to_owned() }
+    pub fn new(store: Store, files: impl Into<AuthorityPlace>, rules: Rules, secret: &[u8; 32], title: &str) -> Self {
+        Self { store, files: files.into(), rules, codes: CodeKey::new(secret), title: title.to_owned() }
     }
 
     /// The store.

@@ -4,11 +4,13 @@
 //! arguments; nothing here touches a file.
 
 mod crl;
+mod key;
 pub mod pkcs7;
 mod profile;
 mod request;
 
 pub use crl::{Revoked, Updates};
+pub use key::CaKey;
 pub use profile::{PROFILE_TYPE, ProfileNames, profile};
 pub use request::{REQUEST_BYTES_MAX, Request, RequestError};
 
@@ -73,12 +75,29 @@ impl std::fmt::Debug for Issued {
 
 /// Makes a root authority that issues end certificates only.
 pub fn authority(name: &str, serial: &[u8; 16], now: Micros, days: u32) -> Result<Issued, PkiError> {
+    let key = KeyPair::generate()?;
+    let cert = authority_params(name, serial, now, days)?.self_signed(&key)?;
+    Ok(issued(cert.pem(), cert.der(), &key))
+}
+
+/// The certificate of such an authority with a key that there is, signed by itself, PEM.
+pub fn authority_of(key: &CaKey, name: &str, serial: &[u8; 16], now: Micros, days: u32) -> Result<String, PkiError> {
+    Ok(authority_params(name, serial, now, days)?.self_signed(key)?.pem())
+}
+
+/// A request for the certificate of such an authority (PKCS#10, PEM), for who has an authority above it.
+pub fn authority_request(key: &CaKey, name: &str) -> Result<String, PkiError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    Ok(params.serialize_request(key)?.pem()?)
+}
+
+fn authority_params(name: &str, serial: &[u8; 16], now: Micros, days: u32) -> Result<CertificateParams, PkiError> {
     let mut params = params(name, serial, now, days)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let key = KeyPair::generate()?;
-    let cert = params.self_signed(&key)?;
-    Ok(issued(cert.pem(), cert.der(), &key))
+    Ok(params)
 }
 
 /// A new key for seals: Ed25519, PKCS#8, PEM.
@@ -88,7 +107,7 @@ pub fn seal_key() -> Result<Zeroizing<String>, PkiError> {
 
 /// An authority that issues.
 pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
+    issuer: Issuer<'static, CaKey>,
     cert_pem: String,
     cert_der: Vec<u8>,
 }
@@ -122,7 +141,12 @@ pub enum Usage {
 impl Authority {
     /// Reads an authority's certificate and key.
     pub fn from_pem(cert: &str, key: &str) -> Result<Self, PkiError> {
-        let issuer = Issuer::from_ca_cert_pem(cert, KeyPair::from_pem(key)?)?;
+        Self::with_key(cert, CaKey::new(KeyPair::from_pem(key)?))
+    }
+
+    /// With a key that signs wherever it is.
+    pub fn with_key(cert: &str, key: CaKey) -> Result<Self, PkiError> {
+        let issuer = Issuer::from_ca_cert_pem(cert, key)?;
         let cert_der = der_of(cert)?;
         Ok(Self { issuer, cert_pem: cert.to_owned(), cert_der })
     }

@@ -5,10 +5,10 @@
 
 mod certificates;
 
-use crate::config::{Config, OidcLogout, ServerFiles, Siths};
+use crate::config::{Config, OidcLogout, Revocation, ServerFiles, Siths};
 use crate::devices::Renewal;
 use crate::feed::{Feed, FeedMetrics};
-use crate::issuing::{AuthorityFiles, CrlRules, Desk, Rules};
+use crate::issuing::{AuthorityPlace, CrlRules, Desk, Rules};
 use crate::lease::Keeper;
 use crate::net::{BindError, Bound, CardTlsError, Limits, card_tls};
 use crate::outbox::{OutboxMetrics, Shipper};
@@ -139,7 +139,7 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
     let request_life_us = Micros::from(config.accounts.request_life_days) * clock::DAY;
     let desk = Arc::new(Desk::new(
         store.clone(),
-        AuthorityFiles { cert: config.devices.ca_cert.clone(), key: config.devices.ca_key.clone() },
+        AuthorityPlace::new(config.devices.ca_cert.clone(), &config.devices.ca_key),
         Rules {
             days: config.devices.days,
             renewal: Renewal { from_day: config.devices.renew_from_day },
@@ -320,6 +320,9 @@ async fn card_listener(
     watched: &mut Vec<Watched>,
 ) -> Result<(Bound, Limits), ServeError> {
     let tls = Arc::new(ArcSwap::new(card_tls(&siths.files)?));
+    if siths.files.revocation == Revocation::None {
+        tracing::warn!("revoked SITHS cards are let in: the settings say revocation = \"none\"");
+    }
     watched.push(Watched::cards(siths.files.clone(), Arc::clone(&tls)));
     let heard = Arc::clone(refusals);
     let bound = Bound::bind(&crate::config::Listen::Tcp(siths.listen), Some(tls)).await?;

@@ -1,5 +1,6 @@
 //! `auditor device`: organisations and devices from the command line.
 
+mod ca;
 mod desk;
 
 use super::output::{Output, Table};
@@ -8,7 +9,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::devices::{Device, DeviceName, Organisation, Why};
 use crate::init::write_new;
-use crate::issuing::AuthorityFiles;
+use crate::issuing::AuthorityPlace;
 use crate::pki::{self, DeviceSubject, Lock, Request};
 use crate::random;
 use crate::store::{DeviceOrder, Store, WantedDevices};
@@ -35,6 +36,8 @@ pub(super) enum DeviceCommand {
     Code(desk::New),
     /// Enrol a device with the key of a certificate request, and write its certificate.
     Csr(desk::Csr),
+    /// Make the authority's key in the token of the settings, and write its certificate, or a request for one.
+    CaInit(ca::Init),
     /// Write the certificate revocation list, signed anew if it is due.
     Crl {
         /// The file (DER).
@@ -115,6 +118,7 @@ pub(super) async fn run(
         DeviceCommand::Enrol(args) => enrol(args, config, store, output).await,
         DeviceCommand::Code(args) => desk::code(args, config, store, output).await,
         DeviceCommand::Csr(args) => desk::csr(args, config, store, output).await,
+        DeviceCommand::CaInit(args) => ca::init(&args, config, output),
         DeviceCommand::Crl { out } => desk::crl(&out, config, store, output).await,
         DeviceCommand::Revoke { device, why } => {
             let mut change = store.change(clock::now(), operator::by()).await?;
@@ -241,8 +245,8 @@ async fn list(limit: u32, expiring: Option<u16>, store: &Store, output: Output) 
     )
 }
 
-fn files(config: &Config) -> AuthorityFiles {
-    AuthorityFiles { cert: config.devices.ca_cert.clone(), key: config.devices.ca_key.clone() }
+fn files(config: &Config) -> AuthorityPlace {
+    AuthorityPlace::new(config.devices.ca_cert.clone(), &config.devices.ca_key)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {

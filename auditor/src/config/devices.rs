@@ -1,11 +1,13 @@
 //! Settings of devices: their authority, and where they enrol.
 
+use super::oidc::short;
 use super::{Devices, Enrol, existing};
+use crate::devices::{AuthorityKey, TokenPlace};
 use contract::settings::Section;
 
 pub(super) fn read(section: &Section<'_>) -> Option<Devices> {
     let ca_cert = existing(section, "ca_cert_file");
-    let ca_key = section.path_required("ca_key_file");
+    let ca_key = read_key(section);
     let days = section.within("certificate_days", 30, 1, 825);
     let renew_from_day = section.within("renew_from_day", 20, 0, 825);
     let code_hours = section.within("code_hours", 72, 1, 24 * 30);
@@ -24,6 +26,22 @@ pub(super) fn read(section: &Section<'_>) -> Option<Devices> {
         },
         crl_hours: crl_hours?,
     })
+}
+
+/// A file, or a token: one of them.
+fn read_key(section: &Section<'_>) -> Option<AuthorityKey> {
+    if !section.has("ca_token") {
+        return section.path_required("ca_key_file").map(AuthorityKey::File);
+    }
+    if section.has("ca_key_file") {
+        section.reject("ca_key_file", "stands beside [devices.ca_token]: the authority's key is in one of them");
+    }
+    let section = &section.section("ca_token");
+    let module = existing(section, "module");
+    let (token, key) = (short(section, "token", 32), short(section, "key", 255));
+    let pin_file = section.path_required("pin_file");
+    section.finish();
+    Some(AuthorityKey::Token(TokenPlace { module: module?, token: token?, key: key?, pin_file: pin_file? }))
 }
 
 pub(super) fn read_enrol(section: &Section<'_>) -> Option<Enrol> {

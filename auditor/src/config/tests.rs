@@ -180,6 +180,22 @@ fn a_providers_mistakes_are_named() {
     assert!(alone.len() == 1 && alone[0].contains("of no use without a provider"), "{alone:?}");
 }
 
+#[test]
+fn the_authoritys_key_is_in_a_file_or_in_a_token() {
+    let file = "ca_key_file = \"pki/device-ca.key\"\n";
+    let token = "[devices.ca_token]\nmodule = \"pki/device-ca.pem\"\ntoken = \"grindvakt\"\nkey = \"device CA\"\npin_file = \"pin\"\n";
+    let config = example(|text| format!("{}\n{token}", text.replace(file, ""))).expect("reads");
+    let AuthorityKey::Token(place) = &config.devices.ca_key else { panic!("{:?}", config.devices.ca_key) };
+    assert_eq!((place.token.as_str(), place.key.as_str()), ("grindvakt", "device CA"));
+    assert!(place.pin_file.is_absolute() || place.pin_file.ends_with("pin"));
+    assert!(matches!(example(|text| text).expect("reads").devices.ca_key, AuthorityKey::File(_)));
+    let both = problems(|text| format!("{text}\n{token}"));
+    assert!(both.len() == 1 && both[0].starts_with("devices.ca_key_file: stands beside"), "{both:?}");
+    let module =
+        problems(|text| format!("{}\n{}", text.replace(file, ""), token.replace("pki/device-ca.pem", "none.so")));
+    assert!(module.len() == 1 && module[0].starts_with("devices.ca_token.module: "), "{module:?}");
+}
+
 /// The listener for cards of the example, which stands there as a comment, with files that are there.
 fn with_cards(text: &str) -> String {
     let lines = text.lines().skip_while(|line| *line != "#   [siths]");

@@ -1,12 +1,64 @@
-//! The device authority's files.
+//! Where the device authority's certificate and key are.
 
-use super::IssueError;
+use super::{IssueError, Token, TokenError};
+use crate::devices::AuthorityKey;
 use crate::pki::Authority;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Where the authority's certificate and key are.
+#[derive(Debug, Clone)]
+pub enum AuthorityPlace {
+    /// In files.
+    Files(AuthorityFiles),
+    /// The certificate in a file, the key in a token.
+    Token {
+        /// The certificate, PEM.
+        cert: PathBuf,
+        /// The token.
+        token: Arc<Token>,
+    },
+}
+
+impl AuthorityPlace {
+    /// By the settings.
+    pub fn new(cert: PathBuf, key: &AuthorityKey) -> Self {
+        match key {
+            AuthorityKey::File(key) => Self::Files(AuthorityFiles { cert, key: key.clone() }),
+            AuthorityKey::Token(place) => Self::Token { cert, token: Token::new(place.clone()) },
+        }
+    }
+
+    /// The authority, to sign with.
+    pub fn open(&self) -> Result<Authority, IssueError> {
+        match self {
+            Self::Files(files) => files.open(),
+            Self::Token { cert, token } => {
+                let (cert, key) = (read(cert)?, token.key()?);
+                if !key.is_of(&cert)? {
+                    return Err(TokenError::Other.into());
+                }
+                Ok(Authority::with_key(&cert, key)?)
+            }
+        }
+    }
+
+    /// The authority's certificate.
+    pub fn certificate(&self) -> Result<String, IssueError> {
+        let (Self::Files(AuthorityFiles { cert, .. }) | Self::Token { cert, .. }) = self;
+        Ok(read(cert)?.to_string())
+    }
+}
+
+impl From<AuthorityFiles> for AuthorityPlace {
+    fn from(files: AuthorityFiles) -> Self {
+        Self::Files(files)
+    }
+}
+
+/// Files with both.
 #[derive(Debug, Clone)]
 pub struct AuthorityFiles {
     /// The certificate, PEM.
@@ -24,11 +76,6 @@ impl AuthorityFiles {
             return Err(IssueError::Readable { path: self.key.clone() });
         }
         Ok(Authority::from_pem(&read(&self.cert)?, &read(&self.key)?)?)
-    }
-
-    /// Reads the certificate.
-    pub fn certificate(&self) -> Result<String, IssueError> {
-        Ok(read(&self.cert)?.to_string())
     }
 }
 

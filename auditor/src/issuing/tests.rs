@@ -8,6 +8,7 @@ use contract::record::{AuthEvent, AuthEventKind, AuthMethod};
 use openssl::pkcs12::Pkcs12;
 use openssl::x509::X509;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
+use std::path::Path;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -24,11 +25,16 @@ pub(crate) fn ward() -> NewDevice {
 
 /// A desk with an authority and an organisation of its own.
 pub(crate) async fn desk(dir: &TempDir, at: Micros) -> Desk {
-    let store = Store::open(&Place::Sqlite(dir.path().join("auditor.db"))).await.expect("opens");
     let made = pki::authority("Test device CA", &[1; 16], at, 3650).expect("makes");
     let files = AuthorityFiles { cert: dir.path().join("ca.pem"), key: dir.path().join("ca.key") };
     crate::init::write_new(&files.cert, 0o644, made.cert_pem.as_bytes()).expect("writes");
     crate::init::write_new(&files.key, 0o600, made.key_pem.as_bytes()).expect("writes");
+    desk_of(dir.path(), files, at).await
+}
+
+/// A desk with an authority that there is, and an organisation of its own.
+pub(crate) async fn desk_of(folder: &Path, files: impl Into<AuthorityPlace>, at: Micros) -> Desk {
+    let store = Store::open(&Place::Sqlite(folder.join("auditor.db"))).await.expect("opens");
     let rules = Rules { days: 30, renewal: Renewal { from_day: 20 }, code_life_us: DAY };
     let desk = Desk::new(store, files, rules, &[3; 32], "Grindvakt");
     let organisation = Organisation { hsa: hsa(), name: "Region".to_owned(), created: at };

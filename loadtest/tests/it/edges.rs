@@ -208,6 +208,7 @@ const AUDITOR: Rules = Rules {
     only_in: &[
         ("sqlx", &["store"]),
         ("clickhouse", &["migrate", "outbox", "verify"]),
+        ("cryptoki", &["issuing"]),
         ("libloading", &["engine"]),
         ("openssl", &["cli", "pki"]),
         ("webauthn_rs", &["accounts"]),

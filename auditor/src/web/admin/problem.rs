@@ -239,7 +239,7 @@ impl Problem {
             }
             IssueError::Store(error) => Self::from_store(error, Action::ManageDevices),
             IssueError::Request(error) => Self::field("/csr", "form", error.to_string()),
-            IssueError::Pki(_) | IssueError::File { .. } | IssueError::Readable { .. } => {
+            IssueError::Pki(_) | IssueError::Token(_) | IssueError::File { .. } | IssueError::Readable { .. } => {
                 tracing::error!(error = error as &dyn std::error::Error, "a certificate could not be made");
                 Self::new(Kind::Unavailable, "certificates cannot be made here now: the log says why")
             }
