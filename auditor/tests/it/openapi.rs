@@ -4,6 +4,7 @@
 
 mod requests;
 
+use crate::handout;
 use crate::installation::{Device, Installation, Request, Response, Server, User};
 use auditor::accounts::{State, UserName};
 use auditor::clock;
@@ -200,6 +201,8 @@ async fn nothing_is_answered_that_is_not_described() {
     let place = Installation::new().with("LOGIN__STEP_UP_S", "3600").with("LOGIN__FAILURES_MAX", "10");
     let made = People::make(&place);
     People::others(&place).await;
+    // Somebody whom credentials can be handed out to.
+    handout::applied(&place).await;
     let device = place.device("ward3");
     let server = place.serve();
     let people = People::log_in(&server, made, device);
