@@ -28,7 +28,7 @@ const SEED: u32 = 20_261_123;
 const EXAMPLES: &str = "12";
 const MORE: &str = "GRINDVAKT_EXAMPLES";
 /// So long at most, of which there is no need.
-const LIMIT: Duration = Duration::from_secs(540);
+const LIMIT: Duration = Duration::from_secs(1500);
 /// An assertion lives for a minute.
 const ANEW: Duration = Duration::from_secs(10);
 
