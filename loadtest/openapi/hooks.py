@@ -50,8 +50,8 @@ def filled(value, code, number):
 
 
 def own(row):
-    """Whether it is of the people who ask: what happens to them would end what they can do."""
-    return row.get("id") in TOLD["own"] or row.get("account") in TOLD["own"]
+    """Whether it is of the people who ask, or their duty: what happens to them would end what they can do."""
+    return row.get("id") in TOLD["own"] or ("appointment" in row and row["account"] in TOLD["own"])
 
 
 def picked(who, pick):

@@ -332,7 +332,7 @@ async fn a_batch_stays_the_same_until_it_has_arrived(bed: Bed) {
     assert_eq!(store.batch(100).await.expect("reads").as_ref(), Some(&first));
     store.batch_arrived(1, &[9; 32]).await.expect("writes");
     let second = store.batch(100).await.expect("reads").expect("events wait");
-    assert_eq!((second.number, second.previous, second.events.len()), (2, [9; 32], 2));
+    assert_eq!((second.number, second.previous, second.events.len()), (2, [9; 32], 3));
     assert_eq!(second.events.first().map(|(n, _)| *n), Some(3));
     store.batch_arrived(2, &[8; 32]).await.expect("writes");
     assert_eq!(store.batch(100).await.expect("reads"), None);

@@ -16,7 +16,7 @@ use uuid::Uuid;
 const PASSWORD: &str = "kantarell-vinkel-trumpet-osthyvel";
 
 /// An account that form 1 has made.
-async fn applied(place: &Installation) -> AccountId {
+pub async fn applied(place: &Installation) -> AccountId {
     for (user, number, duty) in
         [("bosse", "2", "approver:12"), ("cia", "3", "registry_holder:fotled"), ("dan", "4", "account_admin")]
     {

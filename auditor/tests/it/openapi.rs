@@ -4,6 +4,7 @@
 
 mod requests;
 
+use crate::handout;
 use crate::installation::{Device, Installation, Request, Response, Server, User};
 use auditor::accounts::{State, UserName};
 use auditor::clock;
@@ -27,7 +28,7 @@ const SEED: u32 = 20_261_123;
 const EXAMPLES: &str = "12";
 const MORE: &str = "GRINDVAKT_EXAMPLES";
 /// So long at most, of which there is no need.
-const LIMIT: Duration = Duration::from_secs(540);
+const LIMIT: Duration = Duration::from_secs(1500);
 /// An assertion lives for a minute.
 const ANEW: Duration = Duration::from_secs(10);
 
@@ -200,6 +201,8 @@ async fn nothing_is_answered_that_is_not_described() {
     let place = Installation::new().with("LOGIN__STEP_UP_S", "3600").with("LOGIN__FAILURES_MAX", "10");
     let made = People::make(&place);
     People::others(&place).await;
+    // Somebody whom credentials can be handed out to.
+    handout::applied(&place).await;
     let device = place.device("ward3");
     let server = place.serve();
     let people = People::log_in(&server, made, device);

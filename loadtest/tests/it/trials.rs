@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_secs(1);
 const TRIALS: usize = 3;
 const MORE: &str = "GRINDVAKT_TRIALS";
 /// After so many it is told how far it is.
-const TOLD: usize = 50;
+const TOLD: usize = 10;
 
 /// A client's connection to one of the gateways.
 pub(crate) struct Side<'p> {

@@ -60,7 +60,7 @@ pub(super) fn good() -> Value {
         ("list_appointments", json!({ "who": "adam" })),
         (
             "give_appointment",
-            json!({ "after": "execute_form", "who": "adam", "body": { "appointment": "log_reviewer:SE2321000016-U$N" }, "picked": ["account", accounts("created")], }),
+            json!({ "who": "adam", "body": { "appointment": "log_reviewer:SE2321000016-U$N" }, "picked": ["account", accounts("handed_out")], }),
         ),
         (
             "end_appointment",
@@ -68,7 +68,7 @@ pub(super) fn good() -> Value {
         ),
         ("import", json!({ "who": "adam", "path": { "feed": "units" }, "body": [] })),
         ("search_accounts", json!({ "who": "adam", "body": { "text": "a" } })),
-        ("read_account", json!({ "after": "execute_form", "who": "help", "pick": accounts("created") })),
+        ("read_account", json!({ "who": "help", "pick": accounts("handed_out") })),
         ("lock_account", json!({ "who": "help", "pick": accounts("handed_out"), "body": empty })),
         (
             "unlock_account",
@@ -85,8 +85,8 @@ pub(super) fn good() -> Value {
         ("lift_block", json!({ "after": "propose_lift", "who": "bea", "pick": accounts("blocked"), "body": empty })),
         ("confirm_account", json!({ "who": "erik", "pick": accounts("handed_out"), "body": skane })),
         ("reactivate_account", json!({ "who": "erik", "pick": accounts("dormant"), "body": skane })),
-        ("list_sessions", json!({ "who": "adam", "pick": accounts("created") })),
-        ("end_sessions", json!({ "who": "adam", "pick": accounts("created"), "body": empty })),
+        ("list_sessions", json!({ "who": "adam", "pick": accounts("handed_out") })),
+        ("end_sessions", json!({ "who": "adam", "pick": accounts("handed_out"), "body": empty })),
         ("list_organisations", json!({ "who": "adam" })),
         ("add_organisation", json!({ "who": "adam", "body": { "hsa": "SE2321000016-O$N", "name": "Region" } })),
         ("list_devices", json!({ "who": "adam" })),
@@ -107,7 +107,7 @@ pub(super) fn good() -> Value {
         ("list_handouts", json!({ "who": "adam" })),
         (
             "issue_handout",
-            json!({ "after": "execute_form", "who": "adam", "body": { "id_by": "letter", "code_by": "phone" }, "picked": ["account", accounts("created")], }),
+            json!({ "who": "adam", "body": { "id_by": "letter", "code_by": "phone" }, "picked": ["account", json!(["POST", "/accounts/search", { "text": "anna" }])], }),
         ),
         ("read_handout", json!({ "after": "issue_handout", "who": "adam", "pick": handouts("") })),
         (
