@@ -13,7 +13,7 @@ const words = {
     units: 'Vårdenheter', faults: 'Fel i tabellen', tried: 'Tabellen går att läsa in', revoke: 'Återkalla enheten',
   },
   en: {
-    sign: 'Sign with a one-time code', signed: 'Sign', code: 'One-time code', search: 'Search', show: 'Show', user: 'User name', duty: 'Duty',
+    sign: 'Sign by a one-time code', signed: 'Sign', code: 'One-time code', search: 'Search', show: 'Show', user: 'User name', duty: 'Duty',
     give: 'Give a duty', issue: 'Give a new second factor', called: /I have called the person/, by: 'Telephone', printed: 'printed, not posted', block: 'Block the account',
     posted: 'The letter is posted (Id)', number: 'Show the telephone number (Code)', read: 'Read the half out (Code)', print: 'Print the letter (Id)', made: 'The credentials are made.',
     enrol: 'Make a one-time code', once: 'This is shown once', name: "The device's name", try: 'Try', bring: 'Bring in', table: 'The table, instead of a file (optional)',
@@ -25,13 +25,17 @@ const words = {
 async function press(who, button) {
   const { page } = who;
   const told = words[who.language];
-  await button.click();
-  await page.waitForLoadState();
+  await leads(page, button);
   if (await page.getByRole('heading', { level: 1, name: told.sign, exact: true }).count()) {
     await page.getByLabel(told.code).fill(oneTimeCode(who.person.totp_secret, Date.now() / 1000 + 30));
-    await page.getByRole('button', { name: told.signed, exact: true }).click();
-    await page.waitForLoadState();
+    await leads(page, page.getByRole('button', { name: told.signed, exact: true }));
   }
+}
+
+async function leads(page, button) {
+  const shown = page.waitForEvent('load');
+  await button.click();
+  await shown;
 }
 
 const button = (who, name) => who.page.getByRole('button', { name, exact: true });
@@ -108,7 +112,7 @@ async function devices(keeper, look) {
   const told = words[keeper.language];
   await page.goto('/admin');
   await look(keeper, 'start-devices');
-  await page.goto('/admin/devices');
+  await page.goto('/admin/devices?state=active');
   await look(keeper, 'devices');
   await page.locator('tbody a').first().click();
   await button(keeper, told.revoke).waitFor();

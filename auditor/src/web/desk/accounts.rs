@@ -91,7 +91,7 @@ pub(super) async fn list(
     let find = |name: &str| asked.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     // A name in an address is none that this page has made.
     let chosen = Chosen::new(|name| if name == "text" { String::new() } else { find(name).unwrap_or_default() });
-    shown(&app, &member, frame, chosen, StatusCode::OK, Vec::new()).await
+    shown(&app, &member, frame, &chosen, StatusCode::OK, &[]).await
 }
 
 /// The list, looked for by name.
@@ -106,17 +106,17 @@ pub(super) async fn search(
     let chosen = Chosen::new(|name| typed.get(name).to_owned());
     if asked_for.is_err() {
         let wrong = vec![whole(&frame, "wrong-stale")];
-        return shown(&app, &member, frame, Chosen { after: String::new(), ..chosen }, StatusCode::FORBIDDEN, wrong)
-            .await;
+        let chosen = Chosen { after: String::new(), ..chosen };
+        return shown(&app, &member, frame, &chosen, StatusCode::FORBIDDEN, &wrong).await;
     }
     if strange(typed) {
         let wrong = vec![whole(&frame, "problem-unknown")];
-        return shown(&app, &member, frame, Chosen::default(), StatusCode::UNPROCESSABLE_ENTITY, wrong).await;
+        return shown(&app, &member, frame, &Chosen::default(), StatusCode::UNPROCESSABLE_ENTITY, &wrong).await;
     }
     if chosen.text.is_empty() {
         return see_other(&chosen.address(&chosen.after));
     }
-    shown(&app, &member, frame, chosen, StatusCode::OK, Vec::new()).await
+    shown(&app, &member, frame, &chosen, StatusCode::OK, &[]).await
 }
 
 fn strange(typed: &Typed) -> bool {
@@ -127,18 +127,18 @@ async fn shown(
     app: &App,
     member: &Member,
     frame: Frame,
-    chosen: Chosen,
+    chosen: &Chosen,
     status: StatusCode,
-    wrong: Vec<Wrong>,
+    wrong: &[Wrong],
 ) -> Response {
-    match find(app, member, &chosen).await {
-        Ok((found, more)) => leaf(frame, &chosen, &found, more, &wrong).page(status),
+    match find(app, member, chosen).await {
+        Ok((found, more)) => leaf(&frame, chosen, &found, more, wrong).page(status),
         Err(problem) if problem.kind() == Kind::Unavailable => trouble(frame, &problem),
         // An address that somebody has changed by hand, or of long ago.
         Err(_) => match find(app, member, &Chosen::default()).await {
             Ok((found, more)) => {
                 let wrong = vec![whole(&frame, "accounts-wrong")];
-                leaf(frame, &Chosen::default(), &found, more, &wrong).page(StatusCode::BAD_REQUEST)
+                leaf(&frame, &Chosen::default(), &found, more, &wrong).page(StatusCode::BAD_REQUEST)
             }
             Err(problem) => trouble(frame, &problem),
         },
@@ -155,13 +155,13 @@ async fn find(app: &App, member: &Member, chosen: &Chosen) -> Result<(Vec<Accoun
     app.account_list(member, page).await
 }
 
-fn leaf(frame: Frame, chosen: &Chosen, found: &[Account], more: bool, wrong: &[Wrong]) -> Leaf {
+fn leaf(frame: &Frame, chosen: &Chosen, found: &[Account], more: bool, wrong: &[Wrong]) -> Leaf {
     let head = ["forms-name", "accounts-user-name", "forms-hsa", "accounts-state", "accounts-since", "accounts-login"];
-    let mut table = Table::new(&frame, "accounts", ["accounts-found", "accounts-none"], &head);
-    table.lines = found.iter().map(|account| line(&frame, account)).collect();
+    let mut table = Table::new(frame, "accounts", ["accounts-found", "accounts-none"], &head);
+    table.lines = found.iter().map(|account| line(frame, account)).collect();
     table.next = found.last().filter(|_| more).map(|last| chosen.next(last));
     table.first = (!chosen.after.is_empty() && chosen.text.is_empty()).then(|| chosen.address(""));
-    let fields = fields(&frame, chosen, wrong);
+    let fields = fields(frame, chosen, wrong);
     let mut leaf = Leaf::new(frame.clone(), frame.say("accounts-heading"));
     leaf.told = summary(wrong, &fields);
     leaf.filter = Some(Filter { to: LIST.to_owned(), post: true, fields });

@@ -1,5 +1,6 @@
 //! Devices: the list that duties reach, and one of them.
 
+pub(super) mod codes;
 pub(super) mod enrol;
 mod one;
 pub(super) mod organisations;

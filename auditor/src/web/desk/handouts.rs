@@ -140,12 +140,12 @@ fn filter(frame: &Frame, chosen: &Chosen) -> Vec<Field> {
     let any = |value: &'static str| Choice::new(value, frame.say("forms-list-any"));
     let states = State::ALL.iter().map(|state| Choice::new(state.as_str(), frame.say(words::handout_state(*state))));
     let channels = Channel::ALL.iter().map(|of| Choice::new(of.as_str(), frame.say(words::channel(*of))));
-    let stages = Stage::ALL.iter().map(|of| Choice::new(of.as_str(), frame.say(words::any_stage(*of))));
+    let places = Stage::ALL.iter().map(|of| Choice::new(of.as_str(), frame.say(words::any_stage(*of))));
     let select = |name, key, choices| Field::line(frame, name, key).input(Input::Select(choices));
     let all = [
         select("state", "handouts-state", std::iter::once(any("all")).chain(states).collect()),
         select("channel", "handouts-channel", std::iter::once(any("")).chain(channels).collect()),
-        select("stage", "handouts-stage", std::iter::once(any("")).chain(stages).collect()),
+        select("stage", "handouts-stage", std::iter::once(any("")).chain(places).collect()),
     ];
     let fill = |field: Field| {
         let name = field.name;

@@ -1,36 +1,31 @@
 //! Devices are enrolled: by a code that is used on the device, by a request for a certificate, or by a file with a key that
 //! is made here. Codes, pass phrases and files are shown once, and kept nowhere.
 
+use super::codes::CODES;
 use super::{LIST, manages};
-use crate::clock;
 use crate::devices::DeviceCode;
 use crate::duties::Action;
 use crate::issuing::{DeviceFile, FileForm, Given};
 use crate::web::App;
-use crate::web::admin::device_codes::state;
 use crate::web::admin::devices::{deeds, reaches};
 use crate::web::admin::problem::Problem;
-use crate::web::admin::query::{Asked, Parameters};
+use crate::web::admin::query::Parameters;
 use crate::web::desk::field::{Choice, Field, Input, summary};
-use crate::web::desk::leaf::{Button, Cell, File, Go, Leaf, Next, Offer, Table, kept, row, time};
+use crate::web::desk::leaf::{File, Go, Leaf, Offer, row, time};
 use crate::web::desk::sent::{Again, At, Move, Undone};
 use crate::web::desk::words;
 use crate::web::desk::wrong::{beside, trouble};
 use crate::web::member::Member;
 use crate::web::page::{Frame, Posted, Trouble};
-use crate::web::pages::see_other;
 use axum::Extension;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use contract::Micros;
-use contract::id::DeviceCodeId;
 use std::sync::Arc;
 
-const NEW: &str = "/admin/devices/new";
-const CODES: &str = "/admin/devices/codes";
+pub(super) const NEW: &str = "/admin/devices/new";
 /// Organisations that are offered to choose from; more are typed.
 const OFFERED_MAX: usize = 50;
 
@@ -180,21 +175,21 @@ pub(in crate::web::desk) async fn post(
     let done = match way {
         Way::Code => {
             let make = async |new| app.issue_code(&member, &new).await;
-            let made = at.run(posted, sent, deeds::named, make).await;
-            made.map(|made| {
+            let issued = at.run(posted, sent, deeds::named, make).await;
+            issued.map(|made| {
                 let code = made.code.shown();
-                code_page(frame.clone(), &code, &made.kept)
+                code_page(&frame, &code, &made.kept)
             })
         }
         Way::Request => {
             let make = async |new| app.enrol_request(&member, &new).await;
             let given = at.run(posted, sent, deeds::with_request, make).await;
-            given.map(|given| given_page(frame.clone(), &given))
+            given.map(|given| given_page(&frame, &given))
         }
         Way::File => {
             let make = async |new| app.enrol_file(&member, &new).await;
-            let made = at.run(posted, sent, deeds::with_form, make).await;
-            made.map(|(given, file)| made_file(frame.clone(), &given, &file))
+            let given = at.run(posted, sent, deeds::with_form, make).await;
+            given.map(|(given, file)| made_file(&frame, &given, &file))
         }
     };
     match done {
@@ -210,23 +205,23 @@ pub(in crate::web::desk) async fn post(
     }
 }
 
-fn code_page(frame: Frame, code: &str, kept: &DeviceCode) -> Response {
+fn code_page(frame: &Frame, code: &str, kept: &DeviceCode) -> Response {
     let mut leaf = Leaf::new(frame.clone(), frame.say("devices-code-made"));
     leaf.intro = vec![frame.say("devices-once"), frame.say("devices-code-use")];
     leaf.rows = vec![
-        row(&frame, "devices-name", &kept.name),
-        row(&frame, "devices-organisation", kept.organisation.to_string()),
-        row(&frame, "devices-code", code),
-        row(&frame, "devices-code-until", time(&frame, Some(kept.expires), "accounts-never")),
+        row(frame, "devices-name", &kept.name),
+        row(frame, "devices-organisation", kept.organisation.to_string()),
+        row(frame, "devices-code", code),
+        row(frame, "devices-code-until", time(frame, Some(kept.expires), "accounts-never")),
     ];
     leaf.links = vec![Go::to(CODES, frame.say("devices-codes")), Go::to(LIST, frame.say("devices-back"))];
     leaf.page(StatusCode::OK)
 }
 
-fn given_page(frame: Frame, given: &Given) -> Response {
+fn given_page(frame: &Frame, given: &Given) -> Response {
     let mut leaf = Leaf::new(frame.clone(), frame.say("devices-given"));
     leaf.intro = vec![frame.say("devices-given-intro")];
-    leaf.rows = vec![row(&frame, "devices-ends", time(&frame, Some(given.certificate.not_after), "accounts-never"))];
+    leaf.rows = vec![row(frame, "devices-ends", time(frame, Some(given.certificate.not_after), "accounts-never"))];
     let pem = |name: &str, key, text: &str| File {
         name: name.to_owned(),
         text: frame.say(key),
@@ -242,12 +237,12 @@ fn given_page(frame: Frame, given: &Given) -> Response {
 }
 
 /// The page from which a file is taken, with what opens it: once.
-pub(super) fn made_file(frame: Frame, given: &Given, file: &DeviceFile) -> Response {
+pub(super) fn made_file(frame: &Frame, given: &Given, file: &DeviceFile) -> Response {
     let mut leaf = Leaf::new(frame.clone(), frame.say("devices-file-made"));
     leaf.intro = vec![frame.say("devices-once"), frame.say("devices-file-use")];
     leaf.rows = vec![
-        row(&frame, "devices-pass-phrase", file.pass_phrase.as_str()),
-        row(&frame, "devices-ends", time(&frame, Some(given.certificate.not_after), "accounts-never")),
+        row(frame, "devices-pass-phrase", file.pass_phrase.as_str()),
+        row(frame, "devices-ends", time(frame, Some(given.certificate.not_after), "accounts-never")),
     ];
     leaf.files = vec![File {
         name: file.name.clone(),
@@ -257,99 +252,4 @@ pub(super) fn made_file(frame: Frame, given: &Given, file: &DeviceFile) -> Respo
     }];
     leaf.links = vec![Go::to(format!("{LIST}/{}", given.device), frame.say("devices-to"))];
     leaf.page(StatusCode::OK)
-}
-
-/// The codes that have not been used.
-pub(in crate::web::desk) async fn codes(
-    Shared(app): Shared<Arc<App>>,
-    Extension(member): Extension<Member>,
-    frame: Frame,
-    asked: Asked,
-) -> Response {
-    let mut asked = asked.map(|Query(asked)| asked).unwrap_or_default();
-    let done = asked.iter().any(|(name, value)| name == "done" && value == "withdraw");
-    asked.retain(|(name, value)| !value.is_empty() && name == "cursor");
-    let at = At { app: &app, member: &member, frame: &frame };
-    code_list(at, asked, Again::default(), done).await
-}
-
-async fn code_list(at: At<'_>, asked: Vec<(String, String)>, again: Again, done: bool) -> Response {
-    let frame = at.frame;
-    let began = !asked.is_empty();
-    let found = match Parameters::new(Ok(Query(asked))) {
-        Ok(asked) => at.app.code_list(at.member, asked).await,
-        Err(problem) => Err(problem),
-    };
-    let (found, next) = match found {
-        Ok(found) => found,
-        Err(problem) => return trouble(frame.clone(), &problem),
-    };
-    let now = clock::now();
-    let head = ["devices-name", "devices-organisation", "devices-code-begins", "devices-state", "devices-code-until"];
-    let mut table = Table::new(frame, "codes", ["devices-codes", "devices-codes-none"], &head);
-    let withdraws = manages(at.member);
-    if withdraws {
-        table.head.push(frame.say("sessions-action"));
-    }
-    table.lines = found.iter().map(|code| code_line(at, code, now, withdraws)).collect();
-    table.next = next.map(|next| {
-        let mut to = CODES.to_owned();
-        kept(&mut to, "cursor", &next);
-        Next::Get(to)
-    });
-    table.first = began.then(|| CODES.to_owned());
-    let mut leaf = Leaf::new(frame.clone(), frame.say("devices-codes"));
-    leaf.told = summary(&again.wrong, &[]);
-    leaf.done = done.then(|| frame.say("devices-done-withdraw"));
-    leaf.intro = vec![frame.say("devices-codes-intro")];
-    leaf.links = vec![Go::to(LIST, frame.say("devices-back"))];
-    if withdraws {
-        leaf.links.push(Go::to(NEW, frame.say("devices-enrol")));
-    }
-    leaf.tables = vec![table];
-    leaf.page(again.status)
-}
-
-fn code_line(at: At<'_>, code: &DeviceCode, now: Micros, withdraws: bool) -> Vec<Cell> {
-    let frame = at.frame;
-    let mut line = vec![
-        Cell::text(code.name.clone()),
-        Cell::text(code.organisation.to_string()),
-        Cell::text(code.prefix.clone()),
-        Cell::text(frame.say(words::code_state(state(code, now)))),
-        Cell::time(Some(code.expires), frame.say("accounts-never")),
-    ];
-    if withdraws {
-        let of = frame.say_of("devices-withdraw-of", "name", code.name.as_str());
-        let button = Button { to: format!("{CODES}/{}/withdraw", code.id), hidden: Vec::new(), of };
-        let mine = reaches(at.member, Action::ManageDevices, &code.organisation);
-        line.push(if mine { Cell::button(frame.say("devices-withdraw"), button) } else { Cell::text("") });
-    }
-    line
-}
-
-/// A code that is to be good no more.
-pub(in crate::web::desk) async fn withdraw(
-    Shared(app): Shared<Arc<App>>,
-    Extension(member): Extension<Member>,
-    Path(id): Path<String>,
-    frame: Frame,
-    posted: Posted,
-) -> Response {
-    let at = At { app: &app, member: &member, frame: &frame };
-    let Ok(code) = id.parse::<DeviceCodeId>() else { return Trouble::NotFound.page(frame) };
-    let sent = Move {
-        to: format!("{CODES}/{id}/withdraw"),
-        back: CODES.to_owned(),
-        what: frame.say("devices-withdraw").into_owned(),
-        names: &[],
-        flags: &[],
-        fields: Vec::new(),
-    };
-    let make = async |()| app.withdraw_code(&member, code).await;
-    match at.run(posted, sent, |fields| fields.finish(), make).await {
-        Ok(()) => see_other("/admin/devices/codes?done=withdraw"),
-        Err(Undone::Page(page)) => *page,
-        Err(Undone::Again(tried)) => code_list(at, Vec::new(), tried, false).await,
-    }
 }

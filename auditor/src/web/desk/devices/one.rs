@@ -163,7 +163,7 @@ pub(in crate::web::desk) async fn post(
             let sent = sent("devices-renew", &["form"], vec![form_field(&frame)]);
             let make = async |form| app.renew_file(&member, device, form).await;
             match at.run(posted, sent, deeds::form, make).await {
-                Ok((given, file)) => return made_file(frame.clone(), &given, &file),
+                Ok((given, file)) => return made_file(&frame, &given, &file),
                 Err(undone) => undone,
             }
         }

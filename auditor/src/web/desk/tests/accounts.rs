@@ -161,8 +161,8 @@ async fn without_a_proof_nothing_is_done_and_without_a_code_nothing_is_signed() 
     let asked = browser.send(&page, &block, &[("reason", "Skäl")]).await.is(200).says("Spärra kontot: Person 1");
     assert_eq!(asked.sheet(&block).get("reason"), "Skäl");
     let wrong = browser.send(&asked, &block, &[("code", "000000")]).await.is(403).says("Koden stämmer inte");
-    let state = five.bed.store.account(five.anna.id).await.expect("reads").expect("there").state;
-    assert_eq!(state.parts().0, "active");
+    let kept = five.bed.store.account(five.anna.id).await.expect("reads").expect("there").state;
+    assert_eq!(kept.parts().0, "active");
     browser.send(&wrong, &block, &[("code", &browser.code())]).await.is(200).says("Kontot är spärrat");
 }
 
