@@ -68,7 +68,7 @@ async fn an_opening_is_told_at_once_and_ends_by_itself(bed: Bed) {
         until: NOW + LIFE,
     };
     assert_eq!(store.changes_after(epoch, 9).await.expect("reads").len(), 1);
-    assert_eq!(opened(&store, NOW, anna).await, [opening.clone()]);
+    assert_eq!(opened(&store, NOW, anna).await, std::slice::from_ref(&opening));
     let asked = store.directory_account(anna, NOW).await.expect("reads").expect("is there");
     assert_eq!(asked.openings, [opening]);
     assert!(opened(&store, NOW + LIFE, anna).await.is_empty());

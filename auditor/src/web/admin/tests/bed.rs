@@ -429,7 +429,7 @@ impl Bed {
     }
 
     /// What the gateway says of a request of somebody's that it has refused just now.
-    pub(in crate::web) fn ticket(&self, who: &Who, unit: Option<HsaId>) -> Ticket {
+    pub(in crate::web) fn ticket(who: &Who, unit: Option<HsaId>) -> Ticket {
         let iat = jsonwebtoken::get_current_timestamp();
         Ticket {
             iss: "gw".to_owned(),
@@ -455,7 +455,7 @@ impl Bed {
     /// Something that somebody has opened, asked for at a unit, without asking the interface.
     pub(in crate::web) async fn opened(&self, who: &Who, unit: HsaId) -> OpeningId {
         let (now, by) = (clock::now(), By { account: who.id, ..By::program("app") });
-        let (ticket, words) = (self.ticket(who, Some(unit)), Words::parse("Medvetslös på akuten").expect("words"));
+        let (ticket, words) = (Self::ticket(who, Some(unit)), Words::parse("Medvetslös på akuten").expect("words"));
         let until = now + 900 * clock::SECOND;
         let session = who.session.key;
         let new = NewOpening { ticket: &ticket, session, unit: None, why: Why::Acute, words: &words, until };

@@ -32,7 +32,7 @@ async fn who_says_why_opens_for_some_minutes_and_the_reviewer_sees_it() {
     let anna = bed.who(1, &[]).await;
     let reviewer = bed.who(2, &["log_reviewer:SE2321000016-P00900"]).await;
     let elsewhere = bed.who(3, &["log_reviewer:SE2321000016-P00901"]).await;
-    let ticket = bed.ticket(&anna, Some(hsa(900)));
+    let ticket = Bed::ticket(&anna, Some(hsa(900)));
     let browser = Browser::new(&bed, &anna);
     let page = shown(&browser, &bed.signed_as(emergency::TYPE, &ticket)).await.is(200);
     let page = page.says("i 15 minuter").says("Den granskas alltid").never_says(&ticket.patient.to_string());
@@ -44,7 +44,9 @@ async fn who_says_why_opens_for_some_minutes_and_the_reviewer_sees_it() {
     let page = browser.send(&page, OPEN, &[SAID[0], SAID[1], ("until", "9999")]).await.is(422);
     assert_eq!(opened(&bed, &anna).await, 0);
     let mut sheet = page.sheet(OPEN);
-    SAID.into_iter().for_each(|(name, value)| sheet.fill(name, value));
+    for (name, value) in SAID {
+        sheet.fill(name, value);
+    }
     browser.post(&sheet).await.is(200).says("Patientens uppgifter är öppna för dig i 15 minuter.");
     assert_eq!(opened(&bed, &anna).await, 1);
     let way = WayBack::parse("/patients/x").expect("a path");
@@ -81,7 +83,7 @@ async fn a_ticket_that_does_not_hold_is_refused_and_recorded() {
     let (anna, bo) = (bed.who(1, &[]).await, bed.who(2, &[]).await);
     let browser = Browser::new(&bed, &anna);
     let with = |change: &dyn Fn(&mut Ticket)| {
-        let mut ticket = bed.ticket(&anna, None);
+        let mut ticket = Bed::ticket(&anna, None);
         change(&mut ticket);
         bed.signed_as(emergency::TYPE, &ticket)
     };
@@ -97,11 +99,11 @@ async fn a_ticket_that_does_not_hold_is_refused_and_recorded() {
         ("without its mark", format!("{signed}."), Reason::Forged),
         ("for others", with(&|ticket| ticket.aud = "auditor".to_owned()), Reason::Forged),
         ("of a long life", with(&|ticket| ticket.iat -= 1_000), Reason::Forged),
-        ("of another type", bed.signed_as("JWT", &bed.ticket(&anna, None)), Reason::Forged),
+        ("of another type", bed.signed_as("JWT", &Bed::ticket(&anna, None)), Reason::Forged),
         ("an assertion", bed.vouch(&anna), Reason::Forged),
         ("of long ago", with(&|ticket| (ticket.iat, ticket.exp) = (1_000, 1_300)), Reason::Expired),
         ("of another session", with(&|ticket| ticket.session ^= 1), Reason::SessionElsewhere),
-        ("another's", bed.signed_as(emergency::TYPE, &bed.ticket(&bo, None)), Reason::SessionElsewhere),
+        ("another's", bed.signed_as(emergency::TYPE, &Bed::ticket(&bo, None)), Reason::SessionElsewhere),
     ] {
         shown(&browser, &ticket).await.is(403);
         assert_eq!(refused(&bed).await, [reason], "{what}");
@@ -129,7 +131,7 @@ async fn another_site_does_not_lead_here_and_nobody_comes_without_a_ticket() {
     let anna = bed.who(1, &[]).await;
     let browser = Browser::new(&bed, &anna);
     browser.open(emergency::PATH).await.is(200).says("Hit kommer man från registret");
-    let ticket = bed.signed_as(emergency::TYPE, &bed.ticket(&anna, None));
+    let ticket = bed.signed_as(emergency::TYPE, &Bed::ticket(&anna, None));
     let headers = [("sec-fetch-site", "cross-site"), FORM];
     let answer = bed.raw(&bed.vouch(&anna), ("POST", emergency::PATH), &headers, format!("ticket={ticket}")).await;
     assert_eq!(answer.status.as_u16(), 403);
