@@ -125,7 +125,7 @@ pub(super) async fn enrol_file(
     Extension(member): Extension<Member>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let (given, file) = app.enrol_file(&member, &deeds::with_form(fields)?).await?;
+    let (given, file) = app.enrol_file(&member, &deeds::with_form(fields, "form")?).await?;
     Ok(answer(StatusCode::CREATED, None, &DeviceFileView::new(&given, &file)))
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn renew_file(
     Id(id): Id<DeviceId>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let (given, file) = app.renew_file(&member, id, deeds::form(fields)?).await?;
+    let (given, file) = app.renew_file(&member, id, deeds::form(fields, "form")?).await?;
     Ok(answer(StatusCode::CREATED, None, &DeviceFileView::new(&given, &file)))
 }
 

@@ -260,10 +260,10 @@ pub(in crate::web) fn with_request(mut fields: Fields) -> Result<(NewDevice, Req
     new.zip(request).ok_or_else(not_whole)
 }
 
-/// A device with the form of the file that is made for it, as a body says it.
-pub(in crate::web) fn with_form(mut fields: Fields) -> Result<(NewDevice, FileForm), Problem> {
+/// A device with the form of the file that is made for it, as a body says it, the form by this name.
+pub(in crate::web) fn with_form(mut fields: Fields, name: &'static str) -> Result<(NewDevice, FileForm), Problem> {
     let new = new_device(&mut fields);
-    let form = fields.parsed("form", FORMS, FileForm::parse);
+    let form = fields.parsed(name, FORMS, FileForm::parse);
     fields.finish()?;
     new.zip(form).ok_or_else(not_whole)
 }
@@ -275,9 +275,9 @@ pub(in crate::web) fn named(mut fields: Fields) -> Result<NewDevice, Problem> {
     new.ok_or_else(not_whole)
 }
 
-/// A file's form, as a body says it.
-pub(in crate::web) fn form(mut fields: Fields) -> Result<FileForm, Problem> {
-    let form = fields.parsed("form", FORMS, FileForm::parse);
+/// A file's form, as a body says it by this name.
+pub(in crate::web) fn form(mut fields: Fields, name: &'static str) -> Result<FileForm, Problem> {
+    let form = fields.parsed(name, FORMS, FileForm::parse);
     fields.finish()?;
     form.ok_or_else(not_whole)
 }

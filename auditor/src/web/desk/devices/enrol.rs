@@ -25,6 +25,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::sync::Arc;
 
+/// Which file is made; `form` is the proof of every form.
+pub(super) const FILE_FORM: &str = "file_form";
 pub(super) const NEW: &str = "/admin/devices/new";
 /// Organisations that are offered to choose from; more are typed.
 const OFFERED_MAX: usize = 50;
@@ -60,7 +62,7 @@ impl Way {
         match self {
             Self::Code => &["organisation", "name"],
             Self::Request => &["organisation", "name", "csr"],
-            Self::File => &["organisation", "name", "form"],
+            Self::File => &["organisation", "name", FILE_FORM],
         }
     }
 }
@@ -145,7 +147,7 @@ fn fields(frame: &Frame, way: Way, organisation: Field) -> Vec<Field> {
 /// Which file is made.
 pub(super) fn form_field(frame: &Frame) -> Field {
     let choices = FileForm::ALL.iter().map(|form| Choice::new(form.as_str(), frame.say(words::file_form(*form))));
-    Field::line(frame, "form", "devices-form").input(Input::Radio(choices.collect()))
+    Field::line(frame, FILE_FORM, "devices-form").input(Input::Radio(choices.collect()))
 }
 
 /// A device to be, sent.
@@ -188,7 +190,7 @@ pub(in crate::web::desk) async fn post(
         }
         Way::File => {
             let make = async |new| app.enrol_file(&member, &new).await;
-            let given = at.run(posted, sent, deeds::with_form, make).await;
+            let given = at.run(posted, sent, |fields| deeds::with_form(fields, FILE_FORM), make).await;
             given.map(|(given, file)| made_file(&frame, &given, &file))
         }
     };

@@ -1,7 +1,7 @@
 //! A device's page: what it is, when its certificate ends, and how it is renewed by a file or revoked.
 
 use super::LIST;
-use super::enrol::{form_field, made_file};
+use super::enrol::{FILE_FORM, form_field, made_file};
 use crate::clock;
 use crate::devices::Why;
 use crate::duties::Action;
@@ -160,9 +160,9 @@ pub(in crate::web::desk) async fn post(
             }
         }
         "renew" => {
-            let sent = sent("devices-renew", &["form"], vec![form_field(&frame)]);
+            let sent = sent("devices-renew", &[FILE_FORM], vec![form_field(&frame)]);
             let make = async |form| app.renew_file(&member, device, form).await;
-            match at.run(posted, sent, deeds::form, make).await {
+            match at.run(posted, sent, |fields| deeds::form(fields, FILE_FORM), make).await {
                 Ok((given, file)) => return made_file(&frame, &given, &file),
                 Err(undone) => undone,
             }

@@ -57,7 +57,7 @@ async fn a_device_is_enrolled_by_code_by_request_and_by_file() {
     let file = format!("{NEW}/file");
     admin.send(&page, &file, &device).await.is(422).says("Slags fil: välj ett alternativ.");
     let made = admin
-        .send(&page, &file, &[("organisation", HERE), ("name", "Avd 7"), ("form", "pkcs12")])
+        .send(&page, &file, &[("organisation", HERE), ("name", "Avd 7"), ("file_form", "pkcs12")])
         .await
         .is(200)
         .says("Hämta filen");
