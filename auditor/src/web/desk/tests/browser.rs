@@ -194,7 +194,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Form 1, as it is typed.
-pub(super) const APPLICATION: [(&str, &str); 12] = [
+pub(in crate::web::desk) const APPLICATION: [(&str, &str); 12] = [
     ("name", "Anna Åkesson"),
     ("number", "19121212-1212"),
     ("title", "sjuksköterska"),
