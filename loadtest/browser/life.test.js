@@ -1,3 +1,5 @@
+// Not in the list of what is run yet: it has not run whole.
+//
 // The life of an account in a real Chromium, behind the real gateway, by five people: somebody without an account applies, mends what
 // is sent back, gets two halves by letter and SMS, takes a passkey, works, gets another right, is reviewed, and is deregistered. Every
 // page is looked at by axe at both widths. What has no page yet is asked of the interface: one function each, at the end.

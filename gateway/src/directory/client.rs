@@ -168,15 +168,15 @@ impl Client {
         let mut changes = self.directory.changes();
         let mut turn = tokio::time::interval(REPORT_EVERY);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut changed, mut heard) = (false, self.directory.heard());
+        let (mut behind, mut heard) = (false, self.directory.heard());
         loop {
             let (disk, directory) = (Arc::clone(&self.disk), Arc::clone(&self.directory));
             let (mut whole, mut stopping) = (false, false);
             tokio::select! {
-                told = changes.changed() => changed = told.is_ok(),
+                told = changes.changed() => behind = told.is_ok(),
                 () = self.whole.notified() => whole = true,
                 _ = turn.tick() => {
-                    whole = changed || disk.wants_whole();
+                    whole = behind || disk.wants_whole();
                     let at = self.directory.heard();
                     if !whole && at != std::mem::replace(&mut heard, at) {
                         self.add(&Message::Heartbeat { epoch: self.directory.epoch(), at });
@@ -184,7 +184,7 @@ impl Client {
                 }
                 _ = stop.wait_for(|stop| *stop) => (whole, stopping) = (true, true),
             }
-            changed = changed && !whole;
+            behind = behind && !whole;
             let work = move || if whole { disk.save(&directory) } else { disk.sync() };
             if let Err(error) = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into())) {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the directory could not be kept on disk");

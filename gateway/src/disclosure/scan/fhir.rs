@@ -162,7 +162,11 @@ impl Fhir {
     /// Whether who is told at a place is whom the innermost resource is about; then its question is answered.
     fn is_about(&mut self, place: Place) -> bool {
         let Some(resource) = self.resources.last_mut() else { return true };
-        resource.participant |= matches!(place, Place::Actor | Place::ActorText | Place::ActorIdentifier);
+        if matches!(place, Place::Actor | Place::ActorText | Place::ActorIdentifier)
+            && resource.subject == Subject::Unasked
+        {
+            resource.subject = Subject::Participant;
+        }
         let about = resource.is_about(place);
         if about {
             resource.subject = Subject::Said;
@@ -213,8 +217,8 @@ impl Fhir {
         let (counts, tells_reasons) = match resource.kind {
             Kind::Practitioner => (false, false),
             Kind::Patient => (part.ours != Some(false), true),
-            Kind::Person | Kind::Unknown => (part.ours != Some(false), said),
-            Kind::Bundle | Kind::Appointment | Kind::Other => (said, said),
+            Kind::Person | Kind::RelatedPerson | Kind::Unknown => (part.ours != Some(false), said),
+            Kind::Bundle | Kind::Appointment | Kind::OfPatient | Kind::Other => (said, said),
         };
         if !counts {
             return;
@@ -273,12 +277,12 @@ impl Fhir {
             return;
         }
         resource.kind = kind;
-        resource.asks |= resource::carries_patient(name);
-        if resource.asks && resource.subject == Subject::Unasked {
-            let is_said = resource.participant && kind == Kind::Appointment;
-            resource.subject = if is_said { Subject::Said } else { Subject::Missing };
-        }
-        if resource.contained && !matches!(kind, Kind::Unknown | Kind::Patient | Kind::Person) {
+        resource.subject = match resource.subject {
+            Subject::Participant if kind == Kind::Appointment => Subject::Said,
+            Subject::Unasked | Subject::Participant if kind.asks() => Subject::Missing,
+            as_it_was => as_it_was,
+        };
+        if resource.contained && !matches!(kind, Kind::Unknown | Kind::Patient | Kind::Person | Kind::RelatedPerson) {
             self.hold.belongs(resource.start);
         }
         if is_outermost {
@@ -291,9 +295,11 @@ impl Fhir {
                 // What came before was taken for another's.
                 self.unread(Place::Identifier, Reason::PatientForm, hits);
             }
-            Kind::Patient | Kind::Person => self.release(true, hits),
+            Kind::Patient | Kind::Person | Kind::RelatedPerson => self.release(true, hits),
             Kind::Practitioner => resource.waiting.clear(),
-            Kind::Bundle | Kind::Appointment | Kind::Other | Kind::Unknown => self.release(false, hits),
+            Kind::Bundle | Kind::Appointment | Kind::OfPatient | Kind::Other | Kind::Unknown => {
+                self.release(false, hits);
+            }
         }
     }
 

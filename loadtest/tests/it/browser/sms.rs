@@ -27,9 +27,7 @@ impl Provider {
         File::create(&file).unwrap();
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().flatten().enumerate() {
-                if let Err(error) = take(&stream, number, &file) {
-                    println!("a text message was not taken: {error}");
-                }
+                take(&stream, number, &file).unwrap();
             }
         });
         provider
@@ -56,7 +54,7 @@ fn take(mut stream: &TcpStream, number: usize, file: &Path) -> std::io::Result<(
             break;
         }
         if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0).min(BODY_BYTES_MAX);
+            length = value.trim().parse::<u64>().unwrap_or(0).min(BODY_BYTES_MAX);
         }
     }
     let mut body = Vec::new();

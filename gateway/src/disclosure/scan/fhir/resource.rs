@@ -11,11 +11,7 @@ pub(super) struct Resource {
     pub(super) kind: Kind,
     /// An identity of it was told.
     pub(super) named: bool,
-    /// By its type ([`carries_patient`]) it is about one patient, and says whom.
-    pub(super) asks: bool,
     pub(super) subject: Subject,
-    /// A participant of it was told: in an Appointment this is whom it is about.
-    pub(super) participant: bool,
     /// From which level on what is held is about whomever it is about.
     pub(super) level: usize,
     /// It is too long to wait for its type.
@@ -43,7 +39,9 @@ pub(super) struct Resource {
 pub(super) enum Subject {
     /// It need not, as far as its type is known.
     Unasked,
-    /// It should, by its type ([`carries_patient`]), and has not.
+    /// Likewise, and a participant was told: in an Appointment this is whom it is about.
+    Participant,
+    /// It should, by its type ([`Kind::asks`]), and has not.
     Missing,
     /// Something in it says so, be it readable or not.
     Said,
@@ -53,13 +51,17 @@ pub(super) enum Subject {
 pub(super) enum Kind {
     Unknown,
     Patient,
-    /// Somebody who may be a patient as well: Person, RelatedPerson.
+    /// Somebody who may be a patient as well.
     Person,
+    /// Likewise, and about the patient to whom they are related.
+    RelatedPerson,
     /// Staff: their own identifiers are no patients'.
     Practitioner,
     Bundle,
     /// Their participants are whom they are about.
     Appointment,
+    /// Another that is about one patient.
+    OfPatient,
     Other,
 }
 
@@ -69,22 +71,28 @@ impl Kind {
         let is = |known: &str| name.trim_ascii().eq_ignore_ascii_case(known.as_bytes());
         match () {
             () if is("Patient") => Self::Patient,
-            () if is("Person") || is("RelatedPerson") => Self::Person,
+            () if is("Person") => Self::Person,
+            () if is("RelatedPerson") => Self::RelatedPerson,
             () if is("Practitioner") => Self::Practitioner,
             () if is("Bundle") => Self::Bundle,
             () if is("Appointment") => Self::Appointment,
+            () if OF_PATIENTS.into_iter().any(is) => Self::OfPatient,
             () => Self::Other,
         }
     }
+
+    /// Whether resources of it are about a patient each, and say whom. Of a Patient itself more is known.
+    pub(super) fn asks(self) -> bool {
+        matches!(self, Self::RelatedPerson | Self::Appointment | Self::OfPatient)
+    }
 }
 
-/// The types of resources that are about one patient, in R4's and R5's patient compartment
+/// The other types of resources that are about one patient, in R4's and R5's patient compartment
 /// (<https://hl7.org/fhir/R4/compartmentdefinition-patient.html>). Those are left out that may as well be about nobody:
 /// accounts and invoices, lists, groups, schedules, supplies, reports of measures, and records of what was done.
-const OF_PATIENTS: [&str; 58] = [
+const OF_PATIENTS: [&str; 56] = [
     "AdverseEvent",
     "AllergyIntolerance",
-    "Appointment",
     "AppointmentResponse",
     "BodyStructure",
     "CarePlan",
@@ -133,7 +141,6 @@ const OF_PATIENTS: [&str; 58] = [
     "Observation",
     "Procedure",
     "QuestionnaireResponse",
-    "RelatedPerson",
     "RequestGroup",
     "ResearchSubject",
     "RiskAssessment",
@@ -142,21 +149,13 @@ const OF_PATIENTS: [&str; 58] = [
     "VisionPrescription",
 ];
 
-/// Whether resources of this type are about a patient each. Of a Patient itself more is known.
-pub(super) fn carries_patient(name: &[u8]) -> bool {
-    let name = name.trim_ascii();
-    OF_PATIENTS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
-}
-
 impl Resource {
     pub(super) fn new(start: u64, contained: bool, level: usize) -> Self {
         Self {
             start,
             kind: Kind::Unknown,
             named: false,
-            asks: false,
             subject: Subject::Unasked,
-            participant: false,
             level,
             late: false,
             waiting: SmallVec::new(),
@@ -176,10 +175,10 @@ impl Resource {
         match place {
             Place::Reference | Place::SubjectText | Place::ReferenceIdentifier => self.kind != Kind::Patient,
             // Of somebody beside a patient it is theirs, not the patient's.
-            Place::Identifier => !(self.kind == Kind::Person && self.asks),
+            Place::Identifier => self.kind != Kind::RelatedPerson,
             Place::Actor | Place::ActorText | Place::ActorIdentifier if self.kind == Kind::Appointment => true,
             // Who else is told may be anybody, unless the type has nobody in particular whom it is about.
-            _ => !self.asks && !matches!(self.kind, Kind::Unknown | Kind::Patient),
+            _ => !self.kind.asks() && !matches!(self.kind, Kind::Unknown | Kind::Patient),
         }
     }
 }
