@@ -175,7 +175,7 @@ impl Worker {
                 let content = if head.from_registry && head.status < 300 { &action.content } else { &Content::Any };
                 let (whole, right) = drain(response, content).await;
                 if whole && !right {
-                    shared.odd("another's answer", &head, &action);
+                    shared.odd("another's answer", &head, action);
                 }
                 whole
             }

@@ -1,5 +1,4 @@
 //! The auditor away: who is known goes on, who is not is asked to wait and not to log in again.
-#![expect(clippy::panic, reason = "tests")]
 
 use crate::shared::{Newcomer, Place, get, patient};
 use crate::whole::until;

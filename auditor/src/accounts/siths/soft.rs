@@ -1,4 +1,5 @@
 //! Cards for tests: certificates as the authorities of SITHS make them, from authorities of the test's own.
+#![expect(clippy::missing_panics_doc, reason = "tests")]
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DistinguishedName, DnType,

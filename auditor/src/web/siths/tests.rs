@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,7 @@ struct Place {
     server_ca: CertificateDer<'static>,
     refusals: Arc<CardRefusals>,
     stop: CancellationToken,
+    _server: JoinSet<()>,
 }
 
 impl Drop for Place {
@@ -101,12 +103,14 @@ impl Place {
         let heard = Arc::clone(&refusals);
         let bound = bound.telling(Arc::new(move |peer, error| heard.handshake(peer, error)));
         let (address, stop) = (bound.name().to_owned(), CancellationToken::new());
-        let (head, stall) = (Duration::from_mins(1), Duration::from_mins(1));
-        let limits = Limits { connections_max: 16, head, stall, of_one_address: Some(16) };
-        tokio::spawn(bound.serve(bed.card_router(), limits, stop.clone()));
+        let minute = Duration::from_mins(1);
+        let limits = Limits { connections_max: 16, head: minute, stall: minute, of_one_address: Some(16) };
+        let mut server = JoinSet::new();
+        server.spawn(bound.serve(bed.card_router(), limits, stop.clone()));
         let server_ca =
             <CertificateDer<'_> as rustls_pki_types::pem::PemObject>::from_pem_slice(servers.pem.as_bytes());
-        Self { bed, persons, address, server_ca: server_ca.expect("reads"), refusals, stop }
+        let server_ca = server_ca.expect("reads");
+        Self { bed, persons, address, server_ca, refusals, stop, _server: server }
     }
 
     /// Asks the listener, with a certificate or none. None: there was no answer, for the handshake failed.

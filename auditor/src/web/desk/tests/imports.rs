@@ -67,11 +67,11 @@ async fn a_file_is_read_as_browsers_send_it() {
     let send = async |file: &str| {
         let mut body = String::new();
         for (name, value) in [("form", proof.as_str()), ("feed", "employments"), ("table", "")] {
-            body += &format!("--AaB\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.push_str("--AaB\r\nContent-Disposition: form-data; name=\"");
+            body.extend([name, "\"\r\n\r\n", value, "\r\n"]);
         }
-        body += &format!(
-            "--AaB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\n{file}\r\n--AaB--\r\n"
-        );
+        body.push_str("--AaB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n");
+        body.extend(["Content-Type: text/csv\r\n\r\n", file, "\r\n--AaB--\r\n"]);
         browser.ask("POST", PLACE, &[("content-type", "multipart/form-data; boundary=AaB")], body).await
     };
     let tried =
