@@ -6,14 +6,14 @@ import { facts, oneTimeCode } from './window.js';
 
 const words = {
   sv: {
-    sign: 'Skriv under med en engångskod', signed: 'Skriv under', code: 'Engångskod', search: 'Sök', show: 'Visa', user: 'Användarnamn', duty: 'Uppdrag',
+    sign: 'Skriv under', signed: 'Skriv under', code: 'Engångskod', search: 'Sök', show: 'Visa', user: 'Användarnamn', duty: 'Uppdrag',
     give: 'Ge ett uppdrag', issue: 'Ge en ny andra faktor', called: /Jag har ringt upp/, by: 'Telefon', printed: 'utskrivet, inte postat', block: 'Spärra kontot',
     posted: 'Brevet är postat (Id)', number: 'Visa telefonnumret (Kod)', read: 'Läs upp halvan (Kod)', print: 'Skriv ut brevet (Id)', made: 'Inloggningsuppgifterna är gjorda.',
     enrol: 'Gör en engångskod', once: 'Det här visas bara en gång', name: 'Enhetens namn', try: 'Prova', bring: 'Läs in', table: 'Tabellen, i stället för en fil (frivilligt)',
     units: 'Vårdenheter', faults: 'Fel i tabellen', tried: 'Tabellen går att läsa in', revoke: 'Återkalla enheten',
   },
   en: {
-    sign: 'Sign by a one-time code', signed: 'Sign', code: 'One-time code', search: 'Search', show: 'Show', user: 'User name', duty: 'Duty',
+    sign: 'Sign', signed: 'Sign', code: 'One-time code', search: 'Search', show: 'Show', user: 'User name', duty: 'Duty',
     give: 'Give a duty', issue: 'Give a new second factor', called: /I have called the person/, by: 'Telephone', printed: 'printed, not posted', block: 'Block the account',
     posted: 'The letter is posted (Id)', number: 'Show the telephone number (Code)', read: 'Read the half out (Code)', print: 'Print the letter (Id)', made: 'The credentials are made.',
     enrol: 'Make a one-time code', once: 'This is shown once', name: "The device's name", try: 'Try', bring: 'Bring in', table: 'The table, instead of a file (optional)',

@@ -137,7 +137,7 @@ async fn what_goes_in_comes_out(bed: Bed) {
 async fn state_directory_and_event_are_one_or_nothing(bed: Bed) {
     let (store, anna, _) = filled(&bed).await;
     let (epoch, waiting) = (store.epoch().await.expect("reads"), store.waiting().await.expect("reads"));
-    assert_eq!(waiting.events, 3);
+    assert_eq!(waiting.events, 4);
     let mut change = store.change(NOW + 1, By::program("test")).await.expect("begins");
     let closed = Account { state: State::Deregistered { at: NOW + 1 }, ..anna.clone() };
     change.stop_account(&closed, AuthEventKind::AccountClosed).await.expect("stops");

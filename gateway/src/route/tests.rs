@@ -63,6 +63,7 @@ fn the_example_file_reads() {
     assert_eq!(found(Method::GET, "/admin/"), ("auditor", "administration", Right::Read));
     let imports = ("auditor", "administration-imports", Right::ReadWrite);
     assert_eq!(found(Method::POST, "/admin/api/v1/imports/units"), imports);
+    assert_eq!(found(Method::GET, "/admin/imports"), ("auditor", "administration-imports-page", Right::Read));
     assert_eq!(found(Method::GET, "/admin"), ("auditor", "administration-start", Right::Read));
 }
 

@@ -3,10 +3,7 @@
 use super::*;
 
 fn one(more: &str) -> String {
-    format!(
-        "[[registry]]\nname = \"r\"\nhosts = [\"r.example\"]\npeers = [\"127.0.0.1:1\"]\n[[route]]\nname = \"one\"\n\
-         registry = \"r\"\nresource = \"x\"\nemergency = true\n{more}"
-    )
+    format!("[[route]]\nname = \"one\"\nregistry = \"r\"\nresource = \"x\"\nemergency = true\n{more}")
 }
 
 const PATH: &str = "path = \"/p/{patient}\"\npatient = { in = \"path\", name = \"patient\" }\n";

@@ -106,7 +106,7 @@ async fn whose_duty_it_is_not_brings_in_nothing() {
     let typed = [("feed", "employments"), ("table", table.as_str())];
     let stale = admin.send(&page, PLACE, &[typed[0], typed[1], ("form", "")]).await.is(403);
     assert_eq!(stale.sheet(PLACE).get("table"), table);
-    let asked = admin.send(&page, PLACE, &typed).await.is(200).says("Skriv under med en engångskod");
+    let asked = admin.send(&page, PLACE, &typed).await.is(200).says("Visa din andra faktor igen");
     assert_eq!(asked.sheet(PLACE).get("table"), table, "and no line is lost");
     let code = admin.code();
     admin.send(&asked, PLACE, &[("code", &code)]).await.is(200).says("Tabellen går att läsa in");

@@ -1,0 +1,126 @@
+//! What has ended: an object with the fields of an Identifier or Reference, a resource, an entry.
+
+use super::part::{Aim, Part};
+use super::place::Place;
+use super::resource::{Kind, Resource, Subject};
+use super::{FRAGMENTS_MAX, Fhir};
+use crate::disclosure::scan::{Fault, Hit};
+use contract::record::Reason;
+
+impl Fhir {
+    /// An object has ended that had fields of an Identifier or Reference.
+    pub(super) fn leave_part(&mut self, place: Place, part: Part, hits: &mut Vec<Hit>) {
+        let counts = match place {
+            Place::ReferenceIdentifier | Place::ActorIdentifier => part.ours != Some(false),
+            _ => part.ours == Some(true),
+        };
+        if !part.named {
+            for aim in &part.aims {
+                if matches!(aim, Aim::Patient(_)) || part.to_patient || matches!(place, Place::Reference | Place::Actor)
+                {
+                    self.refer(place, *aim, hits);
+                }
+            }
+        }
+        if place == Place::Identifier {
+            return self.own(part, hits);
+        }
+        if !counts {
+            return;
+        }
+        let named = part.told || !part.ids.is_empty();
+        for id in part.ids {
+            self.tell(place, id, hits);
+        }
+        for reason in part.reasons {
+            self.unread(place, reason, hits);
+        }
+        if named && matches!(place, Place::ReferenceIdentifier | Place::ActorIdentifier | Place::OtherIdentifier) {
+            // The reference that it belongs to need not be resolved.
+            let start = self.objects.pop();
+            if let Some(part) = self.part() {
+                part.named = true;
+            }
+            self.objects.extend(start);
+        }
+    }
+
+    /// A resource has ended.
+    pub(super) fn leave_resource(&mut self, place: Place, hits: &mut Vec<Hit>) {
+        if self.resources.last().is_some_and(|resource| resource.kind == Kind::Unknown) {
+            // Nothing says that it is not a Patient.
+            self.release(true, hits);
+        }
+        if let Some(resource) =
+            self.resources.last_mut().filter(|resource| resource.kind == Kind::Patient && !resource.named)
+        {
+            let id = resource.id_patient.take();
+            resource.named = id.is_some();
+            match id {
+                Some(id) => self.tell(Place::Identifier, id, hits),
+                None => self.unread(Place::Identifier, Reason::PatientAbsent, hits),
+            }
+        }
+        let Some(resource) = self.resources.pop() else { return };
+        if place == Place::Root && resource.kind == Kind::Unknown {
+            self.fault = Some(Fault::Type);
+        }
+        if resource.subject == Subject::Missing && !resource.contained {
+            if place == Place::Root && self.lists.is_empty() {
+                self.absent = true;
+            } else {
+                self.out.unread(Reason::PatientAbsent, hits);
+            }
+        }
+        let around = self.objects.len().saturating_sub(1);
+        if let Some(entry) = self.open.last_mut().filter(|entry| entry.depth == around && place == Place::Resource)
+            && entry.kind != Kind::Patient
+        {
+            entry.kind = resource.kind;
+        }
+        if resource.contained && !self.resources.is_empty() {
+            return self.leave_contained(resource, hits);
+        }
+        if resource.asked.iter().any(|asked| !resource.fragments.contains(asked)) {
+            self.form(hits);
+        }
+        if resource.kind == Kind::Patient
+            && let Some(logical) = resource.id
+        {
+            self.know(logical);
+        }
+    }
+
+    /// What a contained resource says is known in the one that it stands in.
+    fn leave_contained(&mut self, resource: Resource, hits: &mut Vec<Hit>) {
+        let Some(outer) = self.resources.last_mut() else { return };
+        let fragment = resource.fragment.filter(|_| resource.kind != Kind::Unknown);
+        let patient = fragment.filter(|_| resource.kind == Kind::Patient && resource.named);
+        let room = FRAGMENTS_MAX.saturating_sub(outer.fragments.len());
+        outer.fragments.extend(resource.fragments.into_iter().chain(fragment).take(room));
+        let room = FRAGMENTS_MAX.saturating_sub(outer.patients.len());
+        outer.patients.extend(patient.into_iter().take(room));
+        let room = FRAGMENTS_MAX.saturating_sub(outer.asked.len());
+        let many = resource.asked.len() > room;
+        outer.asked.extend(resource.asked.into_iter().take(room));
+        if patient.is_some_and(|patient| outer.about.contains(&patient)) {
+            self.answered();
+        }
+        if many {
+            self.form(hits);
+        }
+    }
+
+    /// An entry has ended: its URL leads to its resource, if that was read. Another than a Patient is nobody either.
+    pub(super) fn leave_entry(&mut self, hits: &mut Vec<Hit>) {
+        let Some(entry) = self.open.pop() else { return };
+        for aim in entry.urls {
+            match aim {
+                Aim::Patient(logical) | Aim::Url(logical) if entry.kind == Kind::Patient => self.know(logical),
+                Aim::Url(logical) if entry.kind != Kind::Unknown => self.know(logical),
+                Aim::Patient(_) => self.refer(Place::FullUrl, aim, hits),
+                Aim::Url(_) | Aim::Fragment(_) => {}
+            }
+        }
+    }
+}
