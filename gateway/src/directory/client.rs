@@ -187,6 +187,9 @@ impl Client {
             behind = behind && !whole;
             let work = move || if whole { disk.save(&directory) } else { disk.sync() };
             if let Err(error) = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into())) {
+                // Written whole as soon as may be. Until then nothing says that the file is of now: what a snapshot left out
+                // still stands in it.
+                behind = true;
                 tracing::warn!(error = &error as &dyn std::error::Error, "the directory could not be kept on disk");
             }
             if stopping {

@@ -11,7 +11,7 @@ use contract::directory::{Epoch, Message};
 use parking_lot::Mutex;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -91,6 +91,8 @@ impl Kept {
 
     fn written(&self, directory: &Directory) -> io::Result<File> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(self.temporary())?;
+        // Also of one that was left there by somebody else.
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
         let mut out = BufWriter::new(file);
         let (epoch, at) = (directory.epoch(), directory.heard());
         let mut line = |message: &Message| -> io::Result<()> {
@@ -144,7 +146,12 @@ impl Kept {
     /// Waits until what was added is on stable storage.
     pub fn sync(&self) -> io::Result<()> {
         let file = self.log.lock().file.clone();
-        file.map_or(Ok(()), |file| file.sync_data())
+        let synced = file.map_or(Ok(()), |file| file.sync_data());
+        if synced.is_err() {
+            // What was lost so is not told again by the next call: the file is written anew.
+            self.log.lock().file = None;
+        }
+        synced
     }
 
     /// Whether it is to be written whole, because nothing can be added to it, or much has been.

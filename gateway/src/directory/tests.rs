@@ -2,6 +2,8 @@ use super::*;
 use contract::directory::{AccountStanding, Commission, Grant, NextCertificate};
 use contract::id::{DeviceId, HsaId};
 use contract::record::AuthMethod;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use uuid::Uuid;
 
 const SECOND: Micros = 1_000_000;
@@ -219,7 +221,11 @@ fn the_copy_on_disk_comes_back_as_old_as_it_is() {
     );
     let disk = disk::Kept::new(path.clone());
     assert!(disk.wants_whole());
+    // What somebody else has left in its place does not say who may read it.
+    std::fs::write(path.with_extension("tmp"), "").expect("writes");
+    std::fs::set_permissions(path.with_extension("tmp"), Permissions::from_mode(0o644)).expect("sets");
     disk.save(&directory_before).expect("saves");
+    assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     assert!(!disk.wants_whole());
     let after = directory();
     assert_eq!(disk.load(&after).expect("loads"), Some(5 * SECOND));

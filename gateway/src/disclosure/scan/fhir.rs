@@ -13,16 +13,17 @@
 //!
 //! A reference by a logical id is resolved by the Patient of the same body with this `id` or `fullUrl`, before or after
 //! it; one to a contained resource within its own resource. What it stands in is held until this Patient comes, at most
-//! for [`HOLD_BYTES_MAX`]; one of which no Patient comes, or too late, is told as [`Reason::PatientForm`] before that leaves,
+//! for [`HOLD_BYTES_MAX`](super::HOLD_BYTES_MAX); one of which no Patient comes, or too late, is told as [`Reason::PatientForm`] before that leaves,
 //! once. An entry that is longer and has neither name nor such a reference is a [`Fault`].
 //!
 //! # Of whom a resource is
 //! A resource of a type that is about one patient leaves when its own question is answered: by its `subject` and the like,
 //! by its own `identifier`, or by the contained Patient that its subject leads to. Whoever else stands in it (who performed, a
-//! contact, a contained relative) is told as well, but it is held on for the one whom it is about.
+//! contact, a contained relative) is told as well, but it is held on for the one whom it is about. An Appointment is held to
+//! its end: any of its participants may be that one. What is too long to wait is told as [`Reason::PatientAbsent`] and leaves.
 //!
 //! `resourceType` may follow what it speaks of: identifiers wait for it until the resource ends, or for
-//! [`HOLD_BYTES_MAX`]; then they are taken for a patient's. A document without one is not FHIR, which is a [`Fault`]: it
+//! [`HOLD_BYTES_MAX`](super::HOLD_BYTES_MAX); then they are taken for a patient's. A document without one is not FHIR, which is a [`Fault`]: it
 //! is held as long, unless it has entries whose resources say what they are.
 //!
 //! # Lists
@@ -42,7 +43,7 @@ mod resource;
 mod said;
 
 use super::hold::Hold;
-use super::{Fault, HOLD_BYTES_MAX, Hit, Hits};
+use super::{Fault, Hit, Hits};
 use crate::patient::Reading;
 use contract::identity::PatientId;
 use contract::record::Reason;
@@ -163,14 +164,12 @@ impl Fhir {
     /// Whether who is told at a place is whom the innermost resource is about; then its question is answered.
     fn is_about(&mut self, place: Place) -> bool {
         let Some(resource) = self.resources.last_mut() else { return true };
-        if matches!(place, Place::Actor | Place::ActorText | Place::ActorIdentifier)
-            && resource.subject == Subject::Unasked
-        {
-            resource.subject = Subject::Participant;
-        }
         let about = resource.is_about(place);
+        let is_actor = matches!(place, Place::Actor | Place::ActorText | Place::ActorIdentifier);
         if about {
             resource.subject = Subject::Said;
+        } else if is_actor && resource.subject != Subject::Said && resource.kind.has_participants() {
+            resource.subject = Subject::Participant;
         }
         about
     }
@@ -219,7 +218,7 @@ impl Fhir {
             Kind::Practitioner => (false, false),
             Kind::Patient => (part.ours != Some(false), true),
             Kind::Person | Kind::RelatedPerson | Kind::Unknown => (part.ours != Some(false), said),
-            Kind::Bundle | Kind::Appointment | Kind::OfPatient | Kind::Other => (said, said),
+            Kind::Bundle | Kind::Parameters | Kind::Appointment | Kind::OfPatient | Kind::Other => (said, said),
         };
         if !counts {
             return;
@@ -259,12 +258,11 @@ impl Fhir {
             return;
         }
         resource.named = true;
-        resource.subject = Subject::Said;
-        let level = resource.level;
         for (id, _) in std::mem::take(&mut resource.waiting) {
             self.out.patient(id, position, hits);
         }
-        self.hold.told_within(level);
+        // They may be a relative, and whom it is about comes with its type.
+        self.hold.unread();
     }
 
     /// The type of the resource that is read now.
@@ -279,7 +277,7 @@ impl Fhir {
         }
         resource.kind = kind;
         resource.subject = match resource.subject {
-            Subject::Participant if kind == Kind::Appointment => Subject::Said,
+            Subject::Participant if kind == Kind::Appointment => Subject::Participant,
             Subject::Unasked | Subject::Participant if kind.asks() => Subject::Missing,
             as_it_was => as_it_was,
         };
@@ -298,7 +296,7 @@ impl Fhir {
             }
             Kind::Patient | Kind::Person | Kind::RelatedPerson => self.release(true, hits),
             Kind::Practitioner => resource.waiting.clear(),
-            Kind::Bundle | Kind::Appointment | Kind::OfPatient | Kind::Other | Kind::Unknown => {
+            Kind::Bundle | Kind::Parameters | Kind::Appointment | Kind::OfPatient | Kind::Other | Kind::Unknown => {
                 self.release(false, hits);
             }
         }

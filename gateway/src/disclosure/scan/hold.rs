@@ -103,6 +103,11 @@ impl Hold {
         self.0.len()
     }
 
+    /// Whether an element of the innermost list begins here, and is held.
+    pub(super) fn is_element(&self, at: u64) -> bool {
+        self.0.len() > 1 && self.0.last().and_then(|level| level.held).is_some_and(|held| held.start == at)
+    }
+
     /// The first byte that is held.
     pub(super) fn held(&self) -> Option<u64> {
         // What is around it began before it.

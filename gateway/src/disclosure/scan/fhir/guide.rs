@@ -103,7 +103,12 @@ impl Guide for Fhir {
             Place::Root | Place::Resource | Place::Contained => {
                 let contained = place == Place::Contained;
                 let around = self.resources.last().map_or(0, |resource| resource.level);
-                let level = if contained { self.hold.depth().saturating_sub(1) } else { around };
+                let level = match contained {
+                    true if self.hold.is_element(at) => self.hold.depth().saturating_sub(1),
+                    // No list: it releases nothing.
+                    true => self.hold.depth(),
+                    false => around,
+                };
                 self.resources.push(Resource::new(at, contained, level));
             }
             Place::Entry => {
@@ -217,7 +222,7 @@ impl Guide for Fhir {
             Overrun::Unread => {
                 // Whoever is referred to is not known yet, and it is about them.
                 self.finish(hits);
-                if self.resources.iter().any(|resource| resource.subject == Subject::Missing) {
+                if self.resources.iter().any(Resource::is_unanswered) {
                     // Whom it is about is not known either: others were told in it.
                     self.out.unread(Reason::PatientAbsent, hits);
                 }

@@ -17,11 +17,13 @@ pub(crate) enum Place {
     Answer,
     /// A Bundle's `link`: its URL says what was searched for. And a Patient's, to another.
     Link,
-    /// `participant` or `member`, in which references stand.
+    /// `participant`, in which references stand.
     Participant,
+    /// A Group's `member`, each somebody else.
+    Member,
     /// A Reference to a patient, if to anybody.
     Reference,
-    /// The same in a [`Place::Participant`], where others stand as well.
+    /// The same in a [`Place::Participant`] or [`Place::Member`], where others stand as well.
     Actor,
     /// A resource's Identifier.
     Identifier,
@@ -85,8 +87,8 @@ impl Place {
                     Self::OtherSystem
                 }
             }
-            6 if of_resource && is("member") => Self::Participant,
-            6 if self == Self::Participant && is("entity") => Self::Actor,
+            6 if of_resource && is("member") => Self::Member,
+            6 if self == Self::Member && is("entity") => Self::Actor,
             7 if of_resource && (is("subject") || is("patient")) => Self::Reference,
             7 if self == Self::Entry && is("fullUrl") => Self::FullUrl,
             7 if self == Self::Entry && is("request") => Self::Answer,
@@ -125,7 +127,7 @@ impl Place {
     /// Whether an array here is a list of which each element may be about another patient.
     #[inline]
     pub(super) fn is_of_others(self) -> bool {
-        matches!(self, Self::Root | Self::Resource | Self::Contained | Self::Entry | Self::Parameter)
+        matches!(self, Self::Root | Self::Resource | Self::Contained | Self::Entry | Self::Parameter | Self::Member)
     }
 
     /// Whether a text or number here is read.
@@ -156,6 +158,7 @@ impl Place {
             | Self::Answer
             | Self::Link
             | Self::Participant
+            | Self::Member
             | Self::Identifier
             | Self::ReferenceIdentifier
             | Self::ActorIdentifier

@@ -39,7 +39,7 @@ pub(super) struct Resource {
 pub(super) enum Subject {
     /// It need not, as far as its type is known.
     Unasked,
-    /// Likewise, and a participant was told: in an Appointment this is whom it is about.
+    /// A participant was told: of an Appointment's, one is whom it is about, but this need not be the one.
     Participant,
     /// It should, by its type ([`Kind::asks`]), and has not.
     Missing,
@@ -58,7 +58,8 @@ pub(super) enum Kind {
     /// Staff: their own identifiers are no patients'.
     Practitioner,
     Bundle,
-    /// Their participants are whom they are about.
+    Parameters,
+    /// Among their participants is whom they are about.
     Appointment,
     /// Another that is about one patient.
     OfPatient,
@@ -75,6 +76,7 @@ impl Kind {
             () if is("RelatedPerson") => Self::RelatedPerson,
             () if is("Practitioner") => Self::Practitioner,
             () if is("Bundle") => Self::Bundle,
+            () if is("Parameters") => Self::Parameters,
             () if is("Appointment") => Self::Appointment,
             () if OF_PATIENTS.into_iter().any(is) => Self::OfPatient,
             () => Self::Other,
@@ -84,6 +86,11 @@ impl Kind {
     /// Whether resources of it are about a patient each, and say whom. Of a Patient itself more is known.
     pub(super) fn asks(self) -> bool {
         matches!(self, Self::RelatedPerson | Self::Appointment | Self::OfPatient)
+    }
+
+    /// Whether one of the participants may be whom it is about, as far as is known.
+    pub(super) fn has_participants(self) -> bool {
+        matches!(self, Self::Unknown | Self::Appointment)
     }
 }
 
@@ -170,16 +177,21 @@ impl Resource {
         }
     }
 
-    /// Whether who is told at this place is whom the resource is about, as far as is known of it.
+    /// Whether who is told at this place is whom the resource is about, as far as is known of it. Then it may leave.
     pub(super) fn is_about(&self, place: Place) -> bool {
         match place {
             Place::Reference | Place::SubjectText | Place::ReferenceIdentifier => self.kind != Kind::Patient,
             // Of somebody beside a patient it is theirs, not the patient's.
             Place::Identifier => self.kind != Kind::RelatedPerson,
-            Place::Actor | Place::ActorText | Place::ActorIdentifier if self.kind == Kind::Appointment => true,
-            // Who else is told may be anybody, unless the type has nobody in particular whom it is about.
-            _ => !self.kind.asks() && !matches!(self.kind, Kind::Unknown | Kind::Patient),
+            Place::Actor | Place::ActorText | Place::ActorIdentifier => self.kind == Kind::Other,
+            // Who else is told may be anybody, unless there is nobody in particular whom it is about.
+            _ => matches!(self.kind, Kind::Bundle | Kind::Parameters),
         }
+    }
+
+    /// Whether it leaves though whom it is about has not been told, when it is too long to wait for them.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.subject != Subject::Said && !matches!(self.kind, Kind::Bundle | Kind::Parameters)
     }
 }
 

@@ -76,6 +76,59 @@ fn links_of_a_bundle_are_read() {
     assert_eq!(told(&hits).0, [A]);
 }
 
+#[test]
+fn who_else_stands_there_first_releases_nothing() {
+    let other = format!(r#"{{"system":"{SERIES}","value":"{B}"}}"#);
+    for body in [
+        format!(
+            r#"{{"resourceType":"Appointment","description":"HIV","participant":[{{"actor":{{"type":"Practitioner","identifier":{other}}}}},"#
+        ),
+        format!(
+            r#"{{"resourceType":"Appointment","description":"HIV","participant":[{{"actor":{{"reference":"RelatedPerson/3","identifier":{other}}}}},"#
+        ),
+        format!(
+            r#"{{"resourceType":"Group","member":[{{"entity":{{"reference":"Patient/{A}"}}}},{{"entity":{{"display":"Kalle HIV","#
+        ),
+        format!(r#"{{"resourceType":"Observation","valueString":"HIV","contained":{},"#, patient("c", B)),
+        format!(r#"{{"resourceType":"Task","description":"HIV","requester":{{"identifier":{other}}},"#),
+        format!(r#"{{"resourceType":"AuditEvent","outcomeDesc":"HIV","agent":[{{"who":{{"identifier":{other}}}}}],"#),
+    ] {
+        let (settled, _) = broken_off(&Form::Fhir, &body);
+        assert!(settled < body.find("HIV").expect("there") as u64 + 3, "{body}");
+    }
+}
+
+#[test]
+fn what_is_long_and_tells_but_others_is_told_as_unnamed() {
+    let other = format!(r#"{{"system":"{SERIES}","value":"{B}"}}"#);
+    let long = format!(r#""presentedForm":[{{"data":"{}""#, "A".repeat(200_000));
+    let first = format!(r#""entry":[{{"resource":{}}},{{"resource":"#, patient("p", A));
+    for (kind, root) in
+        [("", r#"{"resourceType":"Bundle","#), (r#""resourceType":"DiagnosticReport","#, "{"), ("", "{")]
+    {
+        for who in [
+            format!(r#""performer":[{{"identifier":{other}}}],"#),
+            r#""performer":[{"reference":"Patient/p"}],"#.to_owned(),
+            format!(r#""identifier":[{other}],"#),
+        ] {
+            // A report's own identifier of a patients' series is its patient's.
+            if !kind.is_empty() && who.starts_with(r#""identifier""#) {
+                continue;
+            }
+            let body = format!(r#"{root}{first}{{{kind}"conclusion":"HIV",{who}{long}"#);
+            for form in [Form::Fhir, Form::Events(Box::new(Form::Fhir))] {
+                let body = if form == Form::Fhir { body.clone() } else { format!("data: {body}") };
+                let (settled, (ids, reasons)) = broken_off(&form, &body);
+                let left = settled > body.find("HIV").expect("there") as u64;
+                assert!(
+                    !left || reasons.contains(&Reason::PatientAbsent),
+                    "{settled} {ids:?} {reasons:?} {kind} {who}"
+                );
+            }
+        }
+    }
+}
+
 /// A resource about somebody, and others in it, in any order; of all fields one is a mark.
 #[derive(Debug, Clone)]
 struct About {
