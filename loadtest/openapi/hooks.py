@@ -131,8 +131,9 @@ def before_call(context, case, kwargs):
             if known:
                 case.path_parameters["id"] = chance.choice(known)
         if chance.random() < KNOWN:
-            # Wrong codes lock: one person shows them all.
-            who = good["who"] if operation.path == "/step-up" else chance.choice(TOLD["people"])
+            # Wrong factors lock: one person shows them all.
+            shows = operation.path.startswith("/step-up")
+            who = TOLD["good"]["step_up"]["who"] if shows else chance.choice(TOLD["people"])
     assertions = now()["assertions"]
     case.headers[ASSERTION] = assertions[who] if who else assertions["nobody"]
 

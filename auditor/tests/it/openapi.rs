@@ -27,8 +27,9 @@ const SEED: u32 = 20_261_123;
 /// For each operation; more with this variable.
 const EXAMPLES: &str = "12";
 const MORE: &str = "GRINDVAKT_EXAMPLES";
-/// So many operations may not be reached in a run: the procedure's last steps need all those before them.
-const UNREACHED_MAX: usize = 6;
+/// What may be refused each time: it needs a passkey, an opening in an emergency, or that others have left to it what it is about.
+const UNREACHED: [&str; 6] =
+    ["confirm_account", "execute_form", "lift_block", "reroute_half", "see_emergency", "step_up_by_passkey"];
 /// So long at most, of which there is no need.
 const LIMIT: Duration = Duration::from_mins(25);
 /// An assertion lives for a minute.
@@ -38,13 +39,14 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
                       response_headers_conformance,unsupported_method,allow_header_conformance";
 
 /// Who asks, and what they are appointed to.
-const PEOPLE: [(&str, &[&str]); 7] = [
+const PEOPLE: [(&str, &[&str]); 8] = [
     ("adam", &["account_admin", "device_admin"]),
     ("bea", &["account_admin", "device_admin"]),
     ("erik", &["approver:12"]),
     ("hilda", &["registry_holder:fotled"]),
     ("nils", &[]),
     ("help", &["help_desk"]),
+    ("lotta", &["log_auditor"]),
     (SHOWS, &[]),
 ];
 
@@ -159,7 +161,8 @@ impl<'s> People<'s> {
         let mut assertions: BTreeMap<&str, String> =
             self.sessions.iter().map(|(name, session)| (*name, vouched(Some(session)))).collect();
         assertions.insert("nobody", vouched(None));
-        let code = self.users[SHOWS].totp.code(clock::now()).clone();
+        // That of this half minute was the login's.
+        let code = self.users[SHOWS].totp.code(clock::now() + 30 * clock::SECOND).clone();
         let told = json!({ "assertions": assertions, "code": code }).to_string();
         let (new, file) = (place.join("now.json.new"), place.join("now.json"));
         std::fs::write(&new, told).unwrap();
@@ -267,5 +270,5 @@ async fn nothing_is_answered_that_is_not_described() {
         .collect();
     let refused: Vec<&String> = operations.keys().filter(|name| !done.contains(name.as_str())).collect();
     println!("never done: {refused:?}");
-    assert!(refused.len() <= UNREACHED_MAX, "never done: {refused:?}");
+    assert!(refused.iter().all(|name| UNREACHED.contains(&name.as_str())), "never done: {refused:?}");
 }

@@ -57,6 +57,7 @@ pub(super) fn good() -> Value {
             "execute_form",
             json!({ "after": "forward_form", "who": "adam", "pick": forms("forwarded"), "seen": true, "body": { "user_name": "made$N" } }),
         ),
+        ("list_emergencies", json!({ "who": "lotta" })),
         ("list_appointments", json!({ "who": "adam" })),
         (
             "give_appointment",
