@@ -270,3 +270,41 @@ async fn use_is_reported_to_the_second_when_the_first_is_away() {
     place.client.report(stopped).await;
     assert_eq!(second.try_recv().unwrap(), "/internal/v1/activity");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_could_not_be_written_is_owed_and_not_said_to_be_of_now() {
+    const SECOND: i64 = 1_000_000;
+    let place = Place::new();
+    let path = place.dir.path().join("copy");
+    let take = |message, now| place.directory.take(message, now, &mut None);
+    let on_disk = || {
+        let directory =
+            Directory::new(Duration::from_mins(15), Metrics::register(&prometheus::Registry::new()).unwrap());
+        let heard = Kept::new(path.clone()).load(&directory).unwrap();
+        (heard, directory.session(&session(1).key).is_some())
+    };
+    take(change(1, Entry::Device(device(1))), 5 * SECOND);
+    take(change(2, Entry::Session(session(1))), 5 * SECOND);
+    let (stop, stopped) = watch::channel(false);
+    let steps = async {
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        assert_eq!(on_disk(), (Some(5 * SECOND), true));
+        // There is no room for another file, when a snapshot leaves the session out.
+        std::fs::create_dir(path.with_extension("tmp")).unwrap();
+        let mut seen = None;
+        for message in [Message::SnapshotBegin, Message::SnapshotEnd { epoch: Epoch(3) }] {
+            place.directory.take(message, 6 * SECOND, &mut seen);
+        }
+        place.client.whole.notify_one();
+        for heard in 7..12 {
+            take(Message::Heartbeat { epoch: Epoch(3), at: 0 }, heard * SECOND);
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        assert_eq!(on_disk(), (Some(5 * SECOND), true), "what it says of then");
+        std::fs::remove_dir(path.with_extension("tmp")).unwrap();
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        assert_eq!(on_disk(), (Some(11 * SECOND), false));
+        stop.send(true).unwrap();
+    };
+    tokio::join!(place.client.keep(stopped), steps);
+}
