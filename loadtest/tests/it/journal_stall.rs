@@ -60,7 +60,7 @@ async fn what_a_hanging_disk_ended_is_recorded_as_failed_once_and_holds_nothing_
     let journal = disk.0.join("journal");
     place.edit("gateway.toml", |settings| {
         set(settings, "journal", "dir", journal.to_str().unwrap());
-        set(settings, "journal", "commit_timeout_ms", 1_000);
+        set(settings, "journal", "commit_timeout_ms", 3_000);
     });
     place.stack.restart(Component::Gateway).await.unwrap();
     let device = place.stack.device("mottagning").unwrap();
