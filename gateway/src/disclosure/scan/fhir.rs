@@ -13,8 +13,8 @@
 //!
 //! A reference by a logical id is resolved by the Patient of the same body with this `id` or `fullUrl`, before or after
 //! it; one to a contained resource within its own resource. What it stands in is held until this Patient comes, at most
-//! for [`HOLD_BYTES_MAX`](super::HOLD_BYTES_MAX); one of which no Patient comes, or too late, is told as [`Reason::PatientForm`] before that leaves,
-//! once. An entry that is longer and has neither name nor such a reference is a [`Fault`].
+//! for [`HOLD_BYTES_MAX`](super::HOLD_BYTES_MAX); one of which no Patient comes, or too late, is told as
+//! [`Reason::PatientForm`] before that leaves, once. An entry that is longer and has neither name nor such a reference is a [`Fault`].
 //!
 //! # Of whom a resource is
 //! A resource of a type that is about one patient leaves when its own question is answered: by its `subject` and the like,
@@ -23,8 +23,8 @@
 //! its end: any of its participants may be that one. What is too long to wait is told as [`Reason::PatientAbsent`] and leaves.
 //!
 //! `resourceType` may follow what it speaks of: identifiers wait for it until the resource ends, or for
-//! [`HOLD_BYTES_MAX`](super::HOLD_BYTES_MAX); then they are taken for a patient's. A document without one is not FHIR, which is a [`Fault`]: it
-//! is held as long, unless it has entries whose resources say what they are.
+//! [`HOLD_BYTES_MAX`](super::HOLD_BYTES_MAX); then they are taken for a patient's. A document without one is not FHIR, which
+//! is a [`Fault`]: it is held as long, unless it has entries whose resources say what they are.
 //!
 //! # Lists
 //! The elements of `entry`, `parameter`, `part` and `contained`, and of an array of resources, are held each for itself,

@@ -1,11 +1,12 @@
 //! What has ended: an object with the fields of an Identifier or Reference, a resource, an entry.
 
-use super::part::{Aim, Part};
+use super::part::{Aim, Logical, Part};
 use super::place::Place;
 use super::resource::{Kind, Resource, Subject};
 use super::{FRAGMENTS_MAX, Fhir};
 use crate::disclosure::scan::{Fault, Hit};
 use contract::record::Reason;
+use std::collections::HashSet;
 
 impl Fhir {
     /// An object has ended that had fields of an Identifier or Reference.
@@ -81,8 +82,12 @@ impl Fhir {
         if resource.contained && !self.resources.is_empty() {
             return self.leave_contained(resource, hits);
         }
-        if resource.asked.iter().any(|asked| !resource.fragments.contains(asked)) {
-            self.form(hits);
+        if !resource.asked.is_empty() {
+            // As a set: each may be as many as are remembered.
+            let within: HashSet<Logical> = resource.fragments.into_iter().collect();
+            if resource.asked.iter().any(|asked| !within.contains(asked)) {
+                self.form(hits);
+            }
         }
         if resource.kind == Kind::Patient
             && let Some(logical) = resource.id
