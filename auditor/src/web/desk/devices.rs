@@ -8,7 +8,7 @@ pub(super) mod organisations;
 pub(super) use one::{post, show};
 
 use super::field::{Choice, Field, Input, summary};
-use super::leaf::{Cell, Filter, Go, Leaf, Next, Table, kept};
+use super::leaf::{Cell, Chosen, Filter, Go, Leaf, Next, Table, address, get};
 use super::words;
 use super::wrong::{trouble, whole};
 use crate::clock;
@@ -39,21 +39,6 @@ pub(super) fn sees(member: &Member) -> bool {
 /// Whether a duty of somebody's lets them enrol and revoke any.
 pub(super) fn manages(member: &Member) -> bool {
     member.viewer.appointments.iter().any(|appointment| allows(appointment.kind(), Action::ManageDevices))
-}
-
-type Chosen = [(String, String)];
-
-fn get<'c>(chosen: &'c Chosen, name: &str) -> &'c str {
-    chosen.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
-}
-
-fn address(chosen: &Chosen, cursor: &str) -> String {
-    let mut to = LIST.to_owned();
-    for name in NAMES {
-        kept(&mut to, name, get(chosen, name));
-    }
-    kept(&mut to, "cursor", cursor);
-    to
 }
 
 /// The list.
@@ -87,8 +72,8 @@ async fn leaf(app: &App, member: &Member, frame: &Frame, chosen: &Chosen) -> Res
     let head = ["devices-name", "devices-organisation", "devices-state", "devices-ends", "devices-used"];
     let mut table = Table::new(frame, "devices", ["devices-found", "devices-none"], &head);
     table.lines = found.iter().map(|listed| line(frame, listed, now)).collect();
-    table.next = next.map(|next| Next::Get(address(chosen, &next)));
-    table.first = (!get(chosen, "cursor").is_empty()).then(|| address(chosen, ""));
+    table.next = next.map(|next| Next::Get(address(LIST, &NAMES, chosen, &next)));
+    table.first = (!get(chosen, "cursor").is_empty()).then(|| address(LIST, &NAMES, chosen, ""));
     let mut leaf = Leaf::new(frame.clone(), frame.say("devices-heading"));
     if manages(member) {
         leaf.links.push(Go::to("/admin/devices/new", frame.say("devices-enrol")));

@@ -2,7 +2,7 @@
 
 use super::account::called_back;
 use super::field::{Choice, Field, Input};
-use super::leaf::{Cell, Filter, Go, Leaf, Next, Offer, Table, kept};
+use super::leaf::{Cell, Chosen, Filter, Go, Leaf, Next, Offer, Table, address, get};
 use super::said::Names;
 use super::sent::{At, Move, Undone};
 use super::words;
@@ -40,22 +40,6 @@ pub(super) const QUEUES: [(&str, &str); 5] = [
 /// Whether it is somebody's duty to hand out credentials.
 pub(super) fn hands_out(member: &Member) -> bool {
     deeds::hands_out(member).is_ok()
-}
-
-/// What is chosen.
-type Chosen = [(String, String)];
-
-fn get<'c>(chosen: &'c Chosen, name: &str) -> &'c str {
-    chosen.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
-}
-
-fn address(chosen: &Chosen, cursor: &str) -> String {
-    let mut to = LIST.to_owned();
-    for name in NAMES {
-        kept(&mut to, name, get(chosen, name));
-    }
-    kept(&mut to, "cursor", cursor);
-    to
 }
 
 /// The list.
@@ -102,10 +86,10 @@ async fn leaf(app: &App, member: &Member, frame: &Frame, chosen: &Chosen) -> Res
         ["handouts-whose", "handouts-purpose", "handouts-state", "handouts-id", "handouts-code", "handouts-issued"];
     let mut table = Table::new(frame, "handouts", ["handouts-found", "handouts-none"], &head);
     table.lines = found.iter().map(|handout| line(frame, handout, &names)).collect();
-    table.next = next.map(|next| Next::Get(address(chosen, &next)));
-    table.first = (!get(chosen, "cursor").is_empty()).then(|| address(chosen, ""));
+    table.next = next.map(|next| Next::Get(address(LIST, &NAMES, chosen, &next)));
+    table.first = (!get(chosen, "cursor").is_empty()).then(|| address(LIST, &NAMES, chosen, ""));
     let mut leaf = Leaf::new(frame.clone(), frame.say("handouts-heading"));
-    let here = address(chosen, "");
+    let here = address(LIST, &NAMES, chosen, "");
     leaf.intro = vec![frame.say("handouts-intro")];
     leaf.links = QUEUES.into_iter().map(|(key, query)| queue(frame, &here, key, query)).collect();
     leaf.links.insert(0, queue(frame, &here, "handouts-queue-open", "state=open"));

@@ -214,6 +214,24 @@ pub(super) fn time(frame: &Frame, at: Option<Micros>, none: &'static str) -> Str
     at.map_or_else(|| frame.say(none).into_owned(), |at| Shown::minute(at).text)
 }
 
+/// What is chosen of a list, by its address.
+pub(super) type Chosen = [(String, String)];
+
+/// One choice; empty: none.
+pub(super) fn get<'c>(chosen: &'c Chosen, name: &str) -> &'c str {
+    chosen.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+}
+
+/// The address of a list with these of the choices, from a place on.
+pub(super) fn address(list: &str, names: &[&str], chosen: &Chosen, cursor: &str) -> String {
+    let mut to = list.to_owned();
+    for name in names {
+        kept(&mut to, name, get(chosen, name));
+    }
+    kept(&mut to, "cursor", cursor);
+    to
+}
+
 /// A choice of an address, kept in another: letters that need no escaping, or nothing.
 pub(super) fn kept(to: &mut String, name: &str, value: &str) {
     if !value.is_empty() {
