@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict';
 import { accessibilityFaults, logIn, oneTimeCode, openWindow, picture } from './window.js';
 
-const words = { sv: { sign: 'Skriv under', code: 'Engångskod' }, en: { sign: 'Sign', code: 'One-time code' } };
+const words = {
+  sv: { other: 'In English', sign: 'Skriv under', code: 'Engångskod' },
+  en: { other: 'På svenska', sign: 'Sign', code: 'One-time code' },
+};
 const desk = { width: 1280, height: 900 };
 const phone = { width: 360, height: 740 };
 
@@ -32,6 +35,13 @@ export async function look(who, name) {
     await picture(page, `${name}-${language}-${width}`);
   }
   await page.setViewportSize(desk);
+}
+
+// Somebody goes on in the other language.
+export async function turn(who) {
+  await who.page.goto('/admin');
+  await who.page.getByRole('link', { name: words[who.language].other }).click();
+  who.language = who.language === 'sv' ? 'en' : 'sv';
 }
 
 // A button of the page.

@@ -4,11 +4,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { look, windowIn } from './desk.js';
+import { look, turn, windowIn } from './desk.js';
 import { apply, lookAtApplication, lookAtCase, mend, seeRefused } from './life/apply.js';
 import { collect, handOut, logInByPasskey, toTheAccount } from './life/collect.js';
 import { askToWrite, deregister, goesItsWay, refuse, sendBack } from './life/forms.js';
-import { come, comeWithPasskey, inBoth, turn } from './life/people.js';
+import { come, comeWithPasskey, inBoth } from './life/people.js';
 import { review } from './life/review.js';
 import { facts, plugIn } from './window.js';
 

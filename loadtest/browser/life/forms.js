@@ -5,13 +5,13 @@ import { decide, lookAt } from './people.js';
 
 const words = {
   sv: {
-    save: 'Spara utkastet', saved: 'Utkastet är sparat.', assured: /Jag försäkrar/, readWrite: 'Läs och skriv',
+    save: 'Spara utkastet', saved: 'Utkastet är sparat.', assured: /Jag försäkrar/, readWrite: 'Läs och skriv', closes: /är kontot ditt eget loggas du ut/,
     submit: ['Skicka in', 'Blanketten är inskickad.'], forward: ['Vidarebefordra', 'Blanketten är vidarebefordrad.'],
     execute: ['Verkställ', 'Blanketten är verkställd.'], approve: ['Godkänn', 'Blanketten är godkänd.'], back: ['Skicka tillbaka', 'Blanketten är tillbakaskickad.'],
     refuse: ['Avslå', 'Blanketten är avslagen.'],
   },
   en: {
-    save: 'Save the draft', saved: 'The draft is saved.', assured: /I assure/, readWrite: 'Read and write',
+    save: 'Save the draft', saved: 'The draft is saved.', assured: /I assure/, readWrite: 'Read and write', closes: /if the account is your own, you are logged out/,
     submit: ['Submit', 'The form is submitted.'], forward: ['Forward', 'The form is forwarded.'],
     execute: ['Execute', 'The form is executed.'], approve: ['Approve', 'The form is approved.'], back: ['Send back', 'The form is sent back.'],
     refuse: ['Refuse', 'The form is refused.'],
@@ -75,9 +75,10 @@ export async function askToWrite(who) {
   await decide(who, words[who.language].submit, 'submit-change');
 }
 
-// Their account is closed before the page that would say so is shown: what comes then is the login.
+// They are told before that their account is closed at once: what comes then is the login.
 export async function deregister(who) {
   await write(who, 'deregistration', async () => {});
+  await who.page.getByText(words[who.language].closes).waitFor();
   await who.page.getByRole('button', { name: words[who.language].submit[0], exact: true }).click();
   await who.page.waitForURL('**/auth/login');
 }

@@ -39,12 +39,6 @@ export async function inBoth(who, path, deed) {
   }
 }
 
-// Somebody goes on in the other language.
-export async function turn(who) {
-  who.language = other[who.language];
-  await who.page.goto(`/admin?lang=${who.language}`);
-}
-
 // Presses a button; if a second factor is asked for, it is a passkey, which is not answered at first.
 export async function decide(who, [button, done], name) {
   const { page, device } = who;

@@ -47,26 +47,50 @@ form_forwarded none lars
 form_executed none maja
 ";
 
+/// What its user did with the patient: the right to write came between the second note and the third.
+const WORK: &str = "\
+read permit none
+write deny read_only
+read permit none
+write deny read_only
+read permit none
+write permit none
+read permit none
+";
+
 /// The command that makes somebody's account almost a year older, but for the user's name.
 pub(super) fn year_later(stack: &Stack) -> Vec<String> {
     let store = stack.layout().dir().join("state/auditor.db");
     vec!["python3".to_owned(), SCRIPT.to_owned(), store.display().to_string()]
 }
 
-/// Waits until the whole life is told. That a form was read is left out: a page may be asked for again.
+/// Waits until the whole life is told, and the work in it. That a form was read is left out: a page may be asked for again.
 pub(super) async fn told(stack: &Stack) {
     let users = users(stack);
     let (id, _) = users.iter().find(|(_, user)| *user == USER).unwrap();
-    let sql = "SELECT toString(kind), toString(reason), toString(by) FROM event WHERE account = ? AND kind != 'form_revealed' ORDER BY seq";
+    let who = |by: String| users.get(&by).cloned().unwrap_or_else(|| "-".to_owned());
+    let life = "SELECT toString(kind), toString(reason), toString(by) FROM event \
+        WHERE account = ? AND kind != 'form_revealed' ORDER BY seq";
+    until(stack, life, id, LIFE, |(kind, why, by)| [kind, why, who(by)]).await;
+    let work = "SELECT toString(activity), toString(decision), toString(reason) FROM access \
+        WHERE account = ? ORDER BY ts";
+    until(stack, work, id, WORK, |(activity, decision, why)| [activity, decision, why]).await;
+}
+
+/// Waits until what is asked of an account has these lines.
+async fn until(
+    stack: &Stack,
+    sql: &str,
+    id: &str,
+    lines: &str,
+    line: impl Fn((String, String, String)) -> [String; 3],
+) {
     let client = stack.clickhouse().unwrap();
     whole::until("the life of the account is in ClickHouse", SHIPPED_WITHIN, async || {
         let found = client.query(sql).bind(id).fetch_all::<(String, String, String)>().await;
         let found = found.map_err(|error| error.to_string())?;
-        let told: String = found
-            .iter()
-            .map(|(kind, why, by)| format!("{kind} {why} {}\n", users.get(by).map_or("-", String::as_str)))
-            .collect();
-        if told == LIFE { Ok(()) } else { Err(told) }
+        let told: String = found.into_iter().map(|row| line(row).join(" ") + "\n").collect();
+        if told == lines { Ok(()) } else { Err(told) }
     })
     .await;
 }
