@@ -47,7 +47,7 @@ form_forwarded none lars
 form_executed none maja
 ";
 
-/// What its user did with the patient: the right to write came between the second note and the third.
+/// What its user did with the patient: the right to write came between the second note and the third, and the end before the last.
 const WORK: &str = "\
 read permit none
 write deny read_only
@@ -56,6 +56,7 @@ write deny read_only
 read permit none
 write permit none
 read permit none
+read deny no_session
 ";
 
 /// The command that makes somebody's account almost a year older, but for the user's name.
@@ -73,7 +74,7 @@ pub(super) async fn told(stack: &Stack) {
         WHERE account = ? AND kind != 'form_revealed' ORDER BY seq";
     until(stack, life, id, LIFE, |(kind, why, by)| [kind, why, who(by)]).await;
     let work = "SELECT toString(activity), toString(decision), toString(reason) FROM access \
-        WHERE account = ? ORDER BY ts";
+        WHERE account = ? AND route LIKE '/patients/%' ORDER BY ts";
     until(stack, work, id, WORK, |(activity, decision, why)| [activity, decision, why]).await;
 }
 
