@@ -183,6 +183,7 @@ forms-why-not-yours = The form is submitted by the person it is about.
 
 forms-submit = Submit
 forms-submit-intro = Read the form above. Once it is submitted it cannot be changed, unless it is sent back.
+forms-submit-closes = Read the form above. As soon as it is submitted the account is closed and all its sessions end: if the account is your own, you are logged out. That cannot be undone.
 forms-submit-assurance = The applicant's assurance
 forms-submit-assured = I assure that the details are right, that the account is used only by the person it is issued to, and that I have read the security instructions.
 forms-submit-wrong = Read and mark the assurance to submit the form.

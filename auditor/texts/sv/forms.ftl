@@ -183,6 +183,7 @@ forms-why-not-yours = Blanketten skickas in av den som den gäller.
 
 forms-submit = Skicka in
 forms-submit-intro = Läs igenom blanketten ovan. När den är inskickad kan den inte ändras, om den inte skickas tillbaka.
+forms-submit-closes = Läs igenom blanketten ovan. Kontot stängs och alla dess sessioner avslutas direkt när den skickas in: är kontot ditt eget loggas du ut. Det går inte att ångra.
 forms-submit-assurance = Sökandens försäkran
 forms-submit-assured = Jag försäkrar att uppgifterna är riktiga, att kontot bara används av den det är utfärdat för och att jag har tagit del av säkerhetsinstruktionerna.
 forms-submit-wrong = Läs och markera försäkran för att skicka in blanketten.
