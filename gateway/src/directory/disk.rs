@@ -83,6 +83,10 @@ impl Kept {
         let written = self.written(directory).and_then(|file| self.renamed(file));
         self.log.lock().meanwhile = None;
         written?;
+        self.sync_folder()
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
         File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
     }
 
@@ -134,14 +138,21 @@ impl Kept {
                 log.meanwhile = None;
             }
         }
-        let Some(mut file) = log.file.as_deref() else { return Ok(()) };
+        let is_change = matches!(message, Message::Change { .. });
+        let Some(mut file) = log.file.as_deref() else {
+            if is_change {
+                // One that is there is of before this change.
+                self.withdraw();
+            }
+            return Ok(());
+        };
         let added = file.write_all(&line);
         match added {
             Ok(()) => log.added = log.added.saturating_add(line.len()),
             // Half a line may stand there: nothing may follow it.
             Err(_) => {
                 log.file = None;
-                if matches!(message, Message::Change { .. }) {
+                if is_change {
                     self.withdraw();
                 }
             }
@@ -163,9 +174,11 @@ impl Kept {
 
     /// Takes away a file that lacks a change: rather none is let in by it than somebody who was shut out. That needs no room.
     fn withdraw(&self) {
-        if let Err(error) = fs::remove_file(&self.path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
+        let removed = match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            removed => removed.and_then(|()| self.sync_folder()),
+        };
+        if let Err(error) = removed {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "the directory on disk lacks what was taken away since, and cannot be removed"

@@ -8,7 +8,7 @@ use crate::forms::{Denied, Signature};
 use crate::handout::{CalledBack, Delivery, Part, Purpose, Stage};
 use crate::store::{By, StoreError};
 use contract::Micros;
-use contract::id::HandoutId;
+use contract::id::{AccountId, HandoutId};
 use contract::record::{AuthEventKind, Reason};
 
 /// What stands on paper.
@@ -133,12 +133,25 @@ impl Counter {
     async fn clear_to_somebody(&self, change: &mut Change, open: &Handout, part: Part) -> Result<Clear, StoreError> {
         let (half, other) = (open.half(part), open.half(part.other()));
         if !change.by.account.is_none() {
-            if change.has_seen(other).await? && !self.rule.one_sees_both {
+            if !self.rule.one_sees_both && self.may_have_seen(change, other).await? {
                 return Err(Denied::OtherHalf.into());
             }
             change.note_seen(half).await?;
         }
         self.clear(change, half.message).await
+    }
+
+    /// Whether whoever asks is a person who has seen a half, by this account or another of theirs.
+    async fn may_have_seen(&self, change: &mut Change, half: &Half) -> Result<bool, StoreError> {
+        let own = change.account(change.by.account).await?;
+        let own = change.person(&self.office.key, &own).await?;
+        for id in change.seen_by(half).await? {
+            let account = change.account(id).await?;
+            if id == change.by.account || change.person(&self.office.key, &account).await?.may_be(&own) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A half has left: its clear text is wiped, its life begins, and the other's turn may have come. When both have, the
@@ -176,13 +189,14 @@ impl Counter {
 }
 
 impl Change {
-    async fn has_seen(&mut self, half: &Half) -> Result<bool, StoreError> {
-        let seen: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM handout_seen WHERE message = $1 AND account = $2")
-            .bind(half.message.to_string())
-            .bind(self.by.account.to_string())
-            .fetch_one(&mut *self.tx)
-            .await?;
-        Ok(seen > 0)
+    /// The accounts that have seen a half.
+    async fn seen_by(&mut self, half: &Half) -> Result<Vec<AccountId>, StoreError> {
+        let rows: Vec<String> =
+            sqlx::query_scalar("SELECT account FROM handout_seen WHERE message = $1 ORDER BY account")
+                .bind(half.message.to_string())
+                .fetch_all(&mut *self.tx)
+                .await?;
+        rows.iter().map(|id| crate::store::parsed(id, "account id")).collect()
     }
 
     async fn note_seen(&mut self, half: &Half) -> Result<(), StoreError> {

@@ -89,8 +89,8 @@ pub(super) struct Fhir {
     /// What Patients, entries and contained resources are referred to by.
     known: HashSet<Logical>,
     asked: HashSet<Logical>,
-    /// Of these, those that may still come, with the first byte that waits for them.
-    open_asked: VecDeque<(u64, Logical)>,
+    /// Of these, those that may still come, with the first byte that waits for them, and what else they are known by.
+    open_asked: VecDeque<(u64, Logical, Logical)>,
     /// It was told that somebody is referred to who has not come: nothing waits for others.
     form_told: bool,
     /// A document was a patient's, and said nobody.
@@ -183,7 +183,13 @@ impl Fhir {
     /// Somebody was told whom the innermost resource is about, or of whom it is known that they were. Whether it may leave.
     fn told(&mut self, about: About) -> bool {
         match about {
-            About::Them => self.answered(),
+            About::Them => {
+                self.answered();
+                if self.resources.last().is_some_and(|resource| !resource.contained && resource.level > 0) {
+                    // What it stands in waits on, but not for somebody in vain.
+                    self.hold.unread();
+                }
+            }
             About::Several => self.resources.last_mut().into_iter().for_each(|resource| resource.one_told = true),
             About::Others => {}
         }

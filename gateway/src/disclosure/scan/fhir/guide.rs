@@ -70,7 +70,7 @@ impl Guide for Fhir {
                 if let (Some(resource), Ok(id)) = (self.resources.last_mut(), std::str::from_utf8(id)) {
                     resource.id_patient = said::whole(id, reading).or(resource.id_patient.take());
                     if matches!(resource.kind, Kind::Unknown | Kind::Patient) && !resource.contained {
-                        resource.id = Some(Logical::id(id));
+                        resource.id = Some((Logical::id(id), Logical::id_anywhere(id)));
                     }
                     if resource.contained {
                         resource.fragment = Some(Logical::fragment(id));
@@ -116,11 +116,15 @@ impl Guide for Fhir {
                     }
                     _ => around,
                 };
+                if place == Place::Resource && !self.in_entry() {
+                    let parameter = self.objects.len().saturating_sub(1);
+                    self.resources.last_mut().into_iter().for_each(|around| around.filled = parameter);
+                }
                 self.resources.push(Resource::new(at, contained, level));
             }
             Place::Entry => {
                 let depth = self.objects.len();
-                self.open.push(Entry { depth, urls: SmallVec::new(), kind: Kind::Unknown });
+                self.open.push(Entry { depth, anywhere: None, urls: SmallVec::new(), kind: Kind::Unknown });
             }
             _ => {}
         }
@@ -136,6 +140,7 @@ impl Guide for Fhir {
         match place {
             Place::Root | Place::Resource | Place::Contained => self.leave_resource(place, hits),
             Place::Entry => self.leave_entry(hits),
+            Place::Parameter => self.leave_parameter(hits),
             Place::Reference if !is_empty => {
                 // It is about somebody, who is not said, whatever its type says.
                 let asks = self.resources.last_mut().filter(|resource| resource.subject == Subject::Unasked);
@@ -241,7 +246,7 @@ impl Guide for Fhir {
                 self.tell(Place::Other, id, hits);
             }
         }
-        if self.open_asked.front().is_some_and(|(start, _)| read - start >= HOLD_BYTES_MAX) {
+        if self.open_asked.front().is_some_and(|(start, ..)| read - start >= HOLD_BYTES_MAX) {
             self.form(hits);
         }
         match self.hold.overrun(read) {
@@ -253,6 +258,7 @@ impl Guide for Fhir {
                     // Whom it is about is not known either: others were told in it.
                     self.out.unread(Reason::PatientAbsent, hits);
                 }
+                self.resources.iter_mut().for_each(|resource| resource.gone = true);
                 self.hold.release(read);
             }
             Overrun::Nameless => self.fault = self.fault.or(Some(Fault::Nameless)),
@@ -267,7 +273,7 @@ impl Guide for Fhir {
         let resources = self.resources.iter().filter(|resource| !resource.waiting.is_empty()).map(|r| r.start);
         let parts = self.parts.iter().filter(|part| part.waits()).map(|part| part.start);
         let untyped = self.untyped.filter(|_| !self.typed_within);
-        let asked = self.open_asked.front().map(|(start, _)| *start);
+        let asked = self.open_asked.front().map(|(start, ..)| *start);
         let waiting = resources.chain(parts).chain(untyped).chain(asked);
         self.hold.settled(read).min(waiting.min().unwrap_or(read))
     }

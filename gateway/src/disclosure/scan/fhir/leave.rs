@@ -18,7 +18,7 @@ impl Fhir {
         if !part.named {
             for aim in &part.aims {
                 let somebody = match aim {
-                    Aim::Patient(_) => true,
+                    Aim::Patient(_) | Aim::PatientAt(..) => true,
                     Aim::Url(_) | Aim::Fragment(_) => matches!(place, Place::Reference | Place::Actor),
                     Aim::Elsewhere(_) => false,
                 };
@@ -26,6 +26,10 @@ impl Fhir {
                     self.refer(place, *aim, hits);
                 }
             }
+        }
+        if part.to_patient && part.shown && !part.named && part.aims.is_empty() && place != Place::Reference {
+            // It is said to be a patient, and what of them, but not who.
+            self.unread(place, Reason::PatientForm, hits);
         }
         if place == Place::Actor && part.named && !part.elsewhere {
             self.resources.last_mut().into_iter().for_each(Resource::participates);
@@ -111,9 +115,14 @@ impl Fhir {
             }
         }
         if resource.kind == Kind::Patient
-            && let Some(logical) = resource.id
+            && let Some((here, anywhere)) = resource.id
         {
-            self.know(logical);
+            self.know(here);
+            match self.open.last_mut().filter(|entry| entry.depth == around && place == Place::Resource) {
+                // Its URL may say where it is.
+                Some(entry) => entry.anywhere = Some(anywhere),
+                None => self.know(anywhere),
+            }
         }
     }
 
@@ -137,16 +146,37 @@ impl Fhir {
         }
     }
 
+    /// A parameter has ended.
+    pub(super) fn leave_parameter(&mut self, hits: &mut Vec<Hit>) {
+        let depth = self.objects.len();
+        let Some(resource) = self.resources.last_mut() else { return };
+        if resource.filled == depth {
+            // For the one that this is a part of, too.
+            resource.filled = depth.saturating_sub(1);
+            return;
+        }
+        resource.bare = true;
+        if resource.gone {
+            self.out.unread(Reason::PatientAbsent, hits);
+        }
+    }
+
     /// An entry has ended: its URL leads to its resource, if that was read. Another than a Patient is nobody either.
     pub(super) fn leave_entry(&mut self, hits: &mut Vec<Hit>) {
         let Some(entry) = self.open.pop() else { return };
+        let placed = entry.urls.iter().any(|aim| matches!(aim, Aim::PatientAt(..)));
+        if let Some(anywhere) = entry.anywhere.filter(|_| !placed) {
+            self.know(anywhere);
+        }
         for aim in entry.urls {
             match aim {
-                Aim::Patient(logical) | Aim::Url(logical) | Aim::Elsewhere(logical) if entry.kind == Kind::Patient => {
+                Aim::Patient(logical) | Aim::PatientAt(logical, _) | Aim::Url(logical) | Aim::Elsewhere(logical)
+                    if entry.kind == Kind::Patient =>
+                {
                     self.know(logical);
                 }
                 Aim::Url(logical) if entry.kind != Kind::Unknown => self.know(logical),
-                Aim::Patient(_) => self.refer(Place::FullUrl, aim, hits),
+                Aim::Patient(_) | Aim::PatientAt(..) => self.refer(Place::FullUrl, aim, hits),
                 Aim::Url(_) | Aim::Elsewhere(_) | Aim::Fragment(_) => {}
             }
         }

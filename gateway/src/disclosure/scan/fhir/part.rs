@@ -37,6 +37,8 @@ pub(super) struct Part {
 pub(super) enum Aim {
     /// A Patient, by its logical id.
     Patient(Logical),
+    /// A Patient, by its absolute URL; and by its id at any place, if the Patient does not say which.
+    PatientAt(Logical, Logical),
     /// Anything, by a URL without a path: `urn:uuid:…`.
     Url(Logical),
     /// Something that is no Patient by its URL, if nothing else says so.
@@ -91,6 +93,11 @@ impl Logical {
     /// A Patient's by its absolute URL, without its version: another's of the same id is another.
     pub(super) fn id_at(base: &str, id: &str) -> Self {
         Self::url(&format!("{base}/Patient/{id}"))
+    }
+
+    /// That of a Patient whose place is not said.
+    pub(super) fn id_anywhere(id: &str) -> Self {
+        Self::of(b"Patient anywhere/", id)
     }
 
     /// `urn:uuid:…`, or `#id` of a contained resource.

@@ -21,12 +21,18 @@ pub(super) struct Resource {
     pub(super) level: usize,
     /// It is too long to wait for its type.
     pub(super) late: bool,
+    /// Of `Parameters`: one has a value of its own, which may be about whomever another is.
+    pub(super) bare: bool,
+    /// How many objects are around the parameter in which a resource was read, and itself.
+    pub(super) filled: usize,
+    /// It has left as far as it was read, and what of it is about nobody has been told.
+    pub(super) gone: bool,
     /// Identities that wait for its type, and whether a patients' series is said for them.
     pub(super) waiting: SmallVec<[(PatientId, bool); 1]>,
     /// It stands within another.
     pub(super) contained: bool,
-    /// Its id, unless it is known to be no Patient.
-    pub(super) id: Option<Logical>,
+    /// Its id, here and anywhere, unless it is known to be no Patient.
+    pub(super) id: Option<(Logical, Logical)>,
     /// The identity that its id is.
     pub(super) id_patient: Option<PatientId>,
     /// As others in the same resource refer to it.
@@ -188,6 +194,9 @@ impl Resource {
             one_told: false,
             level,
             late: false,
+            bare: false,
+            filled: 0,
+            gone: false,
             waiting: SmallVec::new(),
             contained,
             id: None,
@@ -231,7 +240,11 @@ impl Resource {
 
     /// Whether it leaves though whom it is about has not been told, when it is too long to wait for them.
     pub(super) fn is_unanswered(&self) -> bool {
-        self.subject != Subject::Said && self.kind != Kind::Bundle
+        match self.kind {
+            Kind::Bundle => false,
+            Kind::Parameters => self.bare,
+            _ => self.subject != Subject::Said,
+        }
     }
 }
 
@@ -240,6 +253,8 @@ impl Resource {
 pub(super) struct Entry {
     /// How many objects are around it and itself.
     pub(super) depth: usize,
+    /// The id of the Patient in it, if nothing says where that is.
+    pub(super) anywhere: Option<Logical>,
     /// What its `fullUrl` says.
     pub(super) urls: SmallVec<[Aim; 1]>,
     /// The type of its resource, once that was read.

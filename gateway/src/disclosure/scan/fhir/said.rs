@@ -122,10 +122,10 @@ impl Fhir {
         let text = decoded.as_deref().unwrap_or(text);
         identities(text, self.reading, &mut |said| match said {
             Said::Patient(id) => found.push(id),
-            Said::Logical { id, .. } => aims.push(Aim::Patient(match base(text) {
-                Some(base) => Logical::id_at(base, id),
-                None => Logical::id(id),
-            })),
+            Said::Logical { id, .. } => aims.push(match base(text) {
+                Some(base) => Aim::PatientAt(Logical::id_at(base, id), Logical::id_anywhere(id)),
+                None => Aim::Patient(Logical::id(id)),
+            }),
             Said::Unread { .. } => {
                 let logical = Logical::url(text);
                 aims.push(if text.trim().starts_with('#') { Aim::Fragment(logical) } else { Aim::Url(logical) });
@@ -154,7 +154,7 @@ impl Fhir {
         for aim in aims {
             match (place, self.open.last_mut(), aim) {
                 (Place::FullUrl, Some(entry), _) if entry.urls.len() < TEXTS_MAX => entry.urls.push(aim),
-                (_, _, Aim::Patient(_)) => self.refer(place, aim, hits),
+                (_, _, Aim::Patient(_) | Aim::PatientAt(..)) => self.refer(place, aim, hits),
                 _ => {}
             }
         }
@@ -165,11 +165,12 @@ impl Fhir {
         let about = self.is_about(place);
         // As good as told: it is before this leaves, if nobody comes of it.
         self.hold.unread();
-        let logical = match aim {
-            Aim::Patient(logical) | Aim::Url(logical) | Aim::Elsewhere(logical) => logical,
+        let (logical, or) = match aim {
+            Aim::Patient(logical) | Aim::Url(logical) | Aim::Elsewhere(logical) => (logical, logical),
+            Aim::PatientAt(logical, anywhere) => (logical, anywhere),
             Aim::Fragment(logical) => return self.refer_within(about, logical, hits),
         };
-        if self.known.contains(&logical) {
+        if self.known.contains(&logical) || self.known.contains(&or) {
             self.told(about);
             return;
         }
@@ -179,7 +180,7 @@ impl Fhir {
         match self.hold.held() {
             Some(start) if self.asked.len() < IDS_MAX => {
                 self.asked.insert(logical);
-                self.open_asked.push_back((start, logical));
+                self.open_asked.push_back((start, logical, or));
             }
             // It leaves as somebody else's.
             _ => self.form(hits),
@@ -203,7 +204,8 @@ impl Fhir {
         if self.known.len() < IDS_MAX {
             self.known.insert(logical);
         }
-        while self.open_asked.front().is_some_and(|(_, asked)| self.known.contains(asked)) {
+        let known = |asked, or| self.known.contains(asked) || self.known.contains(or);
+        while self.open_asked.front().is_some_and(|(_, asked, or)| known(asked, or)) {
             self.open_asked.pop_front();
         }
     }
