@@ -223,4 +223,38 @@ mod tests {
         kept.save(&directory).expect("saves, now that there is room");
         assert!(kept.path.exists() && !kept.wants_whole());
     }
+
+    #[test]
+    fn a_file_to_which_nothing_can_be_added_does_not_outlive_a_change() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let kept = Kept::new(dir.path().join("directory.ndjson"));
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("registers");
+        let directory = Directory::new(Duration::from_mins(15), metrics);
+        kept.save(&directory).expect("saves");
+        // The disk is full when it is noted that the auditor was heard, and stays so.
+        kept.log.lock().file = Some(Arc::new(OpenOptions::new().write(true).open("/dev/full").expect("opens")));
+        assert!(kept.add(&Message::Heartbeat { epoch: Epoch(1), at: 7 }).is_err());
+        fs::create_dir(kept.temporary()).expect("no room for another");
+        let session: Session = crate::directory::tests::session(1);
+        let change = Message::Change { epoch: Epoch(2), at: 8, entry: Entry::Session(session) };
+        let added = kept.add(&change);
+        assert!(kept.save(&directory).is_err());
+        assert!(!kept.path.exists(), "it lacks a change, and adding it gave {added:?}");
+    }
+
+    #[test]
+    fn a_file_of_the_run_before_does_not_outlive_a_change() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("directory.ndjson");
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("registers");
+        let directory = Directory::new(Duration::from_mins(15), metrics);
+        Kept::new(path.clone()).save(&directory).expect("saves");
+        // This run cannot write it: the disk is full.
+        let kept = Kept::new(path.clone());
+        fs::create_dir(kept.temporary()).expect("no room for another");
+        assert!(kept.save(&directory).is_err());
+        let session: Session = crate::directory::tests::session(1);
+        drop(kept.add(&Message::Change { epoch: Epoch(2), at: 8, entry: Entry::Session(session) }));
+        assert!(!path.exists(), "it lacks a change");
+    }
 }

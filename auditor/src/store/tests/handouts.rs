@@ -363,6 +363,26 @@ async fn nobody_sees_both_halves_unless_that_is_switched_on(bed: Bed) {
     read(&hall, first, id).await.expect("switched on");
 }
 
+async fn one_person_with_two_accounts_sees_one_half(bed: Bed) {
+    let hall = hall(&bed).await;
+    let first = hall.desk.admin;
+    let second = person(&hall.store, 131, &["account_admin"]).await;
+    // The accounts are of one person, by their HSA-id.
+    let mut change = hall.store.change(AT, By::program("test")).await.expect("begins");
+    sqlx::query("UPDATE account SET hsa = (SELECT hsa FROM account WHERE id = $1) WHERE id = $2")
+        .bind(first.to_string())
+        .bind(second.to_string())
+        .execute(&mut *change.tx)
+        .await
+        .expect("updates");
+    change.commit().await.expect("commits");
+    let id = hall.issue(AT, Channel::Letter, Channel::Phone).await.expect("issues");
+    hall.print(AT, id, Part::Id).await.expect("prints");
+    let called = called().expect("called");
+    let read = hall.counter.read_out(AT, by(second), Some(&sign(second, AT)), (id, Part::Code), called).await;
+    assert!(read.is_err(), "the same person sees both halves");
+}
+
 async fn only_whose_duty_it_is_hands_out_and_not_to_themselves(bed: Bed) {
     let hall = hall(&bed).await;
     let issue = |account| Issue { account, id_by: Channel::Letter, code_by: Channel::Sms, called_back: called() };
@@ -473,6 +493,7 @@ on_both![
     what_the_provider_says_is_heard_once_and_never_backwards,
     a_message_is_tried_again_later_and_then_given_up,
     nobody_sees_both_halves_unless_that_is_switched_on,
+    one_person_with_two_accounts_sees_one_half,
     a_half_is_read_out_to_who_was_called,
     only_whose_duty_it_is_hands_out_and_not_to_themselves,
     where_halves_go_comes_from_the_form_alone,

@@ -328,10 +328,10 @@ impl Fhir {
         }
     }
 
-    /// Whether the object that was entered last is an entry's resource, or the outcome of its answer.
+    /// Whether the object that was entered last is an entry's resource.
     fn in_entry(&self) -> bool {
         let around = self.objects.len().saturating_sub(1);
-        self.open.last().is_some_and(|entry| entry.depth == around || entry.depth + 1 == around)
+        self.open.last().is_some_and(|entry| entry.depth == around)
     }
 
     /// Whether the array that was entered last is a list whose elements are held.

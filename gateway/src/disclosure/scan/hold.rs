@@ -146,6 +146,11 @@ impl Hold {
         self.0.iter_mut().skip(outermost).filter_map(|level| level.held.as_mut()).for_each(|held| held.unread = true);
     }
 
+    /// Where the innermost begins that is held.
+    pub(super) fn innermost(&self) -> Option<u64> {
+        self.0.iter().rev().find_map(|level| level.held).map(|held| held.start)
+    }
+
     /// What is innermost may leave, but for the elements of lists that begin in it: it is about nobody itself.
     pub(super) fn release_innermost(&mut self) {
         self.hold(None);

@@ -53,8 +53,6 @@ struct Beside {
     lists: usize,
     /// Who stands in no more objects than this is whom it is about.
     owner: usize,
-    /// Somebody in it was told, be it readable or not.
-    told: bool,
 }
 
 /// An array on a path, or the lines.
@@ -280,7 +278,6 @@ impl Paths {
     /// A field was read, and says somebody or not.
     #[inline]
     fn said(&mut self, node: Node, somebody: bool) {
-        self.beside.iter_mut().for_each(|beside| beside.told |= somebody);
         let own = self.is_own(node);
         let element = self.innermost();
         element.said |= somebody && own;
@@ -402,26 +399,16 @@ impl Guide for Paths {
         // In a list the element itself is held.
         if node.branch.is_some() && !node.within && !self.is_own(node) && !self.is_of_one_beside(node) {
             self.hold.beside(at);
-            self.beside.push(Beside {
-                depth: self.objects.len(),
-                lists: self.lists.len(),
-                owner: node.owner,
-                told: false,
-            });
+            self.beside.push(Beside { depth: self.objects.len(), lists: self.lists.len(), owner: node.owner });
         }
     }
 
     #[inline]
     fn leave_object(&mut self, node: Node, is_empty: bool, hits: &mut Vec<Hit>) {
         self.filled(is_empty);
-        if self.beside.last().is_some_and(|beside| beside.depth == self.objects.len())
-            && let Some(beside) = self.beside.pop()
-        {
+        if self.beside.last().is_some_and(|beside| beside.depth == self.objects.len()) {
+            self.beside.pop();
             self.hold.beside_ended();
-            if !is_empty && !beside.told {
-                // Of whom it tells, it does not say.
-                self.out.unread(Reason::PatientAbsent, hits);
-            }
         }
         let Some(object) = self.objects.pop() else { return };
         if object.read {

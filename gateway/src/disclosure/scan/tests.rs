@@ -2,6 +2,7 @@
 
 mod beside;
 mod events;
+mod everyday;
 mod fhir;
 mod json;
 mod laws;

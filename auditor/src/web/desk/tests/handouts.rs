@@ -44,8 +44,14 @@ async fn a_letter_and_a_call_hand_an_account_out() {
     let page = admin.send(&page, &format!("{place}/posted"), &[]).await.is(200).says("Brevet är postat.");
     let told = admin.send(&page, &format!("{place}/number"), &[]).await.is(200).says("046-10 00 00");
     let called = format!("{place}/called");
-    let silent = admin.send(&told, &called, &[]).await.is(422).says("Ring upp personen");
-    let read = admin
+    let both = admin.send(&told, &called, &[("called_back", "yes")]).await;
+    both.is(403).says("Den andra halvan är någon annans");
+    let second = five.bed.signer(9, &["account_admin"]).await;
+    let second = Browser::new(&five.bed, &second);
+    let page = second.open(&place).await.is(200);
+    let told = second.send(&page, &format!("{place}/number"), &[]).await.is(200).says("046-10 00 00");
+    let silent = second.send(&told, &called, &[]).await.is(422).says("Ring upp personen");
+    let read = second
         .send(&silent, &called, &[("called_back", "yes")])
         .await
         .is(200)

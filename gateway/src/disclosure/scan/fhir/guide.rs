@@ -120,7 +120,8 @@ impl Guide for Fhir {
                     let parameter = self.objects.len().saturating_sub(1);
                     self.resources.last_mut().into_iter().for_each(|around| around.filled = parameter);
                 }
-                self.resources.push(Resource::new(at, contained, level));
+                let held = self.hold.innermost().unwrap_or(at);
+                self.resources.push(Resource::new(at, held, contained, level));
             }
             Place::Entry => {
                 let depth = self.objects.len();
@@ -141,11 +142,7 @@ impl Guide for Fhir {
             Place::Root | Place::Resource | Place::Contained => self.leave_resource(place, hits),
             Place::Entry => self.leave_entry(hits),
             Place::Parameter => self.leave_parameter(hits),
-            Place::Reference if !is_empty => {
-                // It is about somebody, who is not said, whatever its type says.
-                let asks = self.resources.last_mut().filter(|resource| resource.subject == Subject::Unasked);
-                asks.into_iter().filter(|resource| !resource.one_said).for_each(|r| r.subject = Subject::Missing);
-            }
+            Place::Reference => self.leave_subject(is_empty, hits),
             _ => {}
         }
         self.objects.pop();
@@ -254,7 +251,7 @@ impl Guide for Fhir {
             Overrun::Unread => {
                 // Whoever is referred to is not known yet, and it is about them.
                 self.finish(hits);
-                if self.resources.iter().any(Resource::is_unanswered) {
+                if self.resources.iter().any(|resource| resource.leaves_unanswered(read)) {
                     // Whom it is about is not known either: others were told in it.
                     self.out.unread(Reason::PatientAbsent, hits);
                 }

@@ -57,6 +57,20 @@ impl Fhir {
         }
     }
 
+    /// A Reference to whom a resource is about has ended. It is about somebody, whatever its type says.
+    pub(super) fn leave_subject(&mut self, is_empty: bool, hits: &mut Vec<Hit>) {
+        let Some(resource) = self.resources.last_mut() else { return };
+        let said = std::mem::take(&mut resource.this_said);
+        if is_empty {
+            return;
+        }
+        if resource.subjects.is_none() && resource.subject == Subject::Unasked {
+            resource.subject = Subject::Missing;
+        } else if resource.subjects.is_some() && !said {
+            self.out.unread(Reason::PatientAbsent, hits);
+        }
+    }
+
     /// A list of those whom a resource is about has ended, if it is one.
     pub(super) fn leave_subjects(&mut self) {
         let arrays = self.arrays;

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 pub(super) const TEXTS_MAX: usize = 64;
 
 /// What an object has said. There is none for an object without such fields.
+#[expect(clippy::struct_excessive_bools, reason = "each is said by a field of its own, in any order")]
 #[derive(Debug)]
 pub(super) struct Part {
     /// How many objects are around it and itself.

@@ -104,10 +104,10 @@ impl Place {
             7 if of_resource && (is("subject") || is("patient")) => Self::Reference,
             7 if self == Self::Entry && is("fullUrl") => Self::FullUrl,
             7 if self == Self::Entry && is("request") => Self::Answer,
-            7 if self == Self::Answer && is("outcome") => Self::Resource,
+            7 if self == Self::Answer && is("outcome") => Self::Contained,
             7 if self != Self::Coding && is("display") => Self::Display,
             8 if is("resource") => {
-                if matches!(self, Self::Entry | Self::Parameter | Self::Answer) {
+                if matches!(self, Self::Entry | Self::Parameter) {
                     Self::Resource
                 } else {
                     Self::Contained

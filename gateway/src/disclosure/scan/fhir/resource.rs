@@ -2,12 +2,16 @@
 
 use super::part::{Aim, Logical};
 use super::place::Place;
+use crate::disclosure::scan::HOLD_BYTES_MAX;
 use contract::identity::PatientId;
 use smallvec::SmallVec;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is said by a field of its own, in any order")]
 #[derive(Debug)]
 pub(super) struct Resource {
     pub(super) start: u64,
+    /// Where that begins which is held with it.
+    held: u64,
     pub(super) kind: Kind,
     /// An identity of it was told.
     pub(super) named: bool,
@@ -16,6 +20,8 @@ pub(super) struct Resource {
     pub(super) subjects: Option<usize>,
     /// Of those in the list one was said, and one was told: that counts when it ends, for each is somebody else.
     pub(super) one_said: bool,
+    /// So was the one that is read.
+    pub(super) this_said: bool,
     pub(super) one_told: bool,
     /// From which level on what is held is about whomever it is about.
     pub(super) level: usize,
@@ -183,14 +189,16 @@ const OF_PATIENTS: [&str; 58] = [
 ];
 
 impl Resource {
-    pub(super) fn new(start: u64, contained: bool, level: usize) -> Self {
+    pub(super) fn new(start: u64, held: u64, contained: bool, level: usize) -> Self {
         Self {
             start,
+            held,
             kind: Kind::Unknown,
             named: false,
             subject: Subject::Unasked,
             subjects: None,
             one_said: false,
+            this_said: false,
             one_told: false,
             level,
             late: false,
@@ -226,7 +234,7 @@ impl Resource {
     /// It says of whom it is, readable or not.
     pub(super) fn is_said(&mut self) {
         match self.subjects {
-            Some(_) => self.one_said = true,
+            Some(_) => (self.one_said, self.this_said) = (true, true),
             None => self.subject = Subject::Said,
         }
     }
@@ -239,12 +247,13 @@ impl Resource {
     }
 
     /// Whether it leaves though whom it is about has not been told, when it is too long to wait for them.
-    pub(super) fn is_unanswered(&self) -> bool {
-        match self.kind {
+    pub(super) fn leaves_unanswered(&self, read: u64) -> bool {
+        let unanswered = match self.kind {
             Kind::Bundle => false,
             Kind::Parameters => self.bare,
             _ => self.subject != Subject::Said,
-        }
+        };
+        unanswered && read.saturating_sub(self.held) >= HOLD_BYTES_MAX
     }
 }
 

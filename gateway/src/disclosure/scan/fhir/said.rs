@@ -95,7 +95,7 @@ impl Fhir {
             false => found = self.aims(text, &mut aims),
         }
         if aims.is_empty() && found.is_empty() {
-            if of_somebody && is_search_of_patients(text) {
+            if is_search_of_patients(text) {
                 self.unread(place, Reason::PatientForm, hits);
             }
             return;
@@ -154,6 +154,8 @@ impl Fhir {
         for aim in aims {
             match (place, self.open.last_mut(), aim) {
                 (Place::FullUrl, Some(entry), _) if entry.urls.len() < TEXTS_MAX => entry.urls.push(aim),
+                // What was answered leads to what stands beside it.
+                (Place::Location, Some(entry), Aim::PatientAt(_, anywhere)) if entry.anywhere == Some(anywhere) => {}
                 (_, _, Aim::Patient(_) | Aim::PatientAt(..)) => self.refer(place, aim, hits),
                 _ => {}
             }
@@ -204,9 +206,9 @@ impl Fhir {
         if self.known.len() < IDS_MAX {
             self.known.insert(logical);
         }
-        let known = |asked, or| self.known.contains(asked) || self.known.contains(or);
-        while self.open_asked.front().is_some_and(|(_, asked, or)| known(asked, or)) {
-            self.open_asked.pop_front();
+        let Self { known, open_asked, .. } = self;
+        while open_asked.front().is_some_and(|(_, asked, or)| known.contains(asked) || known.contains(or)) {
+            open_asked.pop_front();
         }
     }
 }
