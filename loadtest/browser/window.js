@@ -10,6 +10,7 @@
 //   life         {approver, holder, admin, clerk}, likewise, for the life of the account of somebody who has none yet
 //   messages     a file of text messages, a form as it was sent on each line
 //   emergency    {refused, reviewer}, each as one of people: who has no grant, and who reviews the accesses of their unit
+//   lists        one of people: an account administrator; lists_finds: a name that one account has
 //   patients     [{number, name}], at least two
 //   screenshots  a folder for pictures
 //   chromium     the browser's file

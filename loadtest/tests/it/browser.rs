@@ -40,6 +40,8 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "life": life(&stack),
         "messages": provider.file(),
         "emergency": emergency(&stack),
+        "lists": account(&stack, "petra", "Petra Kontoadministratör", "SE0000000000-P017", Some("account_admin")),
+        "lists_finds": "Qvarn Ensamstad",
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -62,6 +64,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
                 "passkeys.test.js",
                 "admin.test.js",
                 "emergency.test.js",
+                "lists.test.js",
             ])
             .current_dir(&browser)
             .env("GRINDVAKT_FACTS", &facts_file)
