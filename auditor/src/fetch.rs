@@ -336,7 +336,8 @@ fn write_stamp(package: &Package, directory: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::{
-        COUNTRIES, Error, HTMX, Package, PinnedFile, Progress, What, cache_directory, fetch, is_htmx, stamp_matches, write_stamp,
+        COUNTRIES, Error, HTMX, Package, PinnedFile, Progress, What, cache_directory, fetch, is_htmx, stamp_matches,
+        write_stamp,
     };
     use std::path::Path;
 

@@ -10,7 +10,7 @@ pub struct Htmx(Arc<str>);
 
 impl Htmx {
     /// The script.
-    pub fn text(&self) -> &Arc<str> {
+    pub fn text(&self) -> &str {
         &self.0
     }
 

@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ pub(super) struct Live {
 
 /// A script, and what a page says of it.
 pub(super) struct Script {
-    text: Arc<str>,
+    text: Bytes,
     /// Where it is. A hash in it lets browsers keep it for long.
     pub(super) address: String,
     /// `sha256-` and its SHA-256, as pages and policies have it.
@@ -49,10 +50,11 @@ impl fmt::Debug for Script {
 }
 
 impl Script {
-    fn new(path: &str, text: Arc<str>) -> Self {
+    fn new(path: &str, text: &str) -> Self {
         let hash = digest(&SHA256, text.as_bytes());
         let short = hex::encode(hash.as_ref().get(..8).unwrap_or_default());
         let integrity = format!("sha256-{}", STANDARD.encode(hash));
+        let text = Bytes::copy_from_slice(text.as_bytes());
         Self { text, address: format!("{path}?v={short}"), integrity }
     }
 
@@ -61,7 +63,7 @@ impl Script {
             (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
             (header::CACHE_CONTROL, "private, max-age=31536000, immutable"),
         ];
-        (headers, self.text.to_string()).into_response()
+        (headers, self.text.clone()).into_response()
     }
 }
 
@@ -71,8 +73,8 @@ pub(super) struct Policy(pub(super) HeaderValue);
 
 impl Live {
     pub(super) fn new(htmx: &Htmx) -> Self {
-        let htmx = Script::new("/auth/static/htmx.js", Arc::clone(htmx.text()));
-        let lists = Script::new("/auth/static/lists.js", LISTS.into());
+        let htmx = Script::new("/auth/static/htmx.js", htmx.text());
+        let lists = Script::new("/auth/static/lists.js", LISTS);
         let policy = format!(
             "default-src 'none'; script-src '{}' '{}'; connect-src 'self'; style-src 'self'; img-src 'self'; \
              form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

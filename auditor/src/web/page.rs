@@ -74,7 +74,10 @@ pub(super) struct FormBegin<'f> {
 impl fmt::Display for FormBegin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (to, proof, marks) = (self.to, self.proof, self.marks);
-        write!(f, "<form{marks} method=\"post\" action=\"{to}\"><input type=\"hidden\" name=\"form\" value=\"{proof}\">")
+        write!(
+            f,
+            "<form{marks} method=\"post\" action=\"{to}\"><input type=\"hidden\" name=\"form\" value=\"{proof}\">"
+        )
     }
 }
 

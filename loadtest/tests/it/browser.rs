@@ -41,7 +41,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "messages": provider.file(),
         "emergency": emergency(&stack),
         "lists": account(&stack, "petra", "Petra Kontoadministratör", "SE0000000000-P017", Some("account_admin")),
-        "lists_finds": "Qvarn Ensamstad",
+        "lists_finds": found(&stack),
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -118,6 +118,13 @@ fn emergency(stack: &Stack) -> serde_json::Value {
     let appointment = format!("log_reviewer:{unit}");
     let reviewer = account(stack, "leif", "Leif Granskare", "SE0000000000-P016", Some(&appointment));
     serde_json::json!({ "refused": refused, "reviewer": reviewer })
+}
+
+/// The name of somebody that no name is like.
+fn found(stack: &Stack) -> &'static str {
+    let name = "Qvarn Ensamstad";
+    account(stack, "qvarn", name, "SE0000000000-P018", None);
+    name
 }
 
 fn account(stack: &Stack, user: &str, name: &str, hsa: &str, appointment: Option<&str>) -> serde_json::Value {

@@ -40,7 +40,10 @@ async fn only_pages_with_lists_run_scripts_and_only_those_by_their_hashes() {
         let page = browser.open(place).await.is(200);
         let scripts = scripts(&page);
         let [(htmx, first), (lists, second)] = scripts.as_slice() else { panic!("{place}: {scripts:?}") };
-        assert!(htmx.starts_with("/auth/static/htmx.js?v=") && lists.starts_with("/auth/static/lists.js?v="), "{place}");
+        assert!(
+            htmx.starts_with("/auth/static/htmx.js?v=") && lists.starts_with("/auth/static/lists.js?v="),
+            "{place}"
+        );
         let allowed = format!("script-src '{first}' '{second}'; connect-src 'self'; ");
         assert!(page.policy.contains(&allowed) && !page.policy.contains("unsafe"), "{place}: {}", page.policy);
         for (to, integrity) in &scripts {
@@ -54,7 +57,9 @@ async fn only_pages_with_lists_run_scripts_and_only_those_by_their_hashes() {
         let settings = settings.split('"').next().expect("an end").replace("&#34;", "\"");
         let settings: serde_json::Value = serde_json::from_str(&settings).expect("JSON");
         assert_eq!((&settings["allowEval"], &settings["historyCacheSize"]), (&false.into(), &0.into()), "{place}");
-        for said in ["<div id=\"list\" ", "<p id=\"found\" aria-live=\"polite\"", "<p id=\"busy\"", " hx-select=\"#list\" "] {
+        for said in
+            ["<div id=\"list\" ", "<p id=\"found\" aria-live=\"polite\"", "<p id=\"busy\"", " hx-select=\"#list\" "]
+        {
             assert_eq!(page.html.matches(said).count(), 1, "{place}: {said}");
         }
     }
