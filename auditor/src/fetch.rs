@@ -209,8 +209,8 @@ pub fn engine_path(cache: Option<&Path>) -> Result<PathBuf, Error> {
     Ok(ENGINE.path(&cache_directory(cache)?))
 }
 
-/// Whether a text is htmx as it is pinned; else the SHA-256 that it should have, in hexadecimal.
-pub fn is_htmx(text: &str) -> Result<(), &'static str> {
+/// Checks that a text is htmx as it is pinned; if not, tells the SHA-256 that it should have, in hexadecimal.
+pub fn check_htmx(text: &str) -> Result<(), &'static str> {
     let found = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     if hex::encode(found) == HTMX.file.sha256 { Ok(()) } else { Err(HTMX.file.sha256) }
 }
@@ -336,7 +336,7 @@ fn write_stamp(package: &Package, directory: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::{
-        COUNTRIES, Error, HTMX, Package, PinnedFile, Progress, What, cache_directory, fetch, is_htmx, stamp_matches,
+        COUNTRIES, Error, HTMX, Package, PinnedFile, Progress, What, cache_directory, check_htmx, fetch, stamp_matches,
         write_stamp,
     };
     use std::path::Path;
@@ -402,6 +402,6 @@ mod tests {
         assert_eq!(names(What::Htmx), ["htmx.org"]);
         assert_eq!(names(What::All).len(), 3);
         assert!(HTMX.path(Path::new("/x")).ends_with("htmx-2.0.11/dist/htmx.min.js"));
-        assert_eq!(is_htmx("alert(1)"), Err(HTMX.file.sha256));
+        assert_eq!(check_htmx("alert(1)"), Err(HTMX.file.sha256));
     }
 }

@@ -27,6 +27,7 @@ impl fmt::Debug for Htmx {
     }
 }
 
+#[expect(clippy::option_option, reason = "none outside: a mistake; inside: no file is named")]
 pub(super) fn read(section: &Section<'_>) -> Option<Option<Htmx>> {
     let htmx = if section.has("htmx") { read_htmx(section).map(Some) } else { Some(None) };
     section.finish();
@@ -35,7 +36,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Option<Htmx>> {
 
 fn read_htmx(section: &Section<'_>) -> Option<Htmx> {
     let text = section.file("htmx")?;
-    if let Err(pinned) = crate::fetch::is_htmx(&text) {
+    if let Err(pinned) = crate::fetch::check_htmx(&text) {
         let reason = format!(
             "names a file that is not the script that belongs to this program: its SHA-256 is not {pinned}. `auditor fetch \
              htmx` gets it, and `auditor fetch htmx --where` says where it is then"
