@@ -2,7 +2,7 @@
 // scripts switched off; and the page runs no other script than those two.
 
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { enter, look } from './desk.js';
 import { facts, openWindow, swedish } from './window.js';
 
@@ -10,9 +10,18 @@ import { facts, openWindow, swedish } from './window.js';
 const expected = /htmx:(sendAbort|afterRequest|sendError)|net::ERR_(ABORTED|FAILED)|Content Security Policy|csp|status of 4\d\d/;
 
 let who;
-before(async () => {
-  who = await enter(facts.lists, 'sv', swedish);
-});
+// A form, so that there is one to list.
+async function begin(page) {
+  await page.goto('/admin/forms/new/application');
+  for (const [label, typed] of [
+    ['Ändamål', 'Registrering'], ['Klinik/enhet', 'Ortopedkliniken'], ['Enhetens HSA-id', 'SE0000000000-U001'],
+    ['Arbetsadress', 'Barngatan 4\n221 00 Lund'], ['Telefon', '046-10 00 00'], ['Register', 'exempelregistret'],
+  ]) await page.getByLabel(label, { exact: true }).fill(typed);
+  await page.getByLabel('Region', { exact: true }).selectOption('12');
+  await page.getByLabel('Läs och skriv', { exact: true }).check();
+  await page.getByRole('button', { name: 'Spara utkastet' }).click();
+  await page.getByRole('status').filter({ hasText: 'Utkastet är sparat.' }).waitFor();
+}
 
 // A page that is not loaded anew keeps what a test leaves there.
 const leaveMark = (page) => page.evaluate(() => { window.mark = 'left'; });
@@ -24,6 +33,11 @@ const found = (page, hasText) => page.locator('#found', { hasText }).waitFor();
 const chosen = (page, of) => page.waitForURL((url) => url.pathname === '/admin/forms' && url.searchParams.get('state') === of);
 
 describe('a list', () => {
+  test('has something in it', async () => {
+    who = await enter(facts.lists, 'sv', swedish);
+    await begin(who.page);
+  });
+
   test('is searched while one types, says what it found, and no name gets into an address or stays in the browser', async () => {
     const { page, requested } = who;
     await page.goto('/admin/accounts');
