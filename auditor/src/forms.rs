@@ -59,6 +59,9 @@ pub enum Denied {
     /// They have decided on it already, in another duty.
     #[error("you have decided on this form already: the next step is another person's")]
     Again,
+    /// They have seen the other half of these credentials.
+    #[error("you have seen the other half: another person prints or reads out this one")]
+    OtherHalf,
     /// The signature is another's.
     #[error("the signature is another person's")]
     OtherSignature,
@@ -85,7 +88,7 @@ impl Denied {
             Self::NotAppointed => Reason::NotAppointed,
             Self::Own => Reason::Own,
             Self::Unidentified => Reason::Unidentified,
-            Self::Again => Reason::DecidedBefore,
+            Self::Again | Self::OtherHalf => Reason::DecidedBefore,
             Self::OtherSignature => Reason::OtherSignature,
             Self::NotYours => Reason::NotTheirs,
         }

@@ -1,13 +1,17 @@
 //! Devices get certificates: by an administrator, by a one-time code, or by the certificate that they have.
 //!
 //! Each doing is one change of the store with its events, made or not made, and what somebody may not is on record all the
-//! same. The authority's key is read when a certificate is made, and is in memory for no longer; keys that are made here
+//! same. A certificate is made between two changes ([`maker`]): the first asks whether it may be and is given up, the second
+//! asks again and keeps it. One that is not kept is handed to nobody.
+//!
+//! The authority's key is read when a certificate is made, and is in memory for no longer; keys that are made here
 //! for devices are in the file that is handed out, under its pass phrase, and nowhere else.
 
 mod authority;
 mod crl;
 pub mod est;
 mod file;
+mod maker;
 mod token;
 
 pub use authority::{AuthorityFiles, AuthorityPlace};
@@ -15,16 +19,17 @@ pub use crl::{CrlRules, write_crl};
 pub use file::{DeviceFile, FileForm};
 pub use token::{Token, TokenError};
 
+use self::maker::Maker;
 use crate::devices::{Certificate, Code, CodeKey, Device, DeviceCode, DeviceName, KeyHash, Organisation, Renewal, Why};
 use crate::forms::Signature;
-use crate::pki::{self, Authority, DeviceSubject, PkiError, Request, RequestError};
+use crate::pki::{self, DeviceSubject, PkiError, Request, RequestError};
 use crate::random;
 use crate::store::{By, Change, Store, StoreError};
 use contract::Micros;
 use contract::id::{AccountId, CertFingerprint, DeviceCodeId, DeviceId, HsaId};
 use contract::record::Reason;
 use std::path::PathBuf;
-use zeroize::Zeroizing;
+use std::sync::Arc;
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +55,12 @@ pub enum IssueError {
     /// The token with the authority's key.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Too many are made at once, or the authority's key does not answer.
+    #[error("no certificate was made in time: is the token with the authority's key there, and does it answer?")]
+    Slow,
+    /// No thread to make it on.
+    #[error("no thread can be started")]
+    Thread(#[source] std::io::Error),
     /// Others than its owner can read the authority's key, or the PIN to it.
     #[error("{path} can be read by others than its owner: chmod 600 {path}", path = .path.display())]
     Readable {
@@ -115,16 +126,15 @@ pub struct NewCode {
 #[derive(Debug)]
 pub struct Desk {
     store: Store,
-    files: AuthorityPlace,
+    maker: Arc<Maker>,
     rules: Rules,
     codes: CodeKey,
-    title: String,
 }
 
 impl Desk {
     /// `secret`: what the key of codes is made from. `title`: the installation's, for files.
     pub fn new(store: Store, files: impl Into<AuthorityPlace>, rules: Rules, secret: &[u8; 32], title: &str) -> Self {
-        Self { store, files: files.into(), rules, codes: CodeKey::new(secret), title: title.to_owned() }
+        Self { store, maker: Maker::new(files.into(), rules.days, title), rules, codes: CodeKey::new(secret) }
     }
 
     /// The store.
@@ -134,7 +144,7 @@ impl Desk {
 
     /// The authority's certificate: PEM, and its bytes.
     pub fn authority(&self) -> Result<(String, Vec<u8>), IssueError> {
-        let pem = self.files.certificate()?;
+        let pem = self.maker.place.certificate()?;
         let der = pki::der_of(&pem)?;
         Ok((pem, der))
     }
@@ -214,13 +224,14 @@ impl Desk {
         new: &NewDevice,
         request: &Request,
     ) -> Result<Given, IssueError> {
+        let (subject, what) = (new.subject(DeviceId::new(random::uuid(at))), new.wanted());
+        self.may_enrol((at, by.clone()), asker, new, Some(&request.key_hash())).await?;
+        let given = self.sign(subject, at, request).await?;
+        let device = new.device(&given, at, by.account);
         let mut change = self.store.change(at, by).await?;
-        let done = async {
-            admit(&mut change, asker, &new.organisation).await?;
-            self.enrol(&mut change, new, request, None).await
-        };
-        let done = done.await;
-        self.settle(change, done, &format!("enrol organisation={}", new.organisation)).await
+        let done = enrolled(&mut change, asker, &device, &given).await;
+        self.settle(change, done, &what).await?;
+        Ok(given)
     }
 
     /// Enrols a device with a key that is made here, in a file under a pass phrase.
@@ -232,17 +243,14 @@ impl Desk {
         new: &NewDevice,
         form: FileForm,
     ) -> Result<(Given, DeviceFile), IssueError> {
-        let mut change = self.store.change(at, by.clone()).await?;
-        let done = async {
-            admit(&mut change, asker, &new.organisation).await?;
-            let subject = new.subject(DeviceId::new(random::uuid(at)));
-            let (given, file) = self.make_file(&subject, at, form)?;
-            let device = new.device(&given, at, by.account);
-            change.enrol_device_with(&device, given.certificate.key).await?;
-            Ok((given, file))
-        };
-        let done = done.await;
-        self.settle(change, done, &format!("enrol organisation={}", new.organisation)).await
+        let (subject, what) = (new.subject(DeviceId::new(random::uuid(at))), new.wanted());
+        self.may_enrol((at, by.clone()), asker, new, None).await?;
+        let (given, file) = self.maker.run(move |maker| maker.make_file(&subject, at, form)).await?;
+        let device = new.device(&given, at, by.account);
+        let mut change = self.store.change(at, by).await?;
+        let done = enrolled(&mut change, asker, &device, &given).await;
+        self.settle(change, done, &what).await?;
+        Ok((given, file))
     }
 
     /// Enrols the device that a code is for, with the key of a request. Or why the code is not taken, which is recorded; whoever
@@ -254,7 +262,7 @@ impl Desk {
         shown: &Code,
         request: &Request,
     ) -> Result<Result<Given, Reason>, IssueError> {
-        let mut change = self.store.change(at, by).await?;
+        let mut change = self.store.change(at, by.clone()).await?;
         let code = match change.take_code(shown, &self.codes).await? {
             Ok(code) => code,
             Err(reason) => {
@@ -262,9 +270,24 @@ impl Desk {
                 return Ok(Err(reason));
             }
         };
+        change.may_enrol(&code.organisation, Some(&request.key_hash())).await?;
+        change.undo().await?;
+
         let name = DeviceName::parse(&code.name).map_err(|_| StoreError::Damaged("device's name"))?;
         let new = NewDevice { organisation: code.organisation.clone(), name };
-        let given = self.enrol(&mut change, &new, request, Some(code.issued_by)).await?;
+        let given = self.sign(new.subject(DeviceId::new(random::uuid(at))), at, request).await?;
+
+        let mut change = self.store.change(at, by).await?;
+        // Another may have used it meanwhile.
+        let code = match change.take_code(shown, &self.codes).await? {
+            Ok(code) => code,
+            Err(reason) => {
+                change.commit().await?;
+                return Ok(Err(reason));
+            }
+        };
+        let device = new.device(&given, at, code.issued_by);
+        change.enrol_device_with(&device, given.certificate.key).await?;
         change.spend_code(&code, given.device).await?;
         change.commit().await?;
         Ok(Ok(given))
@@ -278,10 +301,15 @@ impl Desk {
         (id, presented): (DeviceId, CertFingerprint),
         request: &Request,
     ) -> Result<Given, IssueError> {
+        let renewal = Some((presented, self.rules.renewal));
+        let mut change = self.store.change(at, by.clone()).await?;
+        let device = change.may_renew(id, renewal, Some(&request.key_hash())).await?;
+        change.undo().await?;
+
+        let given = self.sign(subject(&device), at, request).await?;
+
         let mut change = self.store.change(at, by).await?;
-        let device = change.device(id).await?.ok_or(StoreError::Absent("device"))?;
-        let given = self.sign(&subject(&device), at, request)?;
-        change.renew_device(id, Some((presented, self.rules.renewal)), &given.certificate).await?;
+        change.renew_device(id, renewal, &given.certificate).await?;
         change.commit().await?;
         Ok(given)
     }
@@ -295,16 +323,22 @@ impl Desk {
         id: DeviceId,
         form: FileForm,
     ) -> Result<(Given, DeviceFile), IssueError> {
+        let what = format!("renew device={id}");
+        let mut change = self.store.change(at, by.clone()).await?;
+        let may = may_renew(&mut change, asker, id).await;
+        let device = self.undone(change, may, &what).await?;
+
+        let subject = subject(&device);
+        let (given, file) = self.maker.run(move |maker| maker.make_file(&subject, at, form)).await?;
+
         let mut change = self.store.change(at, by).await?;
-        let device = change.device(id).await?.ok_or(StoreError::Absent("device"))?;
         let done = async {
-            admit(&mut change, asker, &device.organisation).await?;
-            let (given, file) = self.make_file(&subject(&device), at, form)?;
-            change.renew_device(id, None, &given.certificate).await?;
-            Ok((given, file))
+            may_renew(&mut change, asker, id).await?;
+            Ok(change.renew_device(id, None, &given.certificate).await?)
         };
         let done = done.await;
-        self.settle(change, done, &format!("renew device={id}")).await
+        self.settle(change, done, &what).await?;
+        Ok((given, file))
     }
 
     /// Revokes a device: it is shut out everywhere at once.
@@ -326,58 +360,35 @@ impl Desk {
         self.settle(change, done, &format!("revoke device={id}")).await
     }
 
-    async fn enrol(
+    async fn may_enrol(
         &self,
-        change: &mut Change,
+        (at, by): (Micros, By),
+        asker: Asker<'_>,
         new: &NewDevice,
-        request: &Request,
-        enrolled_by: Option<AccountId>,
-    ) -> Result<Given, IssueError> {
-        let at = change.at();
-        let given = self.sign(&new.subject(DeviceId::new(random::uuid(at))), at, request)?;
-        let device = new.device(&given, at, enrolled_by.unwrap_or(change.by().account));
-        change.enrol_device_with(&device, given.certificate.key).await?;
-        Ok(given)
-    }
-
-    fn sign(&self, subject: &DeviceSubject, at: Micros, request: &Request) -> Result<Given, IssueError> {
-        let authority = self.files.open()?;
-        let serial = random::secret();
-        let (cert_pem, der) = authority.issue_device_for(subject, request, &serial, at, self.rules.days)?;
-        Ok(self.given(&authority, subject.id, (cert_pem, der), &serial, request.key_hash(), at))
-    }
-
-    fn make_file(
-        &self,
-        subject: &DeviceSubject,
-        at: Micros,
-        form: FileForm,
-    ) -> Result<(Given, DeviceFile), IssueError> {
-        let authority = self.files.open()?;
-        let serial = random::secret();
-        let issued = authority.issue_device(subject, &serial, at, self.rules.days)?;
-        let file = file::make(&issued, &authority, subject, &self.title, at, form)?;
-        let cert = (issued.cert_pem.clone(), issued.cert_der.clone());
-        Ok((self.given(&authority, subject.id, cert, &serial, issued.key_hash, at), file))
-    }
-
-    fn given(
-        &self,
-        authority: &Authority,
-        device: DeviceId,
-        (cert_pem, cert_der): (String, Vec<u8>),
-        serial: &Zeroizing<[u8; 16]>,
-        key: KeyHash,
-        at: Micros,
-    ) -> Given {
-        let certificate = Certificate {
-            serial: hex::encode(pki::positive(serial)),
-            fingerprint: CertFingerprint::of_der(&cert_der),
-            key: Some(key),
-            not_before: pki::not_before(at),
-            not_after: pki::not_after(at, self.rules.days),
+        key: Option<&KeyHash>,
+    ) -> Result<(), IssueError> {
+        let mut change = self.store.change(at, by).await?;
+        let may = async {
+            admit(&mut change, asker, &new.organisation).await?;
+            Ok(change.may_enrol(&new.organisation, key).await?)
         };
-        Given { device, certificate, cert_pem, cert_der, authority_pem: authority.cert_pem().to_owned() }
+        let may = may.await;
+        self.undone(change, may, &new.wanted()).await
+    }
+
+    async fn sign(&self, subject: DeviceSubject, at: Micros, request: &Request) -> Result<Given, IssueError> {
+        let request = request.clone();
+        self.maker.run(move |maker| maker.sign(&subject, at, &request)).await
+    }
+
+    /// Ends a change that was to tell whether something may be done: nothing of it is made, but what somebody wanted who may not
+    /// is recorded.
+    async fn undone<T>(&self, change: Change, may: Result<T, IssueError>, what: &str) -> Result<T, IssueError> {
+        if may.is_err() {
+            return self.settle(change, may, what).await;
+        }
+        change.undo().await?;
+        may
     }
 
     /// Ends a change: it is made, or nothing of it is; what somebody wanted who may not is recorded.
@@ -404,11 +415,28 @@ async fn admit(change: &mut Change, asker: Asker<'_>, organisation: &HsaId) -> R
     }
 }
 
+/// Keeps a device and the certificate that was made for it.
+async fn enrolled(change: &mut Change, asker: Asker<'_>, device: &Device, given: &Given) -> Result<(), IssueError> {
+    admit(change, asker, &device.organisation).await?;
+    Ok(change.enrol_device_with(device, given.certificate.key).await?)
+}
+
+async fn may_renew(change: &mut Change, asker: Asker<'_>, id: DeviceId) -> Result<Device, IssueError> {
+    let device = change.device(id).await?.ok_or(StoreError::Absent("device"))?;
+    admit(change, asker, &device.organisation).await?;
+    Ok(change.may_renew(id, None, None).await?)
+}
+
 fn subject(device: &Device) -> DeviceSubject {
     DeviceSubject { id: device.id, name: device.name.clone(), organisation: device.organisation.clone() }
 }
 
 impl NewDevice {
+    /// For the record of what was wanted.
+    fn wanted(&self) -> String {
+        format!("enrol organisation={}", self.organisation)
+    }
+
     fn subject(&self, id: DeviceId) -> DeviceSubject {
         DeviceSubject { id, name: self.name.to_string(), organisation: self.organisation.clone() }
     }

@@ -300,7 +300,7 @@ impl Change {
     }
 
     /// Gives the change up: nothing of it is there. When it was to be, and by whom.
-    async fn undo(self) -> Result<(Micros, By), StoreError> {
+    pub(crate) async fn undo(self) -> Result<(Micros, By), StoreError> {
         self.tx.rollback().await?;
         Ok((self.at, self.by))
     }

@@ -4,13 +4,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { enter, look } from './desk.js';
+import { enter, look, turn } from './desk.js';
 import { appointKeeper, visit } from './pages.js';
 import { english, facts, oneTimeCode, swedish } from './window.js';
 
 const words = {
   sv: {
-    login: swedish, other: 'In English', start: 'Administration', apply: 'Ansök om behörighet', save: 'Spara utkastet', saved: 'Utkastet är sparat.',
+    login: swedish, start: 'Administration', apply: 'Ansök om behörighet', save: 'Spara utkastet', saved: 'Utkastet är sparat.',
     purpose: 'Ändamål', wrong: 'Något behöver rättas', assured: /Jag försäkrar/, sign: 'Skriv under', code: 'Engångskod', waiting: 'Väntar på dig',
     application: 'Ansökan (blankett 1)', known: 'Hur känner du personen?', right: 'Läs och skriv', duties: 'Uppdrag',
     submit: ['Skicka in', 'Blanketten är inskickad.'], approve: ['Godkänn', 'Blanketten är godkänd.'],
@@ -20,7 +20,7 @@ const words = {
     registry: 'Register', give: 'Ge ett uppdrag',
   },
   en: {
-    login: english, other: 'På svenska', start: 'Administration', apply: 'Apply for a right', save: 'Save the draft', saved: 'The draft is saved.',
+    login: english, start: 'Administration', apply: 'Apply for a right', save: 'Save the draft', saved: 'The draft is saved.',
     purpose: 'Purpose', wrong: 'Something needs mending', assured: /I assure/, sign: 'Sign', code: 'One-time code', waiting: 'Waiting for you',
     application: 'Application (form 1)', known: 'How do you know the person?', right: 'Read and write', duties: 'Duties',
     submit: ['Submit', 'The form is submitted.'], approve: ['Approve', 'The form is approved.'],
@@ -31,12 +31,6 @@ const words = {
   },
 };
 const come = (person, language) => enter(person, language, words[language].login);
-
-async function turn(who) {
-  await who.page.goto('/admin');
-  await who.page.getByRole('link', { name: words[who.language].other }).click();
-  who.language = who.language === 'sv' ? 'en' : 'sv';
-}
 
 // Presses a button, and shows a second factor if that is asked for: once for all that somebody does here.
 async function decide(who, [button, done], deed) {

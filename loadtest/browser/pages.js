@@ -2,46 +2,25 @@
 // language that the window has; what is typed wrong stays.
 
 import assert from 'node:assert/strict';
-import { facts, oneTimeCode } from './window.js';
+import { button, offer, press } from './desk.js';
+import { facts } from './window.js';
 
 const words = {
   sv: {
-    sign: 'Skriv under', signed: 'Skriv under', code: 'Engångskod', search: 'Sök', show: 'Visa', user: 'Användarnamn', duty: 'Uppdrag',
+    search: 'Sök', show: 'Visa', user: 'Användarnamn', duty: 'Uppdrag',
     give: 'Ge ett uppdrag', issue: 'Ge en ny andra faktor', called: /Jag har ringt upp/, by: 'Telefon', printed: 'utskrivet, inte postat', block: 'Spärra kontot',
     posted: 'Brevet är postat (Id)', number: 'Visa telefonnumret (Kod)', read: 'Läs upp halvan (Kod)', print: 'Skriv ut brevet (Id)', made: 'Inloggningsuppgifterna är gjorda.',
     enrol: 'Gör en engångskod', once: 'Det här visas bara en gång', name: 'Enhetens namn', try: 'Prova', bring: 'Läs in', table: 'Tabellen, i stället för en fil (frivilligt)',
     units: 'Vårdenheter', faults: 'Fel i tabellen', tried: 'Tabellen går att läsa in', revoke: 'Återkalla enheten',
   },
   en: {
-    sign: 'Sign', signed: 'Sign', code: 'One-time code', search: 'Search', show: 'Show', user: 'User name', duty: 'Duty',
+    search: 'Search', show: 'Show', user: 'User name', duty: 'Duty',
     give: 'Give a duty', issue: 'Give a new second factor', called: /I have called the person/, by: 'Telephone', printed: 'printed, not posted', block: 'Block the account',
     posted: 'The letter is posted (Id)', number: 'Show the telephone number (Code)', read: 'Read the half out (Code)', print: 'Print the letter (Id)', made: 'The credentials are made.',
     enrol: 'Make a one-time code', once: 'This is shown once', name: "The device's name", try: 'Try', bring: 'Bring in', table: 'The table, instead of a file (optional)',
     units: 'Units', faults: 'Mistakes in the table', tried: 'The table can be brought in', revoke: 'Revoke the device',
   },
 };
-
-// Presses a button, and signs if that is asked for: a signature is good for a while, and a walk may be longer.
-async function press(who, button) {
-  const { page } = who;
-  const told = words[who.language];
-  await leads(page, button);
-  if (await page.getByRole('heading', { level: 1, name: told.sign, exact: true }).count()) {
-    await page.getByLabel(told.code).fill(oneTimeCode(who.person.totp_secret, Date.now() / 1000 + 30));
-    await leads(page, page.getByRole('button', { name: told.signed, exact: true }));
-  }
-}
-
-async function leads(page, button) {
-  const shown = page.waitForEvent('load');
-  await button.click();
-  await shown;
-}
-
-const button = (who, name) => who.page.getByRole('button', { name, exact: true });
-
-// A form of the page, by its heading.
-const offer = (who, name) => who.page.getByRole('region', { name, exact: true });
 
 async function accounts(admin, look) {
   const { page } = admin;

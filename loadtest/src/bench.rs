@@ -147,7 +147,7 @@ async fn compare(stack: &Stack, options: &Options) -> anyhow::Result<()> {
 
     let patients = Population { seed: crate::patients::SEED, count: PATIENTS }.patients();
     let paths = |tail: &str| patients.iter().map(|p| format!("/api/patients/{}{tail}", p.id.expose())).collect();
-    let numbered = |kind: &str| (0..patients.len()).map(|number| format!("/api/{kind}/{number}")).collect();
+    let numbered = |below: &str| (0..patients.len()).map(|number| format!("{below}/{number}")).collect();
     let protocol = if options.http2 { Protocol::Http2 } else { Protocol::Http1 };
     let side = |name, target, process, paths: Vec<String>| {
         let load = Load {
@@ -165,8 +165,9 @@ async fn compare(stack: &Stack, options: &Options) -> anyhow::Result<()> {
     let mut sides = if options.marked {
         vec![
             side("unmarked", stack.target(), gateway, paths("/record")),
-            side("by path", stack.target(), gateway, numbered("records")),
-            side("as text", stack.target(), gateway, numbered("texts")),
+            side("by path", stack.target(), gateway, numbered("/api/records")),
+            side("as text", stack.target(), gateway, numbered("/api/texts")),
+            side("as FHIR", stack.target(), gateway, numbered("/fhir/records")),
         ]
     } else {
         let (process, target) = start_bare(stack, options.threads).await?;

@@ -113,6 +113,7 @@ pub(super) fn read_handout(section: &Section<'_>, sms: bool) -> Option<Handout> 
     let quick_h = section.within::<Micros>("quick_h", 72, 1, 336);
     let paper_d = section.within::<Micros>("paper_d", 14, 1, 60);
     let tries_max = section.within("tries_max", 5, 3, 10);
+    let one_sees_both = section.or("one_sees_both", false);
     let fax = section.or("fax", false);
     let sms_after_h = section.within::<Micros>("sms_after_h", 48, 0, 240);
     let english = section.word("language", Some(false), &[("sv", false), ("en", true)]);
@@ -129,6 +130,7 @@ pub(super) fn read_handout(section: &Section<'_>, sms: bool) -> Option<Handout> 
         quick_us: quick_h? * HOUR,
         paper_us: paper_d? * crate::clock::DAY,
         tries_max: tries_max?,
+        one_sees_both: one_sees_both?,
         fax: fax?,
         sms,
         sms_after_us: sms_after_h? * HOUR,

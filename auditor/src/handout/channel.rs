@@ -56,6 +56,8 @@ pub struct Rule {
     pub paper_us: Micros,
     /// So many wrong codes make both halves void.
     pub tries_max: u32,
+    /// Whether one administrator may see both halves in clear, as where there is but one.
+    pub one_sees_both: bool,
     /// Whether fax may be used.
     pub fax: bool,
     /// Whether there is a provider of text messages.
@@ -74,6 +76,7 @@ impl Default for Rule {
             quick_us: 72 * HOUR,
             paper_us: 14 * 24 * HOUR,
             tries_max: 5,
+            one_sees_both: false,
             fax: false,
             sms: true,
             sms_after_us: 48 * HOUR,

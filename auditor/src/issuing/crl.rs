@@ -3,7 +3,7 @@
 
 use super::{Desk, IssueError};
 use crate::pki::{Revoked, Updates};
-use crate::store::{By, Crl};
+use crate::store::{By, Crl, StoreError};
 use contract::Micros;
 use std::io::Write as _;
 use std::path::Path;
@@ -23,14 +23,22 @@ impl Desk {
         if let Some(crl) = self.store().crl().await?.filter(|crl| !due(crl, &stamp, now)) {
             return Ok(crl);
         }
-        let authority = self.files.open()?;
         let mut change = self.store().change(now, By::program("sweeper")).await?;
         let number = change.next_crl_number().await?;
         let ended = change.ended_certificates().await?;
+        change.undo().await?;
+
         let revoked: Vec<Revoked> = ended.into_iter().map(|(serial, at, why)| Revoked { serial, at, why }).collect();
         let updates = Updates { this: now, next: now.saturating_add(rules.life_us) };
-        let der = authority.crl(number, &revoked, updates)?;
+        let der = self.maker.run(move |maker| maker.crl(number, &revoked, updates)).await?;
         let crl = Crl { number, stamp, this_update: updates.this, next_update: updates.next, der };
+
+        let mut change = self.store().change(now, By::program("sweeper")).await?;
+        if change.next_crl_number().await? != number {
+            // Somebody was faster. What theirs does not tell yet, the next round signs.
+            change.undo().await?;
+            return Ok(self.store().crl().await?.ok_or(StoreError::Damaged("revocation list"))?);
+        }
         change.keep_crl(&crl).await?;
         change.commit().await?;
         Ok(crl)

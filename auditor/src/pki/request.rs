@@ -38,7 +38,7 @@ pub enum RequestError {
 }
 
 /// A request that was checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request {
     key: SubjectPublicKeyInfo,
     hash: KeyHash,

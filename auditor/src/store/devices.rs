@@ -76,10 +76,15 @@ impl Change {
         self.enrol_device_with(device, None).await
     }
 
+    /// Whether a device may be enrolled for an organisation, with this key.
+    pub async fn may_enrol(&mut self, organisation: &HsaId, key: Option<&KeyHash>) -> Result<(), StoreError> {
+        self.organisation_is_there(organisation).await?;
+        self.key_is_free(key, None).await
+    }
+
     /// Enrols a device with the key of its certificate, which no other device has or has had. Its organisation must be there.
     pub async fn enrol_device_with(&mut self, device: &Device, key: Option<KeyHash>) -> Result<(), StoreError> {
-        self.organisation_is_there(&device.organisation).await?;
-        self.key_is_free(key.as_ref(), None).await?;
+        self.may_enrol(&device.organisation, key.as_ref()).await?;
         sqlx::query(
             "INSERT INTO device (id, organisation, name, serial, fingerprint, not_before, not_after, enrolled, enrolled_by, \
              folded) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",

@@ -161,10 +161,24 @@ impl Change {
         .bind(i64::from(tries))
         .execute(&mut *self.tx)
         .await?;
+        self.forget_seen(id, None).await?;
         sqlx::query("UPDATE handout_half SET clear = NULL, next_try = NULL WHERE handout = $1")
             .bind(id.to_string())
             .execute(&mut *self.tx)
             .await?;
+        Ok(())
+    }
+
+    /// Who has seen a half, or both, is forgotten, since they are void.
+    async fn forget_seen(&mut self, id: HandoutId, part: Option<Part>) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM handout_seen WHERE message IN \
+             (SELECT message FROM handout_half WHERE handout = $1 AND (part = $2 OR $2 = ''))",
+        )
+        .bind(id.to_string())
+        .bind(part.map(Part::as_str).unwrap_or_default())
+        .execute(&mut *self.tx)
+        .await?;
         Ok(())
     }
 

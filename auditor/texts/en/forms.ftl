@@ -183,6 +183,7 @@ forms-why-not-yours = The form is submitted by the person it is about.
 
 forms-submit = Submit
 forms-submit-intro = Read the form above. Once it is submitted it cannot be changed, unless it is sent back.
+forms-submit-closes = Read the form above. As soon as it is submitted the account is closed and all its sessions end: if the account is your own, you are logged out. That cannot be undone.
 forms-submit-assurance = The applicant's assurance
 forms-submit-assured = I assure that the details are right, that the account is used only by the person it is issued to, and that I have read the security instructions.
 forms-submit-wrong = Read and mark the assurance to submit the form.
@@ -302,6 +303,8 @@ problem-unidentified = Your account has no HSA-id
 problem-unidentified-text = Who decides must be known by an HSA-id, so that it can be told that the decision is not about themselves. Please ask support.
 problem-decided-before = The next step is another person's
 problem-decided-before-text = You have submitted or decided on this form already. Two people are needed.
+problem-other-half = The other half is another person's
+problem-other-half-text = You have seen one half already. Nobody sees both: let another administrator print or read out this one, or choose SMS.
 problem-not-yours = The form is another's
 problem-not-yours-text = The person the form is about writes and submits it. For another only what takes away rights can be submitted.
 problem-too-many = You have too many drafts

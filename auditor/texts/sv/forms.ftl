@@ -183,6 +183,7 @@ forms-why-not-yours = Blanketten skickas in av den som den gäller.
 
 forms-submit = Skicka in
 forms-submit-intro = Läs igenom blanketten ovan. När den är inskickad kan den inte ändras, om den inte skickas tillbaka.
+forms-submit-closes = Läs igenom blanketten ovan. Kontot stängs och alla dess sessioner avslutas direkt när den skickas in: är kontot ditt eget loggas du ut. Det går inte att ångra.
 forms-submit-assurance = Sökandens försäkran
 forms-submit-assured = Jag försäkrar att uppgifterna är riktiga, att kontot bara används av den det är utfärdat för och att jag har tagit del av säkerhetsinstruktionerna.
 forms-submit-wrong = Läs och markera försäkran för att skicka in blanketten.
@@ -302,6 +303,8 @@ problem-unidentified = Ditt konto saknar HSA-id
 problem-unidentified-text = Den som beslutar måste vara känd med HSA-id, så att det går att avgöra att beslutet inte gäller en själv. Vänd dig till supporten.
 problem-decided-before = Nästa steg är någon annans
 problem-decided-before-text = Du har redan skickat in eller beslutat om den här blanketten. Två personer behövs.
+problem-other-half = Den andra halvan är någon annans
+problem-other-half-text = Du har redan sett den ena halvan. Ingen ser båda: låt en annan administratör skriva ut eller läsa upp den här, eller välj SMS.
 problem-not-yours = Blanketten är någon annans
 problem-not-yours-text = Den som blanketten gäller skriver och skickar in den. För någon annan kan bara det som tar bort behörighet skickas in.
 problem-too-many = Du har för många utkast

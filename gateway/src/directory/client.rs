@@ -8,8 +8,8 @@
 mod sources;
 mod transport;
 
-use super::Directory;
 use super::disk::Kept;
+use super::{Directory, Seen};
 use crate::clock;
 use crate::config::InternalAddress;
 use bytes::{Buf, Bytes, BytesMut};
@@ -17,6 +17,7 @@ use contract::directory::{Epoch, LINE_BYTES_MAX, Message, SessionAnswer, Session
 use contract::id::SessionKey;
 use dashmap::DashMap;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use sources::{Outcome, Sources, Tries};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(3);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Questions under way at the most.
 const QUESTIONS_MAX: usize = 64;
-/// How often the use of sessions and devices is reported, and the copy written whole if something has changed.
+/// A copy that could not be written is tried again after this.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often the use of sessions and devices is reported, and noted in the copy that the auditor was heard.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// Why an auditor did not answer.
@@ -169,28 +172,43 @@ impl Client {
         let mut turn = tokio::time::interval(REPORT_EVERY);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut behind, mut heard) = (false, self.directory.heard());
+        // What a snapshot left out still stands in a file from before it: that file is not said to be of now.
+        let mut saved = self.directory.snapshots();
         loop {
             let (disk, directory) = (Arc::clone(&self.disk), Arc::clone(&self.directory));
-            let (mut whole, mut stopping) = (false, false);
-            tokio::select! {
-                told = changes.changed() => behind = told.is_ok(),
-                () = self.whole.notified() => whole = true,
+            let mut stopping = false;
+            let whole = tokio::select! {
+                told = changes.changed() => {
+                    behind |= told.is_err();
+                    // If it could not be added, at once; and then not at each change.
+                    !behind && disk.wants_whole()
+                }
+                () = self.whole.notified() => true,
                 _ = turn.tick() => {
-                    whole = behind || disk.wants_whole();
+                    // In this order: the snapshot that was heard then has been counted.
                     let at = self.directory.heard();
+                    let whole = behind || disk.wants_whole() || self.directory.snapshots() != saved;
                     if !whole && at != std::mem::replace(&mut heard, at) {
                         self.add(&Message::Heartbeat { epoch: self.directory.epoch(), at });
                     }
+                    whole
                 }
-                _ = stop.wait_for(|stop| *stop) => (whole, stopping) = (true, true),
-            }
-            behind = behind && !whole;
+                _ = stop.wait_for(|stop| *stop) => {
+                    stopping = true;
+                    true
+                }
+            };
+            let snapshots = self.directory.snapshots();
             let work = move || if whole { disk.save(&directory) } else { disk.sync() };
-            if let Err(error) = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into())) {
-                // Written whole as soon as may be. Until then nothing says that the file is of now: what a snapshot left out
-                // still stands in it.
-                behind = true;
-                tracing::warn!(error = &error as &dyn std::error::Error, "the directory could not be kept on disk");
+            match tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into())) {
+                Ok(()) if whole => (behind, saved) = (false, snapshots),
+                Ok(()) => {}
+                Err(error) => {
+                    // Written whole as soon as may be.
+                    behind = true;
+                    turn.reset_after(AGAIN_AFTER);
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the directory could not be kept on disk");
+                }
             }
             if stopping {
                 return;
@@ -253,8 +271,17 @@ impl Client {
         self.directory.metrics.followed(Some(index));
         self.directory.metrics.connects.inc();
         let mut body = response.into_body();
-        let mut buffer = BytesMut::new();
         let mut seen = None;
+        let result = self.read(&mut body, &mut seen, may_go_back).await;
+        if seen.is_some() {
+            // What came of a snapshot that broke off is in force, and was not added.
+            self.whole.notify_one();
+        }
+        result
+    }
+
+    async fn read(&self, body: &mut Incoming, seen: &mut Option<Seen>, may_go_back: bool) -> Result<(), ClientError> {
+        let mut buffer = BytesMut::new();
         loop {
             let frame = timeout(SILENCE_MAX, body.frame()).await.map_err(|_| ClientError::Silent)?;
             let Some(frame) = frame else { return Err(ClientError::Ended) };
@@ -271,7 +298,7 @@ impl Client {
                 let snapshot_ended = matches!(message, Message::SnapshotEnd { .. });
                 // Within a snapshot nothing is added: what it tells is in the file that is written after it.
                 let added = (seen.is_none() && matches!(message, Message::Change { .. })).then(|| message.clone());
-                self.directory.take(message, clock::now(), &mut seen);
+                self.directory.take(message, clock::now(), seen);
                 if let Some(added) = added {
                     self.add(&added);
                 }

@@ -2,7 +2,8 @@
 //! until the copy is stale.
 //!
 //! One file of feed lines. It is written whole to a temporary name, synced and renamed; each change is added behind that
-//! as it comes: what was taken away stays taken away, though the gateway is killed the next moment. The file holds no
+//! as it comes: what was taken away stays taken away, though the gateway is killed the next moment. A file to which a change
+//! cannot be added, since the disk is full or broken, is removed until it can be written whole again. The file holds no
 //! secret, but it says who may log in: its rights are the owner's only.
 
 use super::Directory;
@@ -138,7 +139,12 @@ impl Kept {
         match added {
             Ok(()) => log.added = log.added.saturating_add(line.len()),
             // Half a line may stand there: nothing may follow it.
-            Err(_) => log.file = None,
+            Err(_) => {
+                log.file = None;
+                if matches!(message, Message::Change { .. }) {
+                    self.withdraw();
+                }
+            }
         }
         added
     }
@@ -150,13 +156,58 @@ impl Kept {
         if synced.is_err() {
             // What was lost so is not told again by the next call: the file is written anew.
             self.log.lock().file = None;
+            self.withdraw();
         }
         synced
+    }
+
+    /// Takes away a file that lacks a change: rather none is let in by it than somebody who was shut out. That needs no room.
+    fn withdraw(&self) {
+        if let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the directory on disk lacks what was taken away since, and cannot be removed"
+            );
+        }
     }
 
     /// Whether it is to be written whole, because nothing can be added to it, or much has been.
     pub fn wants_whole(&self) -> bool {
         let log = self.log.lock();
         log.file.is_none() || log.added > ADDED_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::Metrics;
+    use contract::directory::{Entry, Session};
+    use std::time::Duration;
+
+    #[test]
+    fn a_file_that_lacks_a_change_lets_nobody_in() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let kept = Kept::new(dir.path().join("directory.ndjson"));
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("registers");
+        let directory = Directory::new(Duration::from_mins(15), metrics);
+        // Every write to it fails as on a disk without room.
+        let full = || Some(Arc::new(OpenOptions::new().write(true).open("/dev/full").expect("opens")));
+        kept.save(&directory).expect("saves");
+        kept.log.lock().file = full();
+        let heartbeat = Message::Heartbeat { epoch: Epoch(1), at: 7 };
+        assert!(kept.add(&heartbeat).is_err());
+        assert!(kept.path.exists(), "of then it is whole");
+        kept.log.lock().file = full();
+        let session: Session = crate::directory::tests::session(1);
+        let change = Message::Change { epoch: Epoch(2), at: 8, entry: Entry::Session(session) };
+        assert!(kept.add(&change).is_err());
+        assert!(!kept.path.exists() && kept.wants_whole());
+        assert_eq!(kept.load(&directory).expect("no file is no error"), None);
+
+        kept.save(&directory).expect("saves, now that there is room");
+        assert!(kept.path.exists() && !kept.wants_whole());
     }
 }

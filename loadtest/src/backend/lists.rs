@@ -20,6 +20,7 @@ const EXPORT_MAX: usize = 400;
 const FOUND_MAX: usize = 40;
 /// How many events a stream has.
 const EVENTS_MAX: usize = 20;
+const FHIR_TYPE: &str = "application/fhir+json; charset=utf-8";
 /// So many lines leave together.
 const LINES_TOGETHER: usize = 16;
 
@@ -32,6 +33,7 @@ pub(super) fn routes() -> Router<Arc<Store>> {
         .route("/api/patients/{patient}/record", get(record_of))
         .route("/api/records/{number}", get(record))
         .route("/api/texts/{number}", get(record))
+        .route("/fhir/records/{number}", get(fhir_record))
 }
 
 fn unknown() -> Response {
@@ -105,6 +107,38 @@ fn whole_record(store: &Store, patient: &Patient) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// A record of the same length as a FHIR Bundle: the Patient, and so many observations of them.
+async fn fhir_record(State(store): State<Arc<Store>>, Path(number): Path<usize>) -> Result<Response, NotFound> {
+    let patient = store.patient_at(number).ok_or(NotFound::Absent)?;
+    let of = format!("Patient/p{}", patient.index);
+    let mut entries = vec![json!({"resource": fhir_patient(patient)}).to_string()];
+    let mut length = entries.iter().map(String::len).sum::<usize>();
+    while length < store.record.len() {
+        let entry = json!({"resource": {
+            "resourceType": "Observation", "id": format!("o{}", entries.len()), "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "85354-9", "display": "Blood pressure panel"}]},
+            "subject": {"reference": of}, "effectiveDateTime": "2026-03-02T10:15:00+01:00",
+            "component": [
+                {"code": {"text": "Systolic"}, "valueQuantity": {"value": 128, "unit": "mmHg", "code": "mm[Hg]"}},
+                {"code": {"text": "Diastolic"}, "valueQuantity": {"value": 82, "unit": "mmHg", "code": "mm[Hg]"}},
+            ],
+        }})
+        .to_string();
+        length += entry.len();
+        entries.push(entry);
+    }
+    let bundle = format!(r#"{{"resourceType":"Bundle","type":"searchset","entry":[{}]}}"#, entries.join(","));
+    Ok(([(header::CONTENT_TYPE, FHIR_TYPE)], bundle).into_response())
+}
+
+fn fhir_patient(patient: &Patient) -> Value {
+    json!({
+        "id": format!("p{}", patient.index), "name": [{"text": patient.name}],
+        "identifier": [{"value": patient.id.expose(), "system": PERSONNUMMER_SYSTEM}],
+        "resourceType": "Patient",
+    })
+}
+
 #[derive(serde::Deserialize)]
 struct At {
     location: String,
@@ -123,12 +157,8 @@ async fn encounters(State(store): State<Arc<Store>>, Query(at): Query<At>) -> Re
                 "period": {"start": visit.date}, "reasonCode": [{"text": visit.examination}],
             }}));
         }
-        entries.push(json!({"search": {"mode": "include"}, "resource": {
-            "id": id, "name": [{"text": patient.name}],
-            "identifier": [{"value": patient.id.expose(), "system": PERSONNUMMER_SYSTEM}],
-            "resourceType": "Patient",
-        }}));
+        entries.push(json!({"search": {"mode": "include"}, "resource": fhir_patient(patient)}));
     }
     let bundle = json!({"resourceType": "Bundle", "type": "searchset", "total": entries.len(), "entry": entries});
-    ([(header::CONTENT_TYPE, "application/fhir+json; charset=utf-8")], bundle.to_string()).into_response()
+    ([(header::CONTENT_TYPE, FHIR_TYPE)], bundle.to_string()).into_response()
 }

@@ -3,11 +3,12 @@
 //! What the browser does is in `loadtest/browser`. It opens the first patient as the first user and the second as the
 //! second, each once.
 
+mod life;
+mod people;
 mod sms;
 
 use crate::whole;
 use contract::identity::PatientId;
-use loadtest::patients::{CARE_PROVIDER, UNITS};
 use loadtest::stack::Stack;
 use loadtest::stack::people::{ANNA, BERTIL, CECILIA, DAVID, Person};
 use std::path::Path;
@@ -36,12 +37,13 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "bundle": stack.layout().device_bundle(DEVICE),
         "pass_phrase": stack.enrolled().devices[DEVICE].pass_phrase,
         "people": [person(&ANNA), person(&BERTIL), person(&CECILIA), person(&DAVID)],
-        "procedure": procedure(&stack),
-        "life": life(&stack),
+        "procedure": people::procedure(&stack),
+        "life": people::life(&stack),
         "messages": provider.file(),
-        "emergency": emergency(&stack),
-        "lists": account(&stack, "petra", "Petra Kontoadministratör", "SE0000000000-P017", Some("account_admin")),
-        "lists_finds": found(&stack),
+        "year_later": life::year_later(&stack),
+        "emergency": people::emergency(&stack),
+        "lists": people::lists(&stack),
+        "lists_finds": people::found(&stack),
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -65,6 +67,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
                 "admin.test.js",
                 "emergency.test.js",
                 "lists.test.js",
+                "life.test.js",
             ])
             .current_dir(&browser)
             .env("GRINDVAKT_FACTS", &facts_file)
@@ -77,65 +80,16 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         by_the_official_client(&stack, who, &reference).await;
         by_clickhouse_connect(&stack, who, &reference);
     }
-    // Of passkeys: one login, and each answer that is refused by its reason.
-    told_of_passkeys(&stack, "login_failed", &["app replayed", "app unverified", "app removed"]).await;
-    told_of_passkeys(&stack, "login", &["app"]).await;
+    // Of passkeys: a login each of two people, and each answer that is refused by its reason; the first two because the account is closed.
+    let refused = ["app", "app", "app replayed", "app unverified", "app removed"];
+    told_of_passkeys(&stack, "login_failed", &refused).await;
+    told_of_passkeys(&stack, "login", &["app", "app"]).await;
+    life::told(&stack).await;
     // The two pages that it asked for to see that they are not there; nothing that a browser asks for by itself.
     let sql = "SELECT count() FROM access_log FINAL WHERE reason = 'no_route'";
     let refused = stack.clickhouse().unwrap().query(sql).fetch_one::<u64>().await.unwrap();
     assert_eq!(refused, 2);
     stack.stop().await;
-}
-
-/// Those by whom a form goes its way: an account for each, with what they are appointed to.
-fn procedure(stack: &Stack) -> serde_json::Value {
-    serde_json::json!({
-        "applicant": account(stack, "frida", "Frida Sökande", "SE0000000000-P011", None),
-        "approver": account(stack, "gustav", "Gustav Godkännare", "SE0000000000-P012", Some("approver:12")),
-        "holder": account(stack, "hanna", "Hanna Registerhållare", "SE0000000000-P013", Some("registry_holder:exempelregistret")),
-        "admin": account(stack, "ivar", "Ivar Kontoadministratör", "SE0000000000-P014", Some("account_admin")),
-    })
-}
-
-/// Those who work on the account of a fifth person, who has none yet.
-fn life(stack: &Stack) -> serde_json::Value {
-    serde_json::json!({
-        "approver": account(stack, "karin", "Karin Godkännare", "SE0000000000-P022", Some("approver:12")),
-        "holder": account(stack, "lars", "Lars Registerhållare", "SE0000000000-P023", Some("registry_holder:exempelregistret")),
-        "admin": account(stack, "maja", "Maja Kontoadministratör", "SE0000000000-P024", Some("account_admin")),
-        "clerk": account(stack, "olle", "Olle Utlämnare", "SE0000000000-P025", Some("account_admin")),
-    })
-}
-
-/// Who is refused a patient, and who reviews the accesses of the unit that they act from.
-fn emergency(stack: &Stack) -> serde_json::Value {
-    let (unit, name) = UNITS[0];
-    let refused = account(stack, "kerstin", "Kerstin Utanrätt", "SE0000000000-P015", None);
-    let commission = ["account", "commission", "kerstin", "--care-unit", unit, "--care-unit-name", name];
-    let provider = ["--care-provider", CARE_PROVIDER, "--name", "Sjuksköterska"];
-    let arguments = stack.layout().auditor_arguments(&[commission.as_slice(), &provider].concat());
-    whole::run(Command::new(&stack.settings().programs.auditor).args(arguments));
-    let appointment = format!("log_reviewer:{unit}");
-    let reviewer = account(stack, "leif", "Leif Granskare", "SE0000000000-P016", Some(&appointment));
-    serde_json::json!({ "refused": refused, "reviewer": reviewer })
-}
-
-/// The name of somebody that no name is like.
-fn found(stack: &Stack) -> &'static str {
-    let name = "Qvarn Ensamstad";
-    account(stack, "qvarn", name, "SE0000000000-P018", None);
-    name
-}
-
-fn account(stack: &Stack, user: &str, name: &str, hsa: &str, appointment: Option<&str>) -> serde_json::Value {
-    let mut arguments = vec!["account", "create", "--user", user, "--name", name, "--hsa", hsa];
-    arguments.extend(["--title", "Sjuksköterska", "--generate-password", "--totp"]);
-    arguments.extend(appointment.into_iter().flat_map(|appointment| ["--appoint", appointment]));
-    let auditor = &stack.settings().programs.auditor;
-    let told = whole::run(Command::new(auditor).args(stack.layout().auditor_arguments(&arguments)));
-    // What it warns of comes after it.
-    let mut values = serde_json::Deserializer::from_str(&told).into_iter::<serde_json::Value>();
-    values.next().unwrap().unwrap()
 }
 
 /// Waits until the events of a kind about passkeys have these words, in this order.

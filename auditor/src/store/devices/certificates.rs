@@ -47,15 +47,15 @@ impl Store {
 }
 
 impl Change {
-    /// Gives a device its next certificate. The present one stays good until that is used.
+    /// Whether a device may have its next certificate, for this key.
     ///
     /// `renewal`: asked for by the device itself, by this certificate, which must be the present or the next one, and not
     /// too early. Without it an administrator gives it.
-    pub async fn renew_device(
+    pub async fn may_renew(
         &mut self,
         id: DeviceId,
         renewal: Option<(CertFingerprint, Renewal)>,
-        certificate: &Certificate,
+        key: Option<&KeyHash>,
     ) -> Result<Device, StoreError> {
         let mut renewed = device(&mut self.tx, id).await?.ok_or(StoreError::Absent("device"))?;
         if renewed.revoked.is_some() {
@@ -80,7 +80,19 @@ impl Change {
         if lately >= A_DAY_MAX {
             return Err(StoreError::TooMany("certificates of this device within a day"));
         }
-        self.key_is_free(certificate.key.as_ref(), Some(id)).await?;
+        self.key_is_free(key, Some(id)).await?;
+        Ok(renewed)
+    }
+
+    /// Gives a device its next certificate, if it may have one ([`Change::may_renew`]). The present one stays good until that is
+    /// used.
+    pub async fn renew_device(
+        &mut self,
+        id: DeviceId,
+        renewal: Option<(CertFingerprint, Renewal)>,
+        certificate: &Certificate,
+    ) -> Result<Device, StoreError> {
+        let renewed = self.may_renew(id, renewal, certificate.key.as_ref()).await?;
         self.put_past(id, Stage::Next).await?;
         let by = self.by.account;
         self.keep_certificate(id, certificate, by, Stage::Next).await?;

@@ -232,6 +232,7 @@ impl Counter {
                 (half.grouped(), self.key.code(id, &half))
             }
         };
+        change.forget_seen(id, Some(part)).await?;
         let message = MessageId::new(random::uuid(change.at));
         let sealed = self.office.key.seal(cell(message), clear.as_bytes())?;
         sqlx::query(

@@ -4,7 +4,7 @@ use super::counter::{Clear, Counter};
 use super::{Change, Half, Handout};
 use crate::accounts::State as AccountState;
 use crate::duties::Action;
-use crate::forms::Signature;
+use crate::forms::{Denied, Signature};
 use crate::handout::{CalledBack, Delivery, Part, Purpose, Stage};
 use crate::store::{By, StoreError};
 use contract::Micros;
@@ -55,7 +55,7 @@ impl Counter {
         let open = change.open_handout(about.id).await?;
         let half = open.half(part);
         let stage = half.stage.print(half.channel)?;
-        let clear = self.clear(change, half.message).await?;
+        let clear = self.clear_to_somebody(change, &open, part).await?;
         let (_, delivery) = self.delivery(change, open.account).await?;
         change.set_stage(&open, half, stage, None).await?;
         change.half_event(AuthEventKind::CredentialsSent, &open, half, "printed", Reason::None).await?;
@@ -121,12 +121,24 @@ impl Counter {
             let open = change.open_handout(id).await?;
             let half = open.half(part);
             let stage = half.stage.read_out(half.channel, called)?;
-            let clear = self.clear(&mut change, half.message).await?;
+            let clear = self.clear_to_somebody(&mut change, &open, part).await?;
             self.left(&mut change, &open, part, stage, "read_out").await?;
             Ok::<_, StoreError>(clear)
         };
         let done = done.await;
         self.office.settle(change, done, Some(about.account), &format!("read_out handout={id}")).await
+    }
+
+    /// A half's clear text, for the eyes of whoever asks, who is noted. On the command line that is whoever reads the keys to both.
+    async fn clear_to_somebody(&self, change: &mut Change, open: &Handout, part: Part) -> Result<Clear, StoreError> {
+        let (half, other) = (open.half(part), open.half(part.other()));
+        if !change.by.account.is_none() {
+            if change.has_seen(other).await? && !self.rule.one_sees_both {
+                return Err(Denied::OtherHalf.into());
+            }
+            change.note_seen(half).await?;
+        }
+        self.clear(change, half.message).await
     }
 
     /// A half has left: its clear text is wiped, its life begins, and the other's turn may have come. When both have, the
@@ -164,6 +176,24 @@ impl Counter {
 }
 
 impl Change {
+    async fn has_seen(&mut self, half: &Half) -> Result<bool, StoreError> {
+        let seen: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM handout_seen WHERE message = $1 AND account = $2")
+            .bind(half.message.to_string())
+            .bind(self.by.account.to_string())
+            .fetch_one(&mut *self.tx)
+            .await?;
+        Ok(seen > 0)
+    }
+
+    async fn note_seen(&mut self, half: &Half) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO handout_seen (message, account) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(half.message.to_string())
+            .bind(self.by.account.to_string())
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(())
+    }
+
     /// Where a half is now. `until`: how long it is good, if it has left. One that is over is wiped.
     pub(super) async fn set_stage(
         &mut self,

@@ -20,8 +20,12 @@ const HOUR: Micros = 3_600 * SECOND;
 const AT: Micros = NOW + 10;
 
 pub(super) fn counter(store: &Store) -> Counter {
+    counter_by(store, Rule::default())
+}
+
+fn counter_by(store: &Store, rule: Rule) -> Counter {
     let (key, totp) = (Arc::new(HandoutKey::new(&[5; 32])), Arc::new(TotpKey::new(&[6; 32])));
-    Counter::new(office(store), key, totp, Rule::default())
+    Counter::new(office(store), key, totp, rule)
 }
 
 /// An account that form 1 has made, and the administrator who made it.
@@ -315,16 +319,48 @@ async fn a_half_is_read_out_to_who_was_called(bed: Bed) {
     assert_eq!(number.telephone, "046-10 00 00");
     let first = hall.print(AT, id, Part::Id).await.expect("prints");
     hall.post(AT, id, Part::Id).await.expect("posts");
-    let read = async || {
+    let read = async |who| {
         let called = called().expect("called");
-        hall.counter.read_out(AT, by(admin), Some(&sign(admin, AT)), (id, Part::Code), called).await
+        hall.counter.read_out(AT, by(who), Some(&sign(who, AT)), (id, Part::Code), called).await
     };
-    let code = read().await.expect("reads out").to_string();
-    assert!(read().await.is_err(), "once");
+    let both = read(admin).await.expect_err("they have seen the other half");
+    assert!(matches!(both, StoreError::Denied(Denied::OtherHalf)), "{both}");
+    let second = person(&hall.store, 130, &["account_admin"]).await;
+    let code = read(second).await.expect("reads out").to_string();
+    assert!(read(second).await.is_err(), "once");
     assert!(matches!(hall.state().await, AccountState::HandedOut { .. }));
     assert!(hall.show(AT + 1, &first, &code).await.is_some());
     let kinds: Vec<_> = told(&hall.store).await.iter().map(|event| event.kind).collect();
     assert!(kinds.contains(&AuthEventKind::FormRevealed), "that a number was looked at is on record");
+}
+
+async fn nobody_sees_both_halves_unless_that_is_switched_on(bed: Bed) {
+    let mut hall = hall(&bed).await;
+    let (first, second) = (hall.desk.admin, person(&hall.store, 130, &["account_admin"]).await);
+    let read = async |hall: &Hall, who, id| {
+        let called = called().expect("called");
+        hall.counter.read_out(AT, by(who), Some(&sign(who, AT)), (id, Part::Code), called).await
+    };
+    let id = hall.issue(AT, Channel::Letter, Channel::Phone).await.expect("issues");
+    hall.print(AT, id, Part::Id).await.expect("prints");
+    // That another prints it too makes the first not forget it.
+    hall.counter.print(AT, by(second), Some(&sign(second, AT)), (id, Part::Id)).await.expect("prints");
+    for who in [first, second] {
+        let both = read(&hall, who, id).await.expect_err("they have seen the other half");
+        assert!(matches!(both, StoreError::Denied(Denied::OtherHalf)), "{both}");
+    }
+    let refused = told(&hall.store).await.iter().filter(|event| event.reason == Reason::DecidedBefore).count();
+    assert_eq!(refused, 2, "on record");
+    // A half that is made anew nobody has seen.
+    let made = hall.counter.reroute(AT, by(first), Some(&sign(first, AT)), (id, Part::Id), Channel::Sms).await;
+    made.expect("reroutes");
+    read(&hall, second, id).await.expect("reads out");
+
+    let id = hall.issue(AT, Channel::Letter, Channel::Phone).await.expect("issues");
+    hall.print(AT, id, Part::Id).await.expect("prints");
+    assert!(read(&hall, first, id).await.is_err());
+    hall.counter = counter_by(&hall.store, Rule { one_sees_both: true, ..Rule::default() });
+    read(&hall, first, id).await.expect("switched on");
 }
 
 async fn only_whose_duty_it_is_hands_out_and_not_to_themselves(bed: Bed) {
@@ -436,6 +472,7 @@ on_both![
     halves_run_out_and_new_ones_take_the_place_of_old_ones,
     what_the_provider_says_is_heard_once_and_never_backwards,
     a_message_is_tried_again_later_and_then_given_up,
+    nobody_sees_both_halves_unless_that_is_switched_on,
     a_half_is_read_out_to_who_was_called,
     only_whose_duty_it_is_hands_out_and_not_to_themselves,
     where_halves_go_comes_from_the_form_alone,

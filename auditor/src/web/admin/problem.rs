@@ -28,6 +28,7 @@ pub(in crate::web) enum Kind {
     Own,
     Unidentified,
     DecidedBefore,
+    OtherHalf,
     NotYours,
     NotFound,
     MethodNotAllowed,
@@ -70,6 +71,7 @@ impl Kind {
             Self::Own => ("own", StatusCode::FORBIDDEN, "Nobody decides about themselves"),
             Self::Unidentified => ("unidentified", StatusCode::FORBIDDEN, "Who decides must be known by an HSA-id"),
             Self::DecidedBefore => ("decided_before", StatusCode::FORBIDDEN, "The next step is another person's"),
+            Self::OtherHalf => ("other_half", StatusCode::FORBIDDEN, "Nobody sees both halves"),
             Self::NotYours => ("not_yours", StatusCode::FORBIDDEN, "This form is another's to write and submit"),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is nothing here"),
             Self::MethodNotAllowed => {
@@ -239,7 +241,12 @@ impl Problem {
             }
             IssueError::Store(error) => Self::from_store(error, Action::ManageDevices),
             IssueError::Request(error) => Self::field("/csr", "form", error.to_string()),
-            IssueError::Pki(_) | IssueError::Token(_) | IssueError::File { .. } | IssueError::Readable { .. } => {
+            IssueError::Pki(_)
+            | IssueError::Token(_)
+            | IssueError::Slow
+            | IssueError::Thread(_)
+            | IssueError::File { .. }
+            | IssueError::Readable { .. } => {
                 tracing::error!(error = error as &dyn std::error::Error, "a certificate could not be made");
                 Self::new(Kind::Unavailable, "certificates cannot be made here now: the log says why")
             }
@@ -252,6 +259,7 @@ impl Problem {
             Denied::Own => Kind::Own.into(),
             Denied::Unidentified => Kind::Unidentified.into(),
             Denied::Again => Kind::DecidedBefore.into(),
+            Denied::OtherHalf => Kind::OtherHalf.into(),
             Denied::NotYours | Denied::OtherSignature => Kind::NotYours.into(),
         }
     }

@@ -6,7 +6,7 @@ use super::said::{self, Names, Row, Stage};
 use super::turn::{Turn, turn};
 use super::{paper, words, wrong};
 use crate::clock;
-use crate::forms::{State, has_lapsed};
+use crate::forms::{self, State, has_lapsed};
 use crate::store::{Filed, Heading};
 use crate::web::App;
 use crate::web::admin::problem::{Kind, Problem};
@@ -131,6 +131,7 @@ async fn form_page(app: &App, member: &Member, frame: Frame, id: &str, tried: &T
 /// A form to make a move by. What was typed into it stands in it again.
 fn offer(frame: &Frame, deed: Deed, filed: &Filed, tried: &Tried) -> Offer {
     let [heading, intro, _] = words::deed(deed);
+    let closes = deed == Deed::Submit && filed.heading.kind == forms::Kind::Deregistration;
     let mine = tried.deed == Some(deed);
     let wrong = if mine { tried.wrong.as_slice() } else { &[] };
     let fill = |field: Field| {
@@ -141,7 +142,7 @@ fn offer(frame: &Frame, deed: Deed, filed: &Filed, tried: &Tried) -> Offer {
         name: deed.as_str().to_owned(),
         to: format!("/admin/forms/{}/{}", filed.heading.id, deed.as_str()),
         heading: frame.say(heading),
-        intro: frame.say(intro),
+        intro: frame.say(if closes { "forms-submit-closes" } else { intro }),
         hidden: vec![("version", filed.heading.version.to_string())],
         fields: fields(frame, deed, &filed.heading).into_iter().map(fill).collect(),
         second: matches!(deed, Deed::Return | Deed::Refuse),

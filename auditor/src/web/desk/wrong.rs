@@ -85,6 +85,7 @@ pub(super) fn said(speaks: impl Into<Language>, problem: &Problem) -> (Cow<'stat
         Kind::Own => ("problem-own", "problem-own-text"),
         Kind::Unidentified => ("problem-unidentified", "problem-unidentified-text"),
         Kind::DecidedBefore => ("problem-decided-before", "problem-decided-before-text"),
+        Kind::OtherHalf => ("problem-other-half", "problem-other-half-text"),
         Kind::NotYours => ("problem-not-yours", "problem-not-yours-text"),
         Kind::TooMany => ("problem-too-many", "problem-too-many-text"),
         Kind::Limit => ("problem-limit", "problem-limit-text"),

@@ -308,3 +308,34 @@ async fn a_copy_that_could_not_be_written_is_owed_and_not_said_to_be_of_now() {
     };
     tokio::join!(place.client.keep(stopped), steps);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_from_before_a_snapshot_is_not_said_to_be_of_now() {
+    const SECOND: i64 = 1_000_000;
+    // What is ready at once is done in any order.
+    for _ in 0..16 {
+        let place = Place::new();
+        let path = place.dir.path().join("copy");
+        let mut seen = None;
+        place.directory.take(change(1, Entry::Session(session(1))), 5 * SECOND, &mut seen);
+        let (stop, stopped) = watch::channel(false);
+        let steps = async {
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            // No room for another file. A snapshot leaves the session out, at the moment when it is noted who was heard.
+            std::fs::create_dir(path.with_extension("tmp")).unwrap();
+            tokio::time::advance(Duration::from_secs(5)).await;
+            for message in [Message::SnapshotBegin, Message::SnapshotEnd { epoch: Epoch(3) }] {
+                place.directory.take(message, 6 * SECOND, &mut seen);
+            }
+            place.client.whole.notify_one();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let there =
+                Directory::new(Duration::from_mins(15), Metrics::register(&prometheus::Registry::new()).unwrap());
+            let heard = Kept::new(path.clone()).load(&there).unwrap();
+            assert!(heard == Some(5 * SECOND) || there.session(&session(1).key).is_none(), "{heard:?}");
+            std::fs::remove_dir(path.with_extension("tmp")).unwrap();
+            stop.send(true).unwrap();
+        };
+        tokio::join!(place.client.keep(stopped), steps);
+    }
+}

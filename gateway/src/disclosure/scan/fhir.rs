@@ -19,8 +19,11 @@
 //! # Of whom a resource is
 //! A resource of a type that is about one patient leaves when its own question is answered: by its `subject` and the like,
 //! by its own `identifier`, or by the contained Patient that its subject leads to. Whoever else stands in it (who performed, a
-//! contact, a contained relative) is told as well, but it is held on for the one whom it is about. An Appointment is held to
-//! its end: any of its participants may be that one. What is too long to wait is told as [`Reason::PatientAbsent`] and leaves.
+//! contact, a contained relative, a URL of its entry) is told as well, but it is held on for the one whom it is about. An
+//! Appointment is held to its end: any of its participants may be that one, unless they are said to be staff. A list of subjects
+//! answers when it ends. What is too long to wait is told as [`Reason::PatientAbsent`] and leaves.
+//!
+//! What a Reference says of somebody, as `display`, waits for that Reference to end.
 //!
 //! `resourceType` may follow what it speaks of: identifiers wait for it until the resource ends, or for
 //! [`HOLD_BYTES_MAX`](super::HOLD_BYTES_MAX); then they are taken for a patient's. A document without one is not FHIR, which
@@ -30,9 +33,9 @@
 //! The elements of `entry`, `parameter`, `part` and `contained`, and of an array of resources, are held each for itself,
 //! however deep: each may be about another. Whoever is named in one is named for what is around it, but not from a contained
 //! resource for its container. One that names nobody is about whomever its container is about. What stands before the
-//! entries of a Bundle is about nobody; `Parameters` say together of whom they are, and are held until one does.
+//! entries of a Bundle is about nobody; `Parameters` may be about one together, who comes last: they are held to their end.
 //!
-//! A resource of a type that is about a patient, but whose fields say no subject, is told as [`Reason::PatientAbsent`]; of a
+//! A resource of a type that is about a patient, or that has a subject, but whose fields do not say whom, is told as [`Reason::PatientAbsent`]; of a
 //! document that stands alone and names nobody else, that it was asked for tells it.
 
 mod guide;
@@ -49,7 +52,7 @@ use contract::identity::PatientId;
 use contract::record::Reason;
 use part::{Logical, Part};
 pub(super) use place::Place;
-use resource::{Entry, Kind, Resource, Subject};
+use resource::{About, Entry, Kind, Resource, Subject};
 use smallvec::SmallVec;
 use std::collections::{HashSet, VecDeque};
 
@@ -133,7 +136,8 @@ impl Fhir {
     /// No more comes, be it the body's end or not: who was not resolved is told.
     pub(super) fn finish(&mut self, hits: &mut Vec<Hit>) {
         let within = self.resources.iter().any(|resource| !resource.asked.is_empty());
-        if within || !self.open_asked.is_empty() {
+        let open = self.parts.iter().any(Part::asks);
+        if within || open || !self.open_asked.is_empty() {
             self.form(hits);
         }
         self.absence(hits);
@@ -155,23 +159,35 @@ impl Fhir {
 
     /// Tells somebody unreadable, who stands at a place.
     fn unread(&mut self, place: Place, reason: Reason, hits: &mut Vec<Hit>) {
-        self.form_told |= reason == Reason::PatientForm;
+        // A search's URL says who was asked for, not who comes.
+        self.form_told |= reason == Reason::PatientForm && place != Place::Location;
         self.out.unread(reason, hits);
         self.hold.unread();
-        self.is_about(place);
+        let actor = matches!(place, Place::ActorText | Place::ActorIdentifier);
+        self.is_about(if actor { Place::Actor } else { place });
     }
 
-    /// Whether who is told at a place is whom the innermost resource is about; then its question is answered.
-    fn is_about(&mut self, place: Place) -> bool {
-        let Some(resource) = self.resources.last_mut() else { return true };
-        let about = resource.is_about(place);
-        let is_actor = matches!(place, Place::Actor | Place::ActorText | Place::ActorIdentifier);
-        if about {
-            resource.subject = Subject::Said;
-        } else if is_actor && resource.subject != Subject::Said && resource.kind.has_participants() {
-            resource.subject = Subject::Participant;
+    /// Whether who is said at a place is whom the innermost resource is about; then its question is.
+    fn is_about(&mut self, place: Place) -> About {
+        let Some(resource) = self.resources.last_mut() else { return About::Them };
+        if resource.is_about(place) {
+            resource.is_said();
+            return if resource.subjects.is_some() { About::Several } else { About::Them };
         }
-        about
+        if place == Place::Actor {
+            resource.participates();
+        }
+        About::Others
+    }
+
+    /// Somebody was told whom the innermost resource is about, or of whom it is known that they were. Whether it may leave.
+    fn told(&mut self, about: About) -> bool {
+        match about {
+            About::Them => self.answered(),
+            About::Several => self.resources.last_mut().into_iter().for_each(|resource| resource.one_told = true),
+            About::Others => {}
+        }
+        about == About::Them
     }
 
     /// What the innermost resource is about may leave.
@@ -188,9 +204,8 @@ impl Fhir {
     fn tell(&mut self, place: Place, id: PatientId, hits: &mut Vec<Hit>) {
         let position = self.position();
         self.out.patient(id, position, hits);
-        if self.is_about(place) {
-            self.answered();
-        } else {
+        let about = self.is_about(place);
+        if !self.told(about) {
             // Whom it is about may follow, and is waited for as long as may be.
             self.hold.unread();
         }
@@ -218,7 +233,9 @@ impl Fhir {
             Kind::Practitioner => (false, false),
             Kind::Patient => (part.ours != Some(false), true),
             Kind::Person | Kind::RelatedPerson | Kind::Unknown => (part.ours != Some(false), said),
-            Kind::Bundle | Kind::Parameters | Kind::Appointment | Kind::OfPatient | Kind::Other => (said, said),
+            Kind::Bundle | Kind::Parameters | Kind::Appointment | Kind::Group | Kind::OfPatient | Kind::Other => {
+                (said, said)
+            }
         };
         if !counts {
             return;
@@ -296,10 +313,19 @@ impl Fhir {
             }
             Kind::Patient | Kind::Person | Kind::RelatedPerson => self.release(true, hits),
             Kind::Practitioner => resource.waiting.clear(),
-            Kind::Bundle | Kind::Parameters | Kind::Appointment | Kind::OfPatient | Kind::Other | Kind::Unknown => {
+            _ if before == Kind::Bundle && kind != before => {
+                // What came before was taken for nobody's.
+                self.unread(Place::Other, Reason::PatientForm, hits);
                 self.release(false, hits);
             }
+            _ => self.release(false, hits),
         }
+    }
+
+    /// Whether the object that was entered last is an entry's resource, or the outcome of its answer.
+    fn in_entry(&self) -> bool {
+        let around = self.objects.len().saturating_sub(1);
+        self.open.last().is_some_and(|entry| entry.depth == around || entry.depth + 1 == around)
     }
 
     /// Whether the array that was entered last is a list whose elements are held.

@@ -9,6 +9,8 @@
 //! the answer's head), though it has come. That a list begins does not help: it may be the list of one patient's
 //! identifiers, and what stands before it about that patient (`{"name":…,"identifier":[{"value":…`). Only FHIR's Bundles,
 //! Parameters and lists of resources say that their elements are others.
+//!
+//! An object about another than those around it is held for itself as well, so that what is said of them waits for them.
 
 use super::HOLD_BYTES_MAX;
 use smallvec::SmallVec;
@@ -22,6 +24,8 @@ struct Level {
     held: Option<Held>,
     /// Whoever is told in it is told for what is around it as well.
     counts: bool,
+    /// It is no list, but an object about somebody else.
+    beside: bool,
 }
 
 /// What is held.
@@ -47,18 +51,40 @@ impl Held {
     fn new(start: u64) -> Self {
         Self { start, unread: false }
     }
+
+    fn is_long(&self, read: u64) -> bool {
+        read.saturating_sub(self.start) >= HOLD_BYTES_MAX
+    }
 }
 
 impl Hold {
     /// A document begins.
     pub(super) fn document(&mut self, at: u64) {
         self.0.clear();
-        self.0.push(Level { held: Some(Held::new(at)), counts: true });
+        self.0.push(Level { held: Some(Held::new(at)), counts: true, beside: false });
     }
 
     /// A list begins. `counts`: in what is around it, nobody is looked for outside of it.
     pub(super) fn list(&mut self, counts: bool) {
-        self.0.push(Level { held: None, counts });
+        self.0.push(Level { held: None, counts, beside: false });
+    }
+
+    /// An object begins that may be about another than what is around it.
+    pub(super) fn beside(&mut self, at: u64) {
+        // It need not name anybody: then it leaves when it is too long, but not silently.
+        let held = Held { unread: true, ..Held::new(at) };
+        self.0.push(Level { held: Some(held), counts: false, beside: true });
+    }
+
+    /// The object has ended.
+    pub(super) fn beside_ended(&mut self) {
+        self.0.pop();
+    }
+
+    /// Whether such an object is too long, and nobody was told in it.
+    pub(super) fn beside_is_long(&self, read: u64) -> bool {
+        let held = self.0.iter().filter(|level| level.beside).filter_map(|level| level.held.as_ref());
+        held.into_iter().any(|held| held.is_long(read))
     }
 
     /// An element of the innermost list begins.
@@ -116,7 +142,7 @@ impl Hold {
 
     /// Somebody unreadable was told in what is open. A readable one may follow: it is held on, as long as may be.
     pub(super) fn unread(&mut self) {
-        let outermost = self.outermost();
+        let outermost = self.0.iter().rposition(|level| !level.counts && !level.beside).unwrap_or(0);
         self.0.iter_mut().skip(outermost).filter_map(|level| level.held.as_mut()).for_each(|held| held.unread = true);
     }
 
@@ -136,9 +162,8 @@ impl Hold {
 
     /// What becomes of what is held, now that so many bytes were read.
     pub(super) fn overrun(&self, read: u64) -> Overrun {
-        let long = |held: &Held| read.saturating_sub(held.start) >= HOLD_BYTES_MAX;
         let mut overrun = Overrun::None;
-        for held in self.0.iter().filter_map(|level| level.held.as_ref()).filter(|held| long(held)) {
+        for held in self.0.iter().filter_map(|level| level.held.as_ref()).filter(|held| held.is_long(read)) {
             if !held.unread {
                 return Overrun::Nameless;
             }
@@ -149,8 +174,7 @@ impl Hold {
 
     /// What is too long may leave.
     pub(super) fn release(&mut self, read: u64) {
-        let short = |held: &Held| read.saturating_sub(held.start) < HOLD_BYTES_MAX;
-        self.0.iter_mut().for_each(|level| level.held = level.held.filter(short));
+        self.0.iter_mut().for_each(|level| level.held = level.held.filter(|held| !held.is_long(read)));
     }
 
     /// What is held of so many bytes: the first of them.

@@ -6,7 +6,8 @@
 //! stand there. So is a document, if others in the same body name somebody.
 //!
 //! An element is about whomever its own fields name: those in the fewest objects within it. Of `id` and `mother.id`, `id` is
-//! its own, and who stands in `mother` is another, who neither releases nor counts for it. What stands in an identity, or
+//! its own, and who stands in `mother` is another, who neither releases nor counts for it: what is said of them waits for
+//! them in its turn. What stands in an identity, or
 //! under `identifier`, is of whom that is.
 
 mod tree;
@@ -40,6 +41,18 @@ pub(super) struct Paths {
     /// What is known of the document, as far as it stands in no list.
     document: Element,
     objects: SmallVec<[Object; 8]>,
+    /// Of these, those that are about another than the element they stand in, from the outside in.
+    beside: SmallVec<[Beside; 4]>,
+}
+
+/// An object about another.
+#[derive(Debug)]
+struct Beside {
+    /// How many objects are around it and itself, and how many lists are around it.
+    depth: usize,
+    lists: usize,
+    /// Who stands in no more objects than this is whom it is about.
+    owner: usize,
 }
 
 /// An array on a path, or the lines.
@@ -156,6 +169,7 @@ impl Paths {
             lists: SmallVec::new(),
             document: Element::default(),
             objects: SmallVec::new(),
+            beside: SmallVec::new(),
         }
     }
 
@@ -191,6 +205,7 @@ impl Paths {
     fn read(&mut self, node: Node, bytes: &[u8], hits: &mut Vec<Hit>) {
         let Ok(text) = std::str::from_utf8(bytes) else { return self.unread(node, Reason::PatientForm, hits) };
         let own = self.is_own(node);
+        let beside = !own && self.is_of_one_beside(node);
         let position = self.lists.first().map_or(0, |list| list.count.saturating_sub(1));
         let mut object = self.objects.last_mut();
         if let Some(object) = &mut object {
@@ -202,11 +217,12 @@ impl Paths {
             (Said::Patient(id), _) => {
                 told = true;
                 self.out.patient(id, position, hits);
-                if own {
-                    self.hold.told();
-                } else {
+                if !own {
                     // Whom it is about may follow, and is waited for as long as may be.
                     self.hold.unread();
+                }
+                if own || beside {
+                    self.hold.told();
                 }
             }
             // The object may still say that it is a number of another series.
@@ -245,6 +261,12 @@ impl Paths {
     #[inline]
     fn is_own(&self, node: Node) -> bool {
         node.owner <= self.near()
+    }
+
+    /// Whether who stands there is whom the innermost object about another is about.
+    #[inline]
+    fn is_of_one_beside(&self, node: Node) -> bool {
+        self.beside.last().is_some_and(|beside| beside.lists == self.lists.len() && node.owner <= beside.owner)
     }
 
     /// In how many objects whoever is whom the innermost element is about may stand.
@@ -307,6 +329,7 @@ impl Guide for Paths {
         self.documents = count;
         let paths = self.branches.first().map_or(0, |root| root.beneath);
         self.lists.clear();
+        self.beside.clear();
         self.document = Element::new(at, first);
         if self.lines {
             let (own, near) = self.branches.first().map_or((0, usize::MAX), |root| (root.own, root.near));
@@ -371,13 +394,22 @@ impl Guide for Paths {
     }
 
     #[inline]
-    fn enter_object(&mut self, node: Node, _: u64) {
+    fn enter_object(&mut self, node: Node, at: u64) {
         self.objects.push(Object { owes: self.ends(node), ..Object::default() });
+        // In a list the element itself is held.
+        if node.branch.is_some() && !node.within && !self.is_own(node) && !self.is_of_one_beside(node) {
+            self.hold.beside(at);
+            self.beside.push(Beside { depth: self.objects.len(), lists: self.lists.len(), owner: node.owner });
+        }
     }
 
     #[inline]
     fn leave_object(&mut self, node: Node, is_empty: bool, hits: &mut Vec<Hit>) {
         self.filled(is_empty);
+        if self.beside.last().is_some_and(|beside| beside.depth == self.objects.len()) {
+            self.beside.pop();
+            self.hold.beside_ended();
+        }
         let Some(object) = self.objects.pop() else { return };
         if object.read {
             self.objects.last_mut().into_iter().for_each(|outer| outer.read = true);
@@ -456,7 +488,10 @@ impl Guide for Paths {
             Overrun::None => {}
             Overrun::Unread => {
                 let unsaid = |element: &Element| element.others && !element.said;
-                if unsaid(&self.document) || self.lists.iter().any(|list| unsaid(&list.element)) {
+                if self.hold.beside_is_long(read)
+                    || unsaid(&self.document)
+                    || self.lists.iter().any(|list| unsaid(&list.element))
+                {
                     // It is about somebody else than those in it, and leaves now.
                     self.out.unread(Reason::PatientAbsent, hits);
                 }

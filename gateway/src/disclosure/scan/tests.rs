@@ -1,5 +1,6 @@
 //! Tests of the scanner.
 
+mod beside;
 mod events;
 mod fhir;
 mod json;

@@ -45,7 +45,9 @@ async fn a_letter_and_a_call_hand_an_account_out() {
     let silent = bed.post(&admin, &at("called"), &json!({ "half": "code", "called_back": false })).await;
     silent.refused(422, "invalid");
     let called = json!({ "half": "code", "called_back": true });
-    let read = bed.post(&admin, &at("called"), &called).await.is(200).json();
+    bed.post(&admin, &at("called"), &called).await.refused(403, "other_half");
+    let second = bed.signer(9, &["account_admin"]).await;
+    let read = bed.post(&second, &at("called"), &called).await.is(200).json();
     assert_eq!(read["half"].as_str().map(str::len), Some(9));
     bed.post(&admin, &at("called"), &called).await.refused(409, "wrong_stage");
     let shown = bed.get(&admin, &format!("/handouts/{id}")).await.is(200).json();

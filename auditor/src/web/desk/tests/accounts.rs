@@ -201,8 +201,8 @@ async fn sessions_are_seen_and_ended() {
     let other = five.bed.session(five.anna.id, AuthMethod::Passkey).await;
     let third = five.bed.session(five.anna.id, AuthMethod::PasswordTotp).await;
     let anna = five.browser(&five.anna);
-    let page = anna.open("/admin/sessions").await.is(200).says("Passnyckel").says("ward 3");
-    assert_eq!(page.link("Dina passnycklar"), "/auth/passkeys");
+    let page = anna.open("/admin/sessions").await.is(200).says("Passkey").says("ward 3");
+    assert_eq!(page.link("Dina passkeys"), "/auth/passkeys");
     let live = async |session: &contract::directory::Session| {
         five.bed.store.live_session(session.key, clock::now()).await.expect("reads").is_some()
     };

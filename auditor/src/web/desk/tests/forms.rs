@@ -145,7 +145,8 @@ async fn a_right_is_narrowed_and_an_account_ended_for_another() {
         sheet.fill("assured", "yes");
         sheet
     };
-    // The account is closed at once, and its sessions with it.
+    // The account is closed at once, and its sessions with it: who submits is told so before.
+    saved.says("är kontot ditt eget loggas du ut");
     anna.post(&sheet).await.is(200).says("Logga in");
 }
 

@@ -54,14 +54,17 @@ impl Guide for Fhir {
             (Place::StrayType, Scalar::Text(name)) if Kind::of(name) == Kind::Patient => {
                 self.unread(place, Reason::PatientForm, hits);
             }
-            (Place::ReferenceType, Scalar::Text(name)) => {
+            (Place::ReferenceType | Place::ActorType, Scalar::Text(name)) => {
                 let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
-                if Kind::of(name) == Kind::Patient
+                let to_patient = Kind::of(name) == Kind::Patient;
+                if (to_patient || place == Place::ActorType)
                     && let Some(part) = self.part()
                 {
-                    part.to_patient = true;
+                    part.to_patient |= to_patient;
+                    part.elsewhere |= !to_patient;
                 }
             }
+            (Place::Display, _) => self.part().into_iter().for_each(|part| part.shown = true),
             (Place::Id, Scalar::Text(id)) => {
                 let reading = self.reading;
                 if let (Some(resource), Ok(id)) = (self.resources.last_mut(), std::str::from_utf8(id)) {
@@ -80,7 +83,7 @@ impl Guide for Fhir {
             (Place::SubjectText, Scalar::Text(text)) => {
                 // Somebody, be it a group or a device.
                 if let Some(resource) = self.resources.last_mut().filter(|_| !text.trim_ascii().is_empty()) {
-                    resource.subject = Subject::Said;
+                    resource.is_said();
                 }
                 self.reference(place, scalar, hits);
             }
@@ -103,11 +106,15 @@ impl Guide for Fhir {
             Place::Root | Place::Resource | Place::Contained => {
                 let contained = place == Place::Contained;
                 let around = self.resources.last().map_or(0, |resource| resource.level);
-                let level = match contained {
-                    true if self.hold.is_element(at) => self.hold.depth().saturating_sub(1),
+                let level = match place {
+                    Place::Contained if self.hold.is_element(at) => self.hold.depth().saturating_sub(1),
                     // No list: it releases nothing.
-                    true => self.hold.depth(),
-                    false => around,
+                    Place::Contained => self.hold.depth(),
+                    // Of a parameter: the others may be about another.
+                    Place::Resource if !self.in_entry() => {
+                        self.hold.depth().saturating_sub(usize::from(self.in_list()))
+                    }
+                    _ => around,
                 };
                 self.resources.push(Resource::new(at, contained, level));
             }
@@ -120,7 +127,7 @@ impl Guide for Fhir {
     }
 
     #[inline]
-    fn leave_object(&mut self, place: Place, _: bool, hits: &mut Vec<Hit>) {
+    fn leave_object(&mut self, place: Place, is_empty: bool, hits: &mut Vec<Hit>) {
         if self.known_part().is_some()
             && let Some(part) = self.parts.pop()
         {
@@ -129,6 +136,11 @@ impl Guide for Fhir {
         match place {
             Place::Root | Place::Resource | Place::Contained => self.leave_resource(place, hits),
             Place::Entry => self.leave_entry(hits),
+            Place::Reference if !is_empty => {
+                // It is about somebody, who is not said, whatever its type says.
+                let asks = self.resources.last_mut().filter(|resource| resource.subject == Subject::Unasked);
+                asks.into_iter().filter(|resource| !resource.one_said).for_each(|r| r.subject = Subject::Missing);
+            }
             _ => {}
         }
         self.objects.pop();
@@ -137,12 +149,17 @@ impl Guide for Fhir {
     #[inline]
     fn enter_array(&mut self, place: Place) {
         self.arrays += 1;
+        if place == Place::Reference
+            && let Some(resource) = self.resources.last_mut().filter(|resource| resource.subjects.is_none())
+        {
+            resource.subjects = Some(self.arrays);
+        }
         if place == Place::Entry && self.entries.is_none() {
             self.entries = Some((self.arrays, 0));
         }
         if place.is_of_others() {
             // What stands before the entries of a Bundle is about nobody, and so with a list of resources.
-            let of_bundle = self.resources.last().is_some_and(|resource| resource.kind == Kind::Bundle);
+            let of_bundle = self.resources.last().is_some_and(|r| r.kind == Kind::Bundle && !r.contained);
             if place == Place::Root || (place == Place::Entry && of_bundle) {
                 self.hold.release_innermost();
             }
@@ -152,7 +169,10 @@ impl Guide for Fhir {
     }
 
     #[inline]
-    fn leave_array(&mut self, _: Place, _: bool) {
+    fn leave_array(&mut self, place: Place, _: bool) {
+        if place == Place::Reference {
+            self.leave_subjects();
+        }
         if self.entries.is_some_and(|(depth, _)| depth == self.arrays) {
             self.entries = None;
         }
@@ -210,7 +230,14 @@ impl Guide for Fhir {
             let late = |part: &&mut Part| over || read - part.start >= HOLD_BYTES_MAX;
             let Some(part) = self.parts.get_mut(index).filter(late) else { continue };
             part.told |= !part.ids.is_empty();
-            for id in std::mem::take(&mut part.ids) {
+            // Of somebody who may follow something was said, and leaves.
+            let asks = part.asks() || std::mem::take(&mut part.shown);
+            part.aims.clear();
+            let ids = std::mem::take(&mut part.ids);
+            if asks {
+                self.form(hits);
+            }
+            for id in ids {
                 self.tell(Place::Other, id, hits);
             }
         }
@@ -238,7 +265,7 @@ impl Guide for Fhir {
 
     fn settled(&self, read: u64) -> u64 {
         let resources = self.resources.iter().filter(|resource| !resource.waiting.is_empty()).map(|r| r.start);
-        let parts = self.parts.iter().filter(|part| !part.ids.is_empty()).map(|part| part.start);
+        let parts = self.parts.iter().filter(|part| part.waits()).map(|part| part.start);
         let untyped = self.untyped.filter(|_| !self.typed_within);
         let asked = self.open_asked.front().map(|(start, _)| *start);
         let waiting = resources.chain(parts).chain(untyped).chain(asked);

@@ -17,11 +17,18 @@ impl Fhir {
         };
         if !part.named {
             for aim in &part.aims {
-                if matches!(aim, Aim::Patient(_)) || part.to_patient || matches!(place, Place::Reference | Place::Actor)
-                {
+                let somebody = match aim {
+                    Aim::Patient(_) => true,
+                    Aim::Url(_) | Aim::Fragment(_) => matches!(place, Place::Reference | Place::Actor),
+                    Aim::Elsewhere(_) => false,
+                };
+                if somebody || part.to_patient {
                     self.refer(place, *aim, hits);
                 }
             }
+        }
+        if place == Place::Actor && part.named && !part.elsewhere {
+            self.resources.last_mut().into_iter().for_each(Resource::participates);
         }
         if place == Place::Identifier {
             return self.own(part, hits);
@@ -43,6 +50,20 @@ impl Fhir {
                 part.named = true;
             }
             self.objects.extend(start);
+        }
+    }
+
+    /// A list of those whom a resource is about has ended, if it is one.
+    pub(super) fn leave_subjects(&mut self) {
+        let arrays = self.arrays;
+        let Some(resource) = self.resources.last_mut().filter(|r| r.subjects == Some(arrays)) else { return };
+        resource.subjects = None;
+        let told = std::mem::take(&mut resource.one_told);
+        if std::mem::take(&mut resource.one_said) {
+            resource.subject = Subject::Said;
+        }
+        if told {
+            self.answered();
         }
     }
 
@@ -121,10 +142,12 @@ impl Fhir {
         let Some(entry) = self.open.pop() else { return };
         for aim in entry.urls {
             match aim {
-                Aim::Patient(logical) | Aim::Url(logical) if entry.kind == Kind::Patient => self.know(logical),
+                Aim::Patient(logical) | Aim::Url(logical) | Aim::Elsewhere(logical) if entry.kind == Kind::Patient => {
+                    self.know(logical);
+                }
                 Aim::Url(logical) if entry.kind != Kind::Unknown => self.know(logical),
                 Aim::Patient(_) => self.refer(Place::FullUrl, aim, hits),
-                Aim::Url(_) | Aim::Fragment(_) => {}
+                Aim::Url(_) | Aim::Elsewhere(_) | Aim::Fragment(_) => {}
             }
         }
     }

@@ -25,6 +25,10 @@ pub(super) struct Part {
     pub(super) named: bool,
     /// It says that it refers to a Patient.
     pub(super) to_patient: bool,
+    /// It says that it refers to somebody or something else.
+    pub(super) elsewhere: bool,
+    /// It has said something of whom it refers to, who may follow.
+    pub(super) shown: bool,
     pub(super) aims: SmallVec<[Aim; 1]>,
 }
 
@@ -35,6 +39,8 @@ pub(super) enum Aim {
     Patient(Logical),
     /// Anything, by a URL without a path: `urn:uuid:…`.
     Url(Logical),
+    /// Something that is no Patient by its URL, if nothing else says so.
+    Elsewhere(Logical),
     /// Anything within the same resource.
     Fragment(Logical),
 }
@@ -50,8 +56,20 @@ impl Part {
             told: false,
             named: false,
             to_patient: false,
+            elsewhere: false,
+            shown: false,
             aims: SmallVec::new(),
         }
+    }
+
+    /// Whether it has to end before what it says may leave.
+    pub(super) fn waits(&self) -> bool {
+        !self.ids.is_empty() || self.shown || self.asks()
+    }
+
+    /// Whether it refers to somebody who has not been told.
+    pub(super) fn asks(&self) -> bool {
+        !self.named && self.aims.iter().any(|aim| self.to_patient || !matches!(aim, Aim::Elsewhere(_)))
     }
 
     pub(super) fn note(&mut self, reason: Reason) {
@@ -68,6 +86,11 @@ pub(super) struct Logical([u8; 16]);
 impl Logical {
     pub(super) fn id(id: &str) -> Self {
         Self::of(b"Patient/", id)
+    }
+
+    /// A Patient's by its absolute URL, without its version: another's of the same id is another.
+    pub(super) fn id_at(base: &str, id: &str) -> Self {
+        Self::url(&format!("{base}/Patient/{id}"))
     }
 
     /// `urn:uuid:…`, or `#id` of a contained resource.

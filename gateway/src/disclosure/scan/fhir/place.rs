@@ -7,7 +7,7 @@ pub(crate) enum Place {
     Root,
     /// A resource of an entry, a parameter or an answer.
     Resource,
-    /// A resource within another.
+    /// A resource within another: contained, or where FHIR has none.
     Contained,
     /// A Bundle's entry.
     Entry,
@@ -23,7 +23,7 @@ pub(crate) enum Place {
     Member,
     /// A Reference to a patient, if to anybody.
     Reference,
-    /// The same in a [`Place::Participant`] or [`Place::Member`], where others stand as well.
+    /// The same in a [`Place::Participant`] or [`Place::Member`], or as an `actor`, where others stand as well.
     Actor,
     /// A resource's Identifier.
     Identifier,
@@ -33,6 +33,8 @@ pub(crate) enum Place {
     ActorIdentifier,
     /// The Identifier of any other Reference.
     OtherIdentifier,
+    /// Codes and what they mean.
+    Coding,
     /// Any other value: it may have an Identifier's fields, or a Reference's.
     Other,
     ResourceType,
@@ -54,6 +56,10 @@ pub(crate) enum Place {
     /// The `reference` of a [`Place::Actor`].
     ActorText,
     ReferenceType,
+    /// The `type` of a [`Place::Actor`].
+    ActorType,
+    /// Somebody's name, or what else a Reference says of whom it leads to.
+    Display,
 }
 
 impl Place {
@@ -67,7 +73,13 @@ impl Place {
             2 if of_resource && is("id") => Self::Id,
             3 if of_resource && is("for") => Self::Reference,
             3 if matches!(self, Self::Answer | Self::Link) && is("url") => Self::Location,
-            4 if is("type") => Self::ReferenceType,
+            4 if is("type") => {
+                if self == Self::Actor {
+                    Self::ActorType
+                } else {
+                    Self::ReferenceType
+                }
+            }
             4 if of_resource && is("link") => Self::Link,
             4 if self == Self::Parameter && is("part") => Self::Parameter,
             5 if is("value") => {
@@ -78,8 +90,7 @@ impl Place {
                 }
             }
             5 if of_resource && is("entry") => Self::Entry,
-            5 if of_resource && is("actor") => Self::Reference,
-            5 if self == Self::Participant && is("actor") => Self::Actor,
+            5 if (of_resource || self == Self::Participant) && is("actor") => Self::Actor,
             6 if is("system") => {
                 if of_identifier {
                     Self::System
@@ -87,13 +98,21 @@ impl Place {
                     Self::OtherSystem
                 }
             }
+            6 if is("coding") => Self::Coding,
             6 if of_resource && is("member") => Self::Member,
             6 if self == Self::Member && is("entity") => Self::Actor,
             7 if of_resource && (is("subject") || is("patient")) => Self::Reference,
             7 if self == Self::Entry && is("fullUrl") => Self::FullUrl,
             7 if self == Self::Entry && is("request") => Self::Answer,
             7 if self == Self::Answer && is("outcome") => Self::Resource,
-            8 if is("resource") => Self::Resource,
+            7 if self != Self::Coding && is("display") => Self::Display,
+            8 if is("resource") => {
+                if matches!(self, Self::Entry | Self::Parameter | Self::Answer) {
+                    Self::Resource
+                } else {
+                    Self::Contained
+                }
+            }
             8 if self == Self::Entry && is("response") => Self::Answer,
             8 if self == Self::Answer && is("location") => Self::Location,
             9 if is("reference") => match self {
@@ -150,7 +169,9 @@ impl Place {
             | Self::ReferenceText
             | Self::SubjectText
             | Self::ActorText
-            | Self::ReferenceType => true,
+            | Self::ReferenceType
+            | Self::ActorType
+            | Self::Display => true,
             Self::Resource
             | Self::Contained
             | Self::Entry
@@ -163,6 +184,7 @@ impl Place {
             | Self::ReferenceIdentifier
             | Self::ActorIdentifier
             | Self::OtherIdentifier
+            | Self::Coding
             | Self::Other => false,
         }
     }

@@ -12,6 +12,11 @@ pub(super) struct Resource {
     /// An identity of it was told.
     pub(super) named: bool,
     pub(super) subject: Subject,
+    /// The list of its subjects that is open: how many arrays are around it and itself.
+    pub(super) subjects: Option<usize>,
+    /// Of those in the list one was said, and one was told: that counts when it ends, for each is somebody else.
+    pub(super) one_said: bool,
+    pub(super) one_told: bool,
     /// From which level on what is held is about whomever it is about.
     pub(super) level: usize,
     /// It is too long to wait for its type.
@@ -47,6 +52,16 @@ pub(super) enum Subject {
     Said,
 }
 
+/// Whether somebody is whom a resource is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    Them,
+    /// They and the others in a list, who may follow.
+    Several,
+    /// They may be anybody.
+    Others,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Unknown,
@@ -61,6 +76,8 @@ pub(super) enum Kind {
     Parameters,
     /// Among their participants is whom they are about.
     Appointment,
+    /// Of its members each is another.
+    Group,
     /// Another that is about one patient.
     OfPatient,
     Other,
@@ -77,7 +94,8 @@ impl Kind {
             () if is("Practitioner") => Self::Practitioner,
             () if is("Bundle") => Self::Bundle,
             () if is("Parameters") => Self::Parameters,
-            () if is("Appointment") => Self::Appointment,
+            () if is("Appointment") || is("AppointmentResponse") => Self::Appointment,
+            () if is("Group") => Self::Group,
             () if OF_PATIENTS.into_iter().any(is) => Self::OfPatient,
             () => Self::Other,
         }
@@ -97,10 +115,10 @@ impl Kind {
 /// The other types of resources that are about one patient, in R4's and R5's patient compartment
 /// (<https://hl7.org/fhir/R4/compartmentdefinition-patient.html>). Those are left out that may as well be about nobody:
 /// accounts and invoices, lists, groups, schedules, supplies, reports of measures, and records of what was done.
-const OF_PATIENTS: [&str; 56] = [
+const OF_PATIENTS: [&str; 58] = [
     "AdverseEvent",
     "AllergyIntolerance",
-    "AppointmentResponse",
+    "BiologicallyDerivedProductDispense",
     "BodyStructure",
     "CarePlan",
     "CareTeam",
@@ -117,6 +135,7 @@ const OF_PATIENTS: [&str; 56] = [
     "CoverageEligibilityRequest",
     "CoverageEligibilityResponse",
     "DetectedIssue",
+    "DeviceDispense",
     "DeviceRequest",
     "DeviceUsage",
     "DeviceUseStatement",
@@ -149,6 +168,7 @@ const OF_PATIENTS: [&str; 56] = [
     "Procedure",
     "QuestionnaireResponse",
     "RequestGroup",
+    "RequestOrchestration",
     "ResearchSubject",
     "RiskAssessment",
     "ServiceRequest",
@@ -163,6 +183,9 @@ impl Resource {
             kind: Kind::Unknown,
             named: false,
             subject: Subject::Unasked,
+            subjects: None,
+            one_said: false,
+            one_told: false,
             level,
             late: false,
             waiting: SmallVec::new(),
@@ -183,15 +206,32 @@ impl Resource {
             Place::Reference | Place::SubjectText | Place::ReferenceIdentifier => self.kind != Kind::Patient,
             // Of somebody beside a patient it is theirs, not the patient's.
             Place::Identifier => self.kind != Kind::RelatedPerson,
-            Place::Actor | Place::ActorText | Place::ActorIdentifier => self.kind == Kind::Other,
+            Place::Actor | Place::ActorText | Place::ActorIdentifier => self.kind == Kind::Group,
+            // Of a request or an answer they need not be those whom its resource is about.
+            Place::FullUrl | Place::Location => false,
             // Who else is told may be anybody, unless there is nobody in particular whom it is about.
-            _ => matches!(self.kind, Kind::Bundle | Kind::Parameters),
+            _ => self.kind == Kind::Bundle,
+        }
+    }
+
+    /// It says of whom it is, readable or not.
+    pub(super) fn is_said(&mut self) {
+        match self.subjects {
+            Some(_) => self.one_said = true,
+            None => self.subject = Subject::Said,
+        }
+    }
+
+    /// One of its participants was told, or somebody is referred to as one.
+    pub(super) fn participates(&mut self) {
+        if self.subject != Subject::Said && self.kind.has_participants() {
+            self.subject = Subject::Participant;
         }
     }
 
     /// Whether it leaves though whom it is about has not been told, when it is too long to wait for them.
     pub(super) fn is_unanswered(&self) -> bool {
-        self.subject != Subject::Said && !matches!(self.kind, Kind::Bundle | Kind::Parameters)
+        self.subject != Subject::Said && self.kind != Kind::Bundle
     }
 }
 

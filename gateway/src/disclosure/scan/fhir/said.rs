@@ -2,6 +2,7 @@
 
 use super::part::{Aim, Logical, TEXTS_MAX};
 use super::place::Place;
+use super::resource::About;
 use super::{FRAGMENTS_MAX, Fhir, IDS_MAX};
 use crate::disclosure::scan::Hit;
 use crate::disclosure::scan::json::Scalar;
@@ -83,16 +84,25 @@ impl Fhir {
             _ => None,
         };
         let Some(text) = text else { return self.unread(place, Reason::PatientForm, hits) };
-        if leads_elsewhere(text) {
-            return;
-        }
         let mut aims: SmallVec<[Aim; 1]> = SmallVec::new();
-        let found = self.aims(text, &mut aims);
+        let of_somebody = matches!(place, Place::SubjectText | Place::ActorText);
+        let elsewhere = leads_elsewhere(text);
+        let mut found = SmallVec::new();
+        match elsewhere {
+            true if !of_somebody => return,
+            // Unless it is said to lead to a Patient.
+            true => aims.push(Aim::Elsewhere(Logical::url(text))),
+            false => found = self.aims(text, &mut aims),
+        }
         if aims.is_empty() && found.is_empty() {
+            if of_somebody && is_search_of_patients(text) {
+                self.unread(place, Reason::PatientForm, hits);
+            }
             return;
         }
         let Some(part) = self.part() else { return };
         part.named |= !found.is_empty();
+        part.elsewhere |= place == Place::ActorText && is_of_another_type(text);
         let room = TEXTS_MAX.saturating_sub(part.aims.len());
         let many = aims.len() > room;
         part.aims.extend(aims.into_iter().take(room));
@@ -112,7 +122,10 @@ impl Fhir {
         let text = decoded.as_deref().unwrap_or(text);
         identities(text, self.reading, &mut |said| match said {
             Said::Patient(id) => found.push(id),
-            Said::Logical { id, .. } => aims.push(Aim::Patient(Logical::id(id))),
+            Said::Logical { id, .. } => aims.push(Aim::Patient(match base(text) {
+                Some(base) => Logical::id_at(base, id),
+                None => Logical::id(id),
+            })),
             Said::Unread { .. } => {
                 let logical = Logical::url(text);
                 aims.push(if text.trim().starts_with('#') { Aim::Fragment(logical) } else { Aim::Url(logical) });
@@ -129,6 +142,9 @@ impl Fhir {
         };
         let Some(text) = text else { return self.unread(place, Reason::PatientForm, hits) };
         if leads_elsewhere(text) {
+            if let Some(entry) = self.open.last_mut().filter(|entry| place == Place::FullUrl && entry.urls.is_empty()) {
+                entry.urls.push(Aim::Elsewhere(Logical::url(text)));
+            }
             return;
         }
         let mut aims = SmallVec::new();
@@ -150,13 +166,11 @@ impl Fhir {
         // As good as told: it is before this leaves, if nobody comes of it.
         self.hold.unread();
         let logical = match aim {
-            Aim::Patient(logical) | Aim::Url(logical) => logical,
+            Aim::Patient(logical) | Aim::Url(logical) | Aim::Elsewhere(logical) => logical,
             Aim::Fragment(logical) => return self.refer_within(about, logical, hits),
         };
         if self.known.contains(&logical) {
-            if about {
-                self.answered();
-            }
+            self.told(about);
             return;
         }
         if self.form_told || self.asked.contains(&logical) {
@@ -173,16 +187,15 @@ impl Fhir {
     }
 
     /// Somebody is referred to who stands, or should stand, in the same resource.
-    fn refer_within(&mut self, about: bool, logical: Logical, hits: &mut Vec<Hit>) {
+    fn refer_within(&mut self, about: About, logical: Logical, hits: &mut Vec<Hit>) {
         let Some(resource) = self.resources.last_mut().filter(|resource| resource.asked.len() < FRAGMENTS_MAX) else {
             return self.form(hits);
         };
         resource.asked.push(logical);
-        if about {
+        if resource.patients.contains(&logical) {
+            self.told(about);
+        } else if about == About::Them {
             resource.about.push(logical);
-        }
-        if about && resource.patients.contains(&logical) {
-            self.answered();
         }
     }
 
@@ -207,6 +220,26 @@ pub(super) fn whole(id: &str, reading: Reading) -> Option<PatientId> {
         });
     }
     found
+}
+
+/// What an absolute URL of a Patient has before the type: two Patients of one id at two servers are two.
+fn base(url: &str) -> Option<&str> {
+    let url = url.trim();
+    let start = url.find("://")?;
+    let end = url.rfind("/Patient/").filter(|end| *end > start)?;
+    url.get(..end).filter(|base| !base.contains('?'))
+}
+
+/// Whether it asks for Patients by something that says none.
+fn is_search_of_patients(text: &str) -> bool {
+    let path = text.split_once('?').map_or("", |(path, _)| path);
+    path.rsplit('/').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("Patient"))
+}
+
+/// Whether it says that it leads to something else than a Patient, by the type before the id.
+fn is_of_another_type(text: &str) -> bool {
+    let kind = text.trim().rsplit('/').nth(1).unwrap_or_default();
+    !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphabetic()) && !kind.eq_ignore_ascii_case("Patient")
 }
 
 /// Whether a reference or URL is plainly one to something that is no Patient: has a path, and no `Patient` in it.

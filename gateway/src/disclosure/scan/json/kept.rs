@@ -4,7 +4,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// The longest key or value that is read, in bytes as it stands, without its quotes. A longer key is none of those
 /// looked for.
-pub(super) const BYTES_MAX: usize = 256;
+pub(super) const BYTES_MAX: usize = 1024;
 
 /// A key or value of which only a part has come.
 #[derive(Default)]

@@ -51,13 +51,13 @@ fn elements_of_lists_within_lists_of_fhir_are_held_each_for_itself() {
         let inner = if name == "a list" { "" } else { r#"{"resource":"# };
         let first = if inner.is_empty() { patient("p", A) } else { format!("{}}}", patient("p", A)) };
         let start = format!("{before}{first},");
-        assert_eq!(
-            held(&Form::Fhir, &format!("{start}{inner}{second}")),
-            (inner.len() + second.len()) as u64,
-            "{name}"
-        );
-        let subject = format!(r#"{second},"subject":{{"reference":"Patient/{B}"}}"#);
-        assert_eq!(held(&Form::Fhir, &format!("{start}{inner}{subject}")), 0, "{name}");
+        // Parameters may be about one together, who comes last: they wait for their end.
+        let together = matches!(name, "Parameters" | "parts");
+        let text = format!("{start}{inner}{second}");
+        let expected = if together { text.len() } else { inner.len() + second.len() };
+        assert_eq!(held(&Form::Fhir, &text), expected as u64, "{name}");
+        let text = format!(r#"{text},"subject":{{"reference":"Patient/{B}"}}"#);
+        assert_eq!(held(&Form::Fhir, &text), if together { text.len() as u64 } else { 0 }, "{name}");
         // Whom it is about comes too late.
         let late = format!(r#"{start}{inner}{second},"x":"{filler}","subject":{{"reference":"Patient/{B}"}}"#);
         for step in [1000, 8192, late.len()] {
