@@ -11,7 +11,7 @@ help: ## This list
 	@echo 'Grindvakt. With a Rust toolchain, a C compiler and npm on this machine:'
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-run: build ## Build, fetch the database engine, start everything, say where to go (Ctrl-C stops all)
+run: build ## Build, fetch the engine and what else is not shipped, start everything, say where to go (Ctrl-C stops all)
 	@exec $(TARGET)/release/loadtest run --dir $(VAR)
 
 build: ## Build the programs as they are shipped

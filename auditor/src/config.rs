@@ -5,10 +5,12 @@
 mod devices;
 mod handout;
 mod oidc;
+mod pages;
 mod siths;
 
 pub use handout::{Handout, Instructions, Sms, SmsCallback};
 pub use oidc::{ClientProof, Label, Oidc, OidcLogout, ProviderName, ProviderNameError, ServerFiles};
+pub use pages::Htmx;
 pub use siths::{CardFiles, Revocation, Siths};
 
 use crate::accounts::Review;
@@ -93,6 +95,8 @@ pub struct Config {
     pub sms: Option<Sms>,
     /// What users accept before they do anything else.
     pub instructions: Instructions,
+    /// The script by which lists change in place; none: pages are loaded whole.
+    pub htmx: Option<Htmx>,
     /// Sessions.
     pub session: Session,
     /// The device authority.
@@ -337,6 +341,7 @@ impl Config {
         let sms = if root.has("sms") { handout::read_sms(&root.section("sms")).map(Some) } else { Some(None) };
         let handout = handout::read_handout(&root.section("handout"), root.has("sms"));
         let instructions = handout::read_instructions(&root.section("instructions"));
+        let htmx = pages::read(&root.section("pages"));
         let session = read_session(&root.section("session"));
         let devices = devices::read(&root.section("devices"));
         let enrol = if root.has("enrol") { devices::read_enrol(&root.section("enrol")).map(Some) } else { Some(None) };
@@ -365,6 +370,7 @@ impl Config {
                 handout: handout?,
                 sms: sms?,
                 instructions: instructions?,
+                htmx: htmx?,
                 session: session?,
                 devices: devices?,
                 enrol: enrol?,

@@ -1,6 +1,6 @@
-//! `auditor fetch`: the two things that are too large, or not ours, to ship: the embedded engine and the country data.
+//! `auditor fetch`: what is too large, or not ours, to ship: the embedded engine, the country data, and the script of lists.
 //!
-//! Both are npm packages at a pinned version. `npm pack` downloads the tarball, so proxies, mirrors and certificates are
+//! All are npm packages at a pinned version. `npm pack` downloads the tarball, so proxies, mirrors and certificates are
 //! whatever the machine's npm is set up with. What arrives is believed only after its SHA-512 (the tarball) and SHA-256
 //! (each file that is used) match the values written here.
 //!
@@ -20,7 +20,7 @@ use std::time::UNIX_EPOCH;
 
 use self::progress::Progress;
 
-/// Fetch the embedded ClickHouse engine and the country data, checked against pinned checksums.
+/// Fetch the embedded ClickHouse engine, the country data and the script htmx, checked against pinned checksums.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// What to fetch.
@@ -44,7 +44,9 @@ pub enum What {
     Engine,
     /// Countries of IP addresses (8 MB; CC0).
     Countries,
-    /// Both.
+    /// The script htmx, for lists that change in place (1 MB to unpack; 0BSD).
+    Htmx,
+    /// All of them.
     All,
 }
 
@@ -53,7 +55,8 @@ impl What {
         match self {
             Self::Engine => vec![&ENGINE],
             Self::Countries => vec![&COUNTRIES],
-            Self::All => vec![&ENGINE, &COUNTRIES],
+            Self::Htmx => vec![&HTMX],
+            Self::All => vec![&ENGINE, &COUNTRIES, &HTMX],
         }
     }
 }
@@ -161,6 +164,20 @@ static COUNTRIES: Package = Package {
     megabytes: 25,
 };
 
+static HTMX: Package = Package {
+    title: "htmx",
+    name: "htmx.org",
+    version: "2.0.11",
+    integrity: "Thx/WtpeOQqSrqBCw/A1cwGJGg4UrVa3+sW0GmrM3p4gJgO89ecH4qtbnyzDDWFvBTqjnIMCgELTNt636dtamA==",
+    directory: "htmx",
+    file: PinnedFile {
+        name: "dist/htmx.min.js",
+        size: 52_182,
+        sha256: "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717",
+    },
+    megabytes: 2,
+};
+
 impl Package {
     fn directory(&self, cache: &Path) -> PathBuf {
         cache.join(format!("{}-{}", self.directory, self.version))
@@ -175,7 +192,8 @@ impl Package {
 pub fn run(args: &Args) -> Result<(), Error> {
     let cache = cache_directory(args.cache.as_deref())?;
     let packages = args.what.packages();
-    if args.what != What::Countries && !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
+    let engine = matches!(args.what, What::Engine | What::All);
+    if engine && !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
         return Err(Error::Platform);
     }
     for package in packages {
@@ -189,6 +207,12 @@ pub fn run(args: &Args) -> Result<(), Error> {
 /// Where `auditor fetch` puts the engine's library; whether it is there is for the caller to see.
 pub fn engine_path(cache: Option<&Path>) -> Result<PathBuf, Error> {
     Ok(ENGINE.path(&cache_directory(cache)?))
+}
+
+/// Checks that a text is htmx as it is pinned; if not, tells the SHA-256 that it should have, in hexadecimal.
+pub fn check_htmx(text: &str) -> Result<(), &'static str> {
+    let found = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    if hex::encode(found) == HTMX.file.sha256 { Ok(()) } else { Err(HTMX.file.sha256) }
 }
 
 /// Where it is kept what was asked for; whether it is there is for the caller to see.
@@ -311,7 +335,10 @@ fn write_stamp(package: &Package, directory: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{COUNTRIES, Error, Package, PinnedFile, Progress, cache_directory, fetch, stamp_matches, write_stamp};
+    use super::{
+        COUNTRIES, Error, HTMX, Package, PinnedFile, Progress, What, cache_directory, check_htmx, fetch, stamp_matches,
+        write_stamp,
+    };
     use std::path::Path;
 
     static TINY: Package = Package {
@@ -367,5 +394,14 @@ mod tests {
         assert_eq!(cache_directory(Some(Path::new("/x"))).ok().as_deref(), Some(Path::new("/x")));
         assert!(COUNTRIES.path(Path::new("/x")).starts_with("/x/countries-2.3.2026061719"));
         assert_eq!(Error::NoCache.exit_code(), 78);
+    }
+
+    #[test]
+    fn the_script_is_fetched_alone_or_with_the_rest_and_is_known_by_its_checksum() {
+        let names = |what: What| what.packages().iter().map(|package| package.name).collect::<Vec<_>>();
+        assert_eq!(names(What::Htmx), ["htmx.org"]);
+        assert_eq!(names(What::All).len(), 3);
+        assert!(HTMX.path(Path::new("/x")).ends_with("htmx-2.0.11/dist/htmx.min.js"));
+        assert_eq!(check_htmx("alert(1)"), Err(HTMX.file.sha256));
     }
 }

@@ -174,8 +174,12 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<(), ServeError> {
         instructions: config.instructions,
     })
     .with_providers(providers, OidcMetrics::register(&registry)?);
-    let app = Arc::new(match &cards {
+    let app = match &cards {
         Some((_, settings, refusals)) => app.with_cards(settings, Arc::clone(refusals)),
+        None => app,
+    };
+    let app = Arc::new(match &config.htmx {
+        Some(htmx) => app.with_htmx(htmx),
         None => app,
     });
     let shipper = Shipper::new(

@@ -1,7 +1,7 @@
 //! The application that stands behind the gateway: login, logout, and who one is.
 //!
 //! Every request carries the gateway's signed assertion, or gets 401. The pages work without scripts; only passkeys,
-//! which browsers give to scripts alone, need the one that there is.
+//! which browsers give to scripts alone, need one. Another, where it is set, lets lists change in place (`live`).
 
 mod admin;
 pub mod assertion;
@@ -13,6 +13,7 @@ mod icon;
 mod instructions;
 mod known;
 mod language;
+mod live;
 mod member;
 mod oidc;
 mod outside;
@@ -81,6 +82,8 @@ pub struct App {
     help: String,
     title: String,
     metrics: LoginMetrics,
+    /// None: pages are loaded whole.
+    live: Option<Arc<live::Live>>,
 }
 
 /// What [`App::new`] is made of.
@@ -144,6 +147,7 @@ impl App {
             help: parts.help,
             title: parts.title,
             metrics: parts.metrics,
+            live: None,
         }
     }
 
@@ -158,6 +162,13 @@ impl App {
     #[must_use]
     pub fn with_cards(mut self, settings: &crate::config::Siths, refusals: Arc<CardRefusals>) -> Self {
         self.siths = Some(siths::Cards::new(settings, refusals));
+        self
+    }
+
+    /// With the script by which lists change in place.
+    #[must_use]
+    pub fn with_htmx(mut self, htmx: &crate::config::Htmx) -> Self {
+        self.live = Some(Arc::new(live::Live::new(htmx)));
         self
     }
 }
@@ -190,6 +201,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/passkeys/rename", post(passkey::rename))
         .route("/auth/passkeys/remove", post(passkey::remove))
         .route("/auth/static/passkey.js", get(passkey::script))
+        .route("/auth/static/htmx.js", get(live::htmx))
+        .route("/auth/static/lists.js", get(live::lists))
         .route("/auth/renew", post(renew::renew))
         .route("/auth/token", post(pages::token))
         .route("/auth/me", get(pages::me))
@@ -267,9 +280,11 @@ const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
 
 /// Headers that every answer has. What does not say otherwise is not kept by anybody.
 async fn harden(mut response: Response) -> Response {
-    let policy = if response.extensions().get::<Scripted>().is_some() { SCRIPTED_POLICY } else { POLICY };
+    let scripted = response.extensions().get::<Scripted>().is_some();
+    let usual = HeaderValue::from_static(if scripted { SCRIPTED_POLICY } else { POLICY });
+    let policy = response.extensions().get::<live::Policy>().map_or(usual, |policy| policy.0.clone());
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -11,6 +11,7 @@
 //   messages     a file of text messages, a form as it was sent on each line
 //   year_later   the words of a command that makes the account of a user, its last word, almost a year older
 //   emergency    {refused, reviewer}, each as one of people: who has no grant, and who reviews the accesses of their unit
+//   lists        one of people: an account administrator; lists_finds: a name that one account has
 //   patients     [{number, name}], at least two
 //   screenshots  a folder for pictures
 //   chromium     the browser's file

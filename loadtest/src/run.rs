@@ -28,7 +28,7 @@ pub struct Options {
     /// How many synthetic patients.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::patients::PATIENTS_MAX)))]
     pub patients: u32,
-    /// Do not fetch the database engine and the country data; they are there.
+    /// Do not fetch the database engine, the country data and the script of lists; they are there.
     #[arg(long)]
     pub no_fetch: bool,
     /// Folder with the programs gateway, auditor and loadtest [default: this program's].
@@ -106,12 +106,12 @@ async fn start(options: &Options) -> anyhow::Result<Stack> {
     Stack::start(settings, |step| console::note(&format!("starting: {step}"))).await
 }
 
-/// The auditor fetches the engine and the country data, and shows its own progress.
+/// The auditor fetches the engine, the country data and the script of lists, and shows its own progress.
 async fn fetch(auditor: &Path) -> anyhow::Result<()> {
     let status =
         tokio::process::Command::new(auditor).arg("fetch").stdin(Stdio::null()).kill_on_drop(true).status().await;
     let status = status.with_context(|| auditor.display().to_string())?;
-    anyhow::ensure!(status.success(), "the database engine could not be fetched (auditor fetch: {status})");
+    anyhow::ensure!(status.success(), "what is not shipped could not be fetched (auditor fetch: {status})");
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use crate::client::{ClientError, Device, Target, plain};
 use crate::patients::Population;
 use anyhow::Context as _;
 use contract::pseudonym::PseudonymKey;
-use files::Layout;
+use files::{Fetched, Layout};
 use people::{Enrolled, Person, Roster};
 use ports::Ports;
 use process::{Keeper, Plan, Process, ProcessError};
@@ -169,8 +169,8 @@ impl Stack {
         if stack.settings.second.is_some() {
             pki::Files::make(&stack.layout.upstream_pki(), files::HOST)?;
         }
-        let countries = stack.countries().await;
-        stack.layout.write_settings(&stack.settings, countries.as_deref())?;
+        let fetched = Fetched { countries: stack.fetched("countries").await, htmx: stack.fetched("htmx").await };
+        stack.layout.write_settings(&stack.settings, &fetched)?;
         for gateway in stack.gateways() {
             stack.command(&stack.settings.programs.gateway, &stack.layout.gateway_keys_arguments(*gateway)).await?;
         }
@@ -205,9 +205,9 @@ impl Stack {
         if self.settings.several.is_some() { all } else { &all[..1] }
     }
 
-    /// The country data, if they have been fetched; without them the gateway runs all the same, and knows no countries.
-    async fn countries(&self) -> Option<PathBuf> {
-        let told = self.auditor(&files::countries_arguments()).await.ok()?;
+    /// Something that is used if it has been fetched; without it all runs all the same.
+    async fn fetched(&self, what: &str) -> Option<PathBuf> {
+        let told = self.auditor(&files::where_arguments(what)).await.ok()?;
         Some(PathBuf::from(told.trim_end())).filter(|path| path.is_file())
     }
 

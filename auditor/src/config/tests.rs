@@ -31,6 +31,18 @@ fn the_example_reads() {
 }
 
 #[test]
+fn the_script_of_pages_is_the_pinned_one_or_none() {
+    assert!(example(|text| text).expect("reads").htmx.is_none());
+    // Any file that is there.
+    let named = |file: &str| format!("[pages]\nhtmx = \"{file}\"");
+    let found = problems(|text| text.replace("[pages]", &named("secrets/master.key")));
+    let told = "pages.htmx: names a file that is not the script";
+    assert!(found.len() == 1 && found[0].starts_with(told) && found[0].contains("auditor fetch htmx"), "{found:#?}");
+    let found = problems(|text| text.replace("[pages]", &named("none.js")));
+    assert!(found.len() == 1 && found[0].contains("cannot be read"), "{found:#?}");
+}
+
+#[test]
 fn every_mistake_is_named() {
     let found = problems(|text| {
         text.replace("name = \"auditor\"", "name = \"Auditor One\"")

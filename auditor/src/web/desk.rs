@@ -1,5 +1,5 @@
-//! The administration's pages, `/admin`. They work without scripts. What may be done is decided where the interface for
-//! programs asks too: in the store, with `duties` and the forms themselves.
+//! The administration's pages, `/admin`. They work without scripts; lists may have some besides. What may be done is
+//! decided where the interface for programs asks too: in the store, with `duties` and the forms themselves.
 
 mod account;
 mod accounts;

@@ -8,6 +8,7 @@ pub(super) use trouble::Trouble;
 
 use super::form::Bound;
 use super::language::Language;
+use super::live::{Live, Marks};
 use super::member::Member;
 use super::pages::{cookie, set_cookie};
 use super::{App, problem};
@@ -44,6 +45,10 @@ pub(super) struct Frame {
     /// What second factors they have to sign with.
     pub(super) factors: Factors,
     csrf: Csrf,
+    /// The scripts of lists, where there are any.
+    scripts: Option<Arc<Live>>,
+    /// The page has a list that they change in place.
+    lists: bool,
 }
 
 /// A line of the menu.
@@ -63,15 +68,16 @@ struct Csrf(String);
 pub(super) struct FormBegin<'f> {
     to: &'f str,
     proof: &'f str,
-    /// Files can go with it.
-    files: bool,
+    marks: Marks,
 }
 
 impl fmt::Display for FormBegin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (to, proof) = (self.to, self.proof);
-        f.write_str(if self.files { "<form enctype=\"multipart/form-data\"" } else { "<form" })?;
-        write!(f, " method=\"post\" action=\"{to}\"><input type=\"hidden\" name=\"form\" value=\"{proof}\">")
+        let (to, proof, marks) = (self.to, self.proof, self.marks);
+        write!(
+            f,
+            "<form{marks} method=\"post\" action=\"{to}\"><input type=\"hidden\" name=\"form\" value=\"{proof}\">"
+        )
     }
 }
 
@@ -91,17 +97,65 @@ impl Frame {
             // Without an origin there are no passkeys here.
             factors: Factors { passkey: factors.passkey && app.party.is_some(), ..factors },
             csrf: Csrf(app.form.field(bound, member.caller.assertion.device_cert, clock::now())),
+            scripts: app.live.clone(),
+            lists: false,
         }
     }
 
     /// The beginning of a form that posts to a path of the program's own: letters, digits, `/`, `-` and `_`.
     pub(super) fn post<'f>(&'f self, to: &'f str) -> FormBegin<'f> {
-        FormBegin { to: if is_plain(to) { to } else { "" }, proof: &self.csrf.0, files: false }
+        FormBegin { to: if is_plain(to) { to } else { "" }, proof: &self.csrf.0, marks: Marks::NONE }
     }
 
     /// As [`Self::post`], for a form with a field for a file.
     pub(super) fn post_file<'f>(&'f self, to: &'f str) -> FormBegin<'f> {
-        FormBegin { files: true, ..self.post(to) }
+        FormBegin { marks: Marks::FILES, ..self.post(to) }
+    }
+
+    /// As [`Self::post`], for what chooses in the page's list: that belongs into no address.
+    pub(super) fn post_filter<'f>(&'f self, to: &'f str) -> FormBegin<'f> {
+        FormBegin { marks: self.filter(), ..self.post(to) }
+    }
+
+    /// As [`Self::post`], for what leads to another page of the list.
+    pub(super) fn post_step<'f>(&'f self, to: &'f str) -> FormBegin<'f> {
+        FormBegin { marks: self.step(), ..self.post(to) }
+    }
+
+    /// The frame of a page with a list that scripts can change in place, where there are any. Not if something is `wrong`:
+    /// what is said of that would stay.
+    pub(super) fn of_list(self, wrong: bool) -> Self {
+        Self { lists: !wrong, ..self }
+    }
+
+    /// The scripts of the page.
+    pub(super) fn live(&self) -> Option<&Live> {
+        self.scripts.as_deref().filter(|_| self.lists)
+    }
+
+    fn marks(&self, marks: Marks) -> Marks {
+        if self.live().is_some() { marks } else { Marks::NONE }
+    }
+
+    /// Attributes of what surrounds the list.
+    pub(super) fn around(&self) -> Marks {
+        self.marks(Marks::AROUND)
+    }
+
+    /// Attributes of the form that chooses in the list.
+    pub(super) fn filter(&self) -> Marks {
+        self.marks(Marks::FILTER)
+    }
+
+    /// Attributes of a link to another order or page of the list.
+    pub(super) fn step(&self) -> Marks {
+        self.marks(Marks::STEP)
+    }
+
+    /// How many lines of the list are shown, and whether there are more.
+    pub(super) fn found(&self, lines: usize, more: bool) -> String {
+        let key = if more { "list-found-more" } else { "list-found" };
+        self.say_of(key, "count", lines)
     }
 
     /// A text in the page's language.
@@ -180,6 +234,15 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
     };
     let mut response = (status, Html(html)).into_response();
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));
+    response
+}
+
+/// A page whose frame is one [`of_list`](Frame::of_list).
+pub(super) fn page_of_list(status: StatusCode, frame: &Frame, template: &impl Template) -> Response {
+    let mut response = page(status, template);
+    if let Some(live) = frame.live() {
+        live.mark(&mut response);
+    }
     response
 }
 

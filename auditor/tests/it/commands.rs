@@ -195,7 +195,8 @@ fn where_fetched_data_are_kept_is_told_without_fetching() {
     let countries = ask(&["fetch", "countries", "--where"]);
     let path = std::path::Path::new(countries.trim_end());
     assert!(path.starts_with(&cache) && path.extension().is_some_and(|kind| kind == "mmdb"), "{countries}");
-    assert_eq!(ask(&["fetch", "--where"]).lines().count(), 2);
+    assert!(ask(&["fetch", "htmx", "--where"]).trim_end().ends_with("htmx.min.js"));
+    assert_eq!(ask(&["fetch", "--where"]).lines().count(), 3);
     assert!(!cache.exists(), "nothing was made");
 }
 

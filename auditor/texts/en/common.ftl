@@ -24,3 +24,15 @@ trouble-unavailable = This does not answer now
 trouble-unavailable-text = Nothing was changed. Please try again in a while.
 trouble-unreadable = What was sent cannot be read
 trouble-unreadable-text = Nothing was changed. Go back and try again.
+
+list-found = { $count ->
+    [0] No line is shown.
+    [one] One line is shown.
+   *[other] { $count } lines are shown.
+}
+list-found-more = { $count ->
+    [one] One line is shown, and there are more on the next page.
+   *[other] { $count } lines are shown, and there are more on the next page.
+}
+list-busy = Loading …
+list-failed = The list could not be loaded, and what is shown is not what you chose. Try again in a while.

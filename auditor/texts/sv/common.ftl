@@ -24,3 +24,15 @@ trouble-unavailable = Det här svarar inte just nu
 trouble-unavailable-text = Inget har ändrats. Försök igen om en stund.
 trouble-unreadable = Det som skickades kan inte läsas
 trouble-unreadable-text = Inget har ändrats. Gå tillbaka och försök igen.
+
+list-found = { $count ->
+    [0] Ingen rad visas.
+    [one] En rad visas.
+   *[other] { $count } rader visas.
+}
+list-found-more = { $count ->
+    [one] En rad visas, och det finns fler på nästa sida.
+   *[other] { $count } rader visas, och det finns fler på nästa sida.
+}
+list-busy = Hämtar …
+list-failed = Listan kunde inte hämtas, och det som visas är inte det du valde. Försök igen om en stund.

@@ -30,6 +30,15 @@ pub fn hosts(settings: &Settings) -> Vec<String> {
     [HOST.to_owned()].into_iter().chain(second).chain(settings.more_hosts.iter().cloned()).collect()
 }
 
+/// What is used if it has been fetched.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    /// The countries of addresses.
+    pub countries: Option<PathBuf>,
+    /// The script by which lists change in place.
+    pub htmx: Option<PathBuf>,
+}
+
 /// The folder of a stack.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -214,11 +223,15 @@ impl Layout {
         words(&["backend", "--listen", &listen, "--seed", &seed, "--patients", &count, "--port-file", ready])
     }
 
-    /// Writes the settings of gateway, routes and auditor. `countries` is the file of countries of addresses, if there is one.
-    pub fn write_settings(&self, settings: &Settings, countries: Option<&Path>) -> anyhow::Result<()> {
+    /// Writes the settings of gateway, routes and auditor.
+    pub fn write_settings(&self, settings: &Settings, fetched: &Fetched) -> anyhow::Result<()> {
+        let countries = fetched.countries.as_deref();
         self.write("routes.toml", &self.routes(settings)?)?;
         self.write("gateway.toml", &self.gateway(settings, countries)?)?;
-        let auditor = self.auditor(settings)?;
+        let mut auditor = self.auditor(settings)?;
+        if let Some(htmx) = &fetched.htmx {
+            set(&mut auditor, "pages", "htmx", text(htmx));
+        }
         if settings.sms.is_some() {
             // The provider is one of a test's own, which asks nobody who they are.
             crate::backend::write_whole(&self.sms_password(), "any")?;
@@ -395,9 +408,9 @@ const SECOND_SOCKET: &str = "internal-2.sock";
 const SECOND_NODE: &str = "gw2";
 const SOCKET_PATH_MAX: usize = 100;
 
-/// Arguments of the auditor's command that says where the country data are kept.
-pub(super) fn countries_arguments() -> Vec<String> {
-    words(&["fetch", "countries", "--where"])
+/// Arguments of the auditor's command that says where something that is fetched is kept.
+pub(super) fn where_arguments(what: &str) -> Vec<String> {
+    words(&["fetch", what, "--where"])
 }
 
 fn set(table: &mut Table, section: &str, key: &str, value: impl Into<Value>) {
@@ -441,7 +454,7 @@ mod tests {
             gateway_threads: 1,
             sms: None,
         };
-        layout.write_settings(&settings, None).expect("writes");
+        layout.write_settings(&settings, &Fetched::default()).expect("writes");
         let routes = std::fs::read_to_string(dir.path().join("routes.toml")).expect("is there");
         assert!(["127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8083"].iter().all(|peer| routes.contains(peer)));
         let gateway = std::fs::read_to_string(dir.path().join("gateway.toml")).expect("is there");
@@ -450,10 +463,14 @@ mod tests {
         }
         // Loopback addresses have no country; that the data are used elsewhere is seen by the setting.
         assert!(!gateway.contains("database = \"/"), "{gateway}");
-        layout.write_settings(&settings, Some(Path::new("/data/countries.mmdb"))).expect("writes");
+        let named = |name: &str| Some(PathBuf::from(name));
+        let fetched = Fetched { countries: named("/data/countries.mmdb"), htmx: named("/data/htmx.min.js") };
+        layout.write_settings(&settings, &fetched).expect("writes");
         let gateway: Table =
             std::fs::read_to_string(dir.path().join("gateway.toml")).expect("is there").parse().expect("reads");
         let database = gateway.get("geo").and_then(|geo| geo.get("database")).and_then(Value::as_str);
         assert_eq!(database, Some("/data/countries.mmdb"));
+        let auditor = std::fs::read_to_string(dir.path().join("auditor.toml")).expect("is there");
+        assert!(auditor.contains("htmx = \"/data/htmx.min.js\""), "{auditor}");
     }
 }

@@ -42,6 +42,8 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
         "messages": provider.file(),
         "year_later": life::year_later(&stack),
         "emergency": people::emergency(&stack),
+        "lists": people::lists(&stack),
+        "lists_finds": people::found(&stack),
         "patients": patients.iter().take(2).map(|patient| serde_json::json!({"number": patient.id.expose(), "name": patient.name})).collect::<Vec<_>>(),
         "screenshots": pictures,
         "chromium": chromium,
@@ -64,6 +66,7 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
                 "passkeys.test.js",
                 "admin.test.js",
                 "emergency.test.js",
+                "lists.test.js",
                 "life.test.js",
             ])
             .current_dir(&browser)

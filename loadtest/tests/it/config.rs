@@ -2,7 +2,7 @@
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use crate::shared::{edit, set};
-use loadtest::stack::files::Layout;
+use loadtest::stack::files::{Fetched, Layout};
 use loadtest::stack::people::Roster;
 use loadtest::stack::ports::Ports;
 use loadtest::stack::{Programs, Settings};
@@ -46,7 +46,7 @@ impl Installation {
             gateway_threads: 1,
             sms: None,
         };
-        layout.write_settings(&settings, None).unwrap();
+        layout.write_settings(&settings, &Fetched::default()).unwrap();
         Self { dir, programs, _held: held }
     }
 

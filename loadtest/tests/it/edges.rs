@@ -139,7 +139,7 @@ const AUDITOR: Rules = Rules {
         // Files and programs.
         ("pki", &["devices", "random"]),
         ("init", &["accounts", "clock", "pki", "random"]),
-        ("config", &["accounts", "clock", "devices", "handout", "init", "sealing", "sessions", "store"]),
+        ("config", &["accounts", "clock", "devices", "fetch", "handout", "init", "sealing", "sessions", "store"]),
         ("engine", &["clock", "fetch"]),
         // The store, and what reads it.
         (

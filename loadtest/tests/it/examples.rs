@@ -77,6 +77,7 @@ fn every_key_that_a_program_reads_is_in_its_example() {
                 "auditor/src/config/devices.rs",
                 "auditor/src/config/handout.rs",
                 "auditor/src/config/oidc.rs",
+                "auditor/src/config/pages.rs",
                 "auditor/src/config/siths.rs",
             ],
             "config/auditor.toml",

@@ -44,7 +44,9 @@ pub(crate) async fn start_several() -> Option<(Stack, TempDir, Cluster)> {
 async fn start_with(ports: Ports, more_hosts: &[&str], several: Option<Several>, sms: Option<u16>) -> (Stack, TempDir) {
     let other = std::env::var_os(PROGRAMS).map(PathBuf::from);
     let programs = Programs::in_folder(other.as_deref().unwrap_or(crate::program().parent().unwrap())).unwrap();
-    run(Command::new(&programs.auditor).args(["fetch", "engine"]));
+    for what in ["engine", "htmx"] {
+        run(Command::new(&programs.auditor).args(["fetch", what]));
+    }
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings {
         dir: dir.path().to_owned(),

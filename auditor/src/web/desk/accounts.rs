@@ -164,9 +164,8 @@ fn leaf(frame: &Frame, chosen: &Chosen, found: &[Account], more: bool, wrong: &[
     let fields = fields(frame, chosen, wrong);
     let mut leaf = Leaf::new(frame.clone(), frame.say("accounts-heading"));
     leaf.told = summary(wrong, &fields);
-    leaf.filter = Some(Filter { to: LIST.to_owned(), post: true, fields });
     leaf.tables = vec![table];
-    leaf
+    leaf.with_list(Filter { to: LIST.to_owned(), post: true, fields })
 }
 
 fn line(frame: &Frame, account: &Account) -> Vec<Cell> {

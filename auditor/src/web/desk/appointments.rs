@@ -16,7 +16,7 @@ use crate::web::admin::problem::{Kind, Problem};
 use crate::web::admin::query::{Asked, Parameters};
 use crate::web::admin::work::appoints;
 use crate::web::member::Member;
-use crate::web::page::{Frame, Posted, Typed, page};
+use crate::web::page::{Frame, Posted, Typed, page, page_of_list};
 use crate::web::pages::see_other;
 use askama::Template;
 use axum::Extension;
@@ -107,7 +107,7 @@ pub(super) async fn list(
     });
     asked.retain(|(name, value)| !value.is_empty() && name != "lang" && name != "done");
     match listed(&app, &member, frame.clone(), asked, done).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
+        Ok(shown) => page_of_list(StatusCode::OK, &shown.frame, &shown),
         Err(problem) => trouble(frame, &problem),
     }
 }
@@ -140,7 +140,7 @@ async fn listed(
         switch: chosen.address(!chosen.ended, None),
         all: appoints && chosen.of.is_some(),
         next: next.map(|next| chosen.address(chosen.ended, Some(&next))),
-        frame,
+        frame: frame.of_list(false),
     })
 }
 

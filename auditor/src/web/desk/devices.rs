@@ -80,9 +80,8 @@ async fn leaf(app: &App, member: &Member, frame: &Frame, chosen: &Chosen) -> Res
     }
     leaf.links.push(Go::to("/admin/devices/codes", frame.say("devices-codes")));
     leaf.links.push(Go::to("/admin/devices/organisations", frame.say("devices-organisations")));
-    leaf.filter = Some(Filter { to: LIST.to_owned(), post: false, fields: filter(frame, chosen) });
     leaf.tables = vec![table];
-    Ok(leaf)
+    Ok(leaf.with_list(Filter { to: LIST.to_owned(), post: false, fields: filter(frame, chosen) }))
 }
 
 fn line(frame: &Frame, listed: &Listed, now: Micros) -> Vec<Cell> {

@@ -10,7 +10,7 @@ use crate::web::App;
 use crate::web::admin::problem::Problem;
 use crate::web::admin::query::{Asked, Parameters};
 use crate::web::member::Member;
-use crate::web::page::{Frame, Posted, Trouble, page};
+use crate::web::page::{Frame, Posted, Trouble, page_of_list};
 use crate::web::pages::see_other;
 use askama::Template;
 use axum::Extension;
@@ -117,16 +117,16 @@ pub(super) async fn list(
         Ok::<_, Problem>(ListPage {
             heading: frame.say("emergencies-heading"),
             done,
+            frame: frame.clone().of_list(wrong.is_some()),
             wrong,
             fields: fields(&frame, &chosen),
             lines: found.iter().map(|of| line(&frame, of, &names)).collect(),
             next: next.map(|next| chosen.address(Some(&next))),
             first: on.then(|| chosen.address(None)),
-            frame: frame.clone(),
         })
     };
     match shown.await {
-        Ok(shown) => page(status, &shown),
+        Ok(shown) => page_of_list(status, &shown.frame, &shown),
         Err(problem) => trouble(frame, &problem),
     }
 }

@@ -93,9 +93,8 @@ async fn leaf(app: &App, member: &Member, frame: &Frame, chosen: &Chosen) -> Res
     leaf.intro = vec![frame.say("handouts-intro")];
     leaf.links = QUEUES.into_iter().map(|(key, query)| queue(frame, &here, key, query)).collect();
     leaf.links.insert(0, queue(frame, &here, "handouts-queue-open", "state=open"));
-    leaf.filter = Some(Filter { to: LIST.to_owned(), post: false, fields: filter(frame, chosen) });
     leaf.tables = vec![table];
-    Ok(leaf)
+    Ok(leaf.with_list(Filter { to: LIST.to_owned(), post: false, fields: filter(frame, chosen) }))
 }
 
 fn queue(frame: &Frame, here: &str, key: &'static str, query: &str) -> Go {

@@ -4,7 +4,7 @@
 use super::day::Shown;
 use super::field::{Field, Input, Told};
 use super::said::Row;
-use crate::web::page::{Frame, page};
+use crate::web::page::{Frame, page_of_list};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -28,7 +28,7 @@ pub(super) struct Leaf {
     pub(super) notices: Vec<Words>,
     pub(super) intro: Vec<Words>,
     pub(super) links: Vec<Go>,
-    pub(super) filter: Option<Filter>,
+    filter: Option<Filter>,
     pub(super) rows: Vec<Row>,
     pub(super) files: Vec<File>,
     pub(super) tables: Vec<Table>,
@@ -155,9 +155,23 @@ impl Leaf {
         }
     }
 
+    /// With its first table as a list that this chooses.
+    pub(super) fn with_list(self, filter: Filter) -> Self {
+        Self { filter: Some(filter), ..self }
+    }
+
+    /// How many lines of its list are shown.
+    fn found(&self) -> String {
+        let (lines, more) = self.tables.first().map_or((0, false), |table| (table.lines.len(), table.next.is_some()));
+        self.frame.found(lines, more)
+    }
+
     /// The page.
-    pub(super) fn page(&self, status: StatusCode) -> Response {
-        page(status, self)
+    pub(super) fn page(mut self, status: StatusCode) -> Response {
+        if self.filter.is_some() {
+            self.frame = self.frame.of_list(!self.told.is_empty());
+        }
+        page_of_list(status, &self.frame, &self)
     }
 }
 

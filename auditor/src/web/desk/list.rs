@@ -12,7 +12,7 @@ use crate::web::admin::forms::List;
 use crate::web::admin::problem::{self, Problem};
 use crate::web::admin::query::{Asked, Parameters};
 use crate::web::member::Member;
-use crate::web::page::{Frame, page};
+use crate::web::page::{Frame, page_of_list};
 use askama::Template;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
@@ -107,7 +107,7 @@ pub(super) async fn list(
     match found {
         Ok((list, forms, next)) => {
             let shown = list_page(frame, &member, &chosen, &list, (&forms, next), done);
-            page(StatusCode::OK, &shown)
+            page_of_list(StatusCode::OK, &shown.frame, &shown)
         }
         Err(problem) if problem.kind() == problem::Kind::Unavailable => super::wrong::trouble(frame, &problem),
         // An address that somebody has changed by hand, or of long ago.
@@ -116,7 +116,8 @@ pub(super) async fn list(
                 let chosen = Chosen::default();
                 let mut shown = list_page(frame, &member, &chosen, &list, (&forms, next), done);
                 shown.wrong = Some(shown.frame.say("forms-list-wrong"));
-                page(StatusCode::BAD_REQUEST, &shown)
+                shown.frame = shown.frame.of_list(true);
+                page_of_list(StatusCode::BAD_REQUEST, &shown.frame, &shown)
             }
             Err(problem) => super::wrong::trouble(frame, &problem),
         },
@@ -169,7 +170,7 @@ fn list_page(
         lines: forms.iter().map(|form| line(&frame, member, form)).collect(),
         next: next.map(|next| chosen.address(list.sort, Some(&next))),
         first: list.page.after.map(|_| chosen.address(list.sort, None)),
-        frame,
+        frame: frame.of_list(false),
     }
 }
 

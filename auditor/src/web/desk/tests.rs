@@ -10,4 +10,5 @@ mod forms;
 mod handouts;
 mod imports;
 mod languages;
+mod lists;
 mod typing;

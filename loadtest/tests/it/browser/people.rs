@@ -38,6 +38,18 @@ pub(super) fn emergency(stack: &Stack) -> serde_json::Value {
     serde_json::json!({ "refused": refused, "reviewer": reviewer })
 }
 
+/// Who looks for people in lists.
+pub(super) fn lists(stack: &Stack) -> serde_json::Value {
+    account(stack, "petra", "Petra Kontoadministratör", "SE0000000000-P017", Some("account_admin"))
+}
+
+/// The name of somebody that no name is like.
+pub(super) fn found(stack: &Stack) -> &'static str {
+    let name = "Qvarn Ensamstad";
+    account(stack, "qvarn", name, "SE0000000000-P018", None);
+    name
+}
+
 fn account(stack: &Stack, user: &str, name: &str, hsa: &str, appointment: Option<&str>) -> serde_json::Value {
     let mut arguments = vec!["account", "create", "--user", user, "--name", name, "--hsa", hsa];
     arguments.extend(["--title", "Sjuksköterska", "--generate-password", "--totp"]);

@@ -8,7 +8,7 @@ use crate::accounts::passkey::soft::{ORIGIN, Soft};
 use crate::accounts::totp::{TotpKey, TotpSecret};
 use crate::accounts::{Account, NewGrant, State, Tries, UserName};
 use crate::clock;
-use crate::config::{Keys, Login};
+use crate::config::{Htmx, Keys, Login};
 use crate::devices::{Device, Organisation, Renewal};
 use crate::duties::{self, Region};
 use crate::emergencies::Words;
@@ -211,6 +211,12 @@ impl Bed {
         change.enrol_device(&bed.device).await.expect("enrols");
         change.commit().await.expect("commits");
         bed
+    }
+
+    /// With the script by which lists change in place: any text will do.
+    pub(in crate::web) fn with_htmx(self) -> Self {
+        let app = Arc::into_inner(self.app).expect("nobody else has it");
+        Self { app: Arc::new(app.with_htmx(&Htmx::of_test("htmx"))), ..self }
     }
 
     pub(super) fn issuing(&self) -> &Desk {
