@@ -126,7 +126,8 @@ impl Kept {
     }
 
     /// Adds a line of the feed that is in force: of a process that is killed after this it is there, of a machine that
-    /// loses its power once it is [synced](Self::sync). Before the first [`save`](Self::save) there is nothing to add to.
+    /// loses its power once it is [synced](Self::sync). A file to which a change
+    /// cannot be added, or of before the first [`save`](Self::save), is removed.
     pub fn add(&self, message: &Message) -> io::Result<()> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
@@ -147,15 +148,14 @@ impl Kept {
             return Ok(());
         };
         let added = file.write_all(&line);
-        match added {
-            Ok(()) => log.added = log.added.saturating_add(line.len()),
-            // Half a line may stand there: nothing may follow it.
-            Err(_) => {
-                log.file = None;
-                if is_change {
-                    self.withdraw();
-                }
-            }
+        if added.is_ok() {
+            log.added = log.added.saturating_add(line.len());
+            return added;
+        }
+        // Half a line may stand there: nothing may follow it.
+        log.file = None;
+        if is_change {
+            self.withdraw();
         }
         added
     }

@@ -10,7 +10,6 @@ use contract::record::Reason;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
 const NOW: Micros = 1_790_000_000_000_000;
 
@@ -26,27 +25,22 @@ fn to_pipe(file: &Path) -> Vec<u8> {
 #[tokio::test]
 async fn an_authority_that_is_slow_holds_up_no_other_change() {
     let dir = tempfile::tempdir().expect("a directory");
-    let desk = Arc::new(desk(&dir, NOW).await);
+    let desk = desk(&dir, NOW).await;
     let by = || By::program("test");
     let made = desk.issue_code(NOW, by(), Asker::Operator, &ward()).await.expect("makes");
     let key = dir.path().join("ca.key");
     let content = to_pipe(&key);
-    let enrolling = tokio::spawn({
-        let (desk, shown) = (Arc::clone(&desk), made.code.shown());
-        async move {
-            let request = Request::read(&asked().1).expect("a request");
-            let shown = Code::parse(&shown).expect("a code");
-            desk.enrol_by_code(NOW, by(), &shown, &request).await
-        }
-    });
-    // A pipe opens for writing when somebody reads from it: then the key is waited for.
-    let opened = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(key));
-    let mut pipe = opened.await.expect("runs").expect("opens");
-
-    desk.withdraw_code(NOW, by(), Asker::Operator, made.kept.id).await.expect("changes meanwhile");
-    pipe.write_all(&content).expect("writes");
-    drop(pipe);
-    let answer = enrolling.await.expect("runs").expect("works");
+    let request = Request::read(&asked().1).expect("a request");
+    let shown = Code::parse(&made.code.shown()).expect("a code");
+    let meanwhile = async {
+        // A pipe opens for writing when somebody reads from it: then the key is waited for.
+        let opened = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(key));
+        let mut pipe = opened.await.expect("runs").expect("opens");
+        desk.withdraw_code(NOW, by(), Asker::Operator, made.kept.id).await.expect("changes meanwhile");
+        pipe.write_all(&content).expect("writes");
+    };
+    let (answer, ()) = tokio::join!(desk.enrol_by_code(NOW, by(), &shown, &request), meanwhile);
+    let answer = answer.expect("works");
     assert_eq!(answer.map(|_| ()), Err(Reason::CodeSpent), "what was taken back meanwhile enrols nobody");
     assert!(desk.store().devices(10).await.expect("reads").is_empty(), "what is not kept is nowhere");
 }

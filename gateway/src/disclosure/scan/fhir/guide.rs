@@ -2,7 +2,7 @@
 
 use super::part::{Logical, Part};
 use super::place::Place;
-use super::resource::{Entry, Kind, Resource, Subject};
+use super::resource::{Entry, Kind, Resource};
 use super::{Fhir, said};
 use crate::disclosure::scan::hold::{Hold, Overrun};
 use crate::disclosure::scan::json::{Guide, Scalar};

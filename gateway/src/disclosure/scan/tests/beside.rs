@@ -22,13 +22,13 @@ fn waits(form: &Form, text: &str) {
         let left = scanner.settled() >= (text.find(MARK).expect("there") + MARK.len()) as u64;
         scanner.break_off(&mut hits);
         let (ids, reasons) = told(&hits);
-        assert!(!left || !reasons.is_empty(), "it has left, and only {ids:?} are told: {:.300}", text);
+        assert!(!left || !reasons.is_empty(), "it has left, and only {ids:?} are told: {text:.300}");
     }
 }
 
 /// Beside `B`, a resource is told as one of which nobody knows whose it is.
-fn is_noted(resource: String) {
-    let (hits, ended) = scan(&Form::Fhir, [bundle(&[patient("b", B), resource.clone()]).as_bytes()]);
+fn is_noted(resource: &str) {
+    let (hits, ended) = scan(&Form::Fhir, [bundle(&[patient("b", B), resource.to_owned()]).as_bytes()]);
     let (ids, reasons) = told(&hits);
     assert!(!reasons.is_empty() && ended.is_ok(), "only {ids:?} are told: {resource}");
 }
@@ -43,8 +43,8 @@ fn a_participant_of_an_invoice_releases_nothing() {
 #[test]
 fn who_answers_to_an_appointment_need_not_be_its_patient() {
     let answer = |actor: &str| format!(r#"{{"resourceType":"AppointmentResponse","comment":"HIV","actor":{actor}}}"#);
-    is_noted(answer(r#"{"reference":"Practitioner/3"}"#));
-    is_noted(answer(&format!(r#"{{"type":"Practitioner","identifier":{}}}"#, identifier(B))));
+    is_noted(&answer(r#"{"reference":"Practitioner/3"}"#));
+    is_noted(&answer(&format!(r#"{{"type":"Practitioner","identifier":{}}}"#, identifier(B))));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_subject_that_is_said_to_be_a_patient_and_is_not_known_is_told() {
         r#"{"type":"Patient","reference":"https://r.example/persons/7"}"#,
         r#"{"reference":"https://r.example/persons/7","type":"Patient"}"#,
     ] {
-        is_noted(observation(subject));
+        is_noted(&observation(subject));
     }
 }
 
@@ -123,7 +123,7 @@ fn a_patient_of_another_server_is_not_the_one_here() {
 #[test]
 fn types_of_r5_that_are_about_a_patient_are_known() {
     for kind in ["DeviceDispense", "BiologicallyDerivedProductDispense", "RequestOrchestration"] {
-        is_noted(format!(r#"{{"resourceType":"{kind}","note":[{{"text":"HIV"}}]}}"#));
+        is_noted(&format!(r#"{{"resourceType":"{kind}","note":[{{"text":"HIV"}}]}}"#));
     }
 }
 

@@ -155,8 +155,8 @@ fn appointments() {
         )
     };
     for actor in [
-        format!(r#"{{"reference":"Patient/b","display":"Tolvan"}}"#),
-        format!(r#"{{"type":"Patient","reference":"Patient/b"}}"#),
+        r#"{"reference":"Patient/b","display":"Tolvan"}"#.to_owned(),
+        r#"{"type":"Patient","reference":"Patient/b"}"#.to_owned(),
         format!(r#"{{"identifier":{}}}"#, identifier(B)),
         format!(r#"{{"type":"Patient","identifier":{}}}"#, identifier(B)),
     ] {
