@@ -149,6 +149,7 @@ fn the_command_line_signs_a_request_and_refuses_a_key_that_others_can_read() {
     assert_eq!(made["fingerprint"].as_str(), Some(fingerprint(&cert).to_string().as_str()));
     let again = place.run(&args);
     assert!(String::from_utf8_lossy(&again.stderr).contains("request's key is taken"), "{again:?}");
+    std::fs::write(place.path("device.csr"), self::csr()).unwrap();
     let key = place.path("pki/device-ca.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let refused = place.run(&args);

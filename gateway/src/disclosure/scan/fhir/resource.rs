@@ -98,7 +98,8 @@ pub(super) enum Kind {
 impl Kind {
     /// Of the type's name, in any case: there are servers that do not care.
     pub(super) fn of(name: &[u8]) -> Self {
-        let is = |known: &str| name.trim_ascii().eq_ignore_ascii_case(known.as_bytes());
+        let name = name.trim_ascii();
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match () {
             () if is("Patient") => Self::Patient,
             () if is("Person") => Self::Person,
