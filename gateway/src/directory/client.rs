@@ -178,11 +178,8 @@ impl Client {
             let (disk, directory) = (Arc::clone(&self.disk), Arc::clone(&self.directory));
             let mut stopping = false;
             let whole = tokio::select! {
-                told = changes.changed() => {
-                    behind |= told.is_err();
-                    // If it could not be added, at once; and then not at each change.
-                    !behind && disk.wants_whole()
-                }
+                // If it could not be added, at once; and then not at each change.
+                _ = changes.changed() => !behind && disk.wants_whole(),
                 () = self.whole.notified() => true,
                 _ = turn.tick() => {
                     // In this order: the snapshot that was heard then has been counted.

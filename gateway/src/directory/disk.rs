@@ -197,15 +197,24 @@ impl Kept {
 mod tests {
     use super::*;
     use crate::directory::Metrics;
-    use contract::directory::{Entry, Session};
+    use contract::directory::Entry;
     use std::time::Duration;
+
+    fn directory() -> Directory {
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("registers");
+        Directory::new(Duration::from_mins(15), metrics)
+    }
+
+    fn change() -> Message {
+        let entry = Entry::Session(crate::directory::tests::session(1));
+        Message::Change { epoch: Epoch(2), at: 8, entry }
+    }
 
     #[test]
     fn a_file_that_lacks_a_change_lets_nobody_in() {
         let dir = tempfile::tempdir().expect("a folder");
         let kept = Kept::new(dir.path().join("directory.ndjson"));
-        let metrics = Metrics::register(&prometheus::Registry::new()).expect("registers");
-        let directory = Directory::new(Duration::from_mins(15), metrics);
+        let directory = directory();
         // Every write to it fails as on a disk without room.
         let full = || Some(Arc::new(OpenOptions::new().write(true).open("/dev/full").expect("opens")));
         kept.save(&directory).expect("saves");
@@ -214,8 +223,7 @@ mod tests {
         assert!(kept.add(&heartbeat).is_err());
         assert!(kept.path.exists(), "of then it is whole");
         kept.log.lock().file = full();
-        let session: Session = crate::directory::tests::session(1);
-        let change = Message::Change { epoch: Epoch(2), at: 8, entry: Entry::Session(session) };
+        let change = change();
         assert!(kept.add(&change).is_err());
         assert!(!kept.path.exists() && kept.wants_whole());
         assert_eq!(kept.load(&directory).expect("no file is no error"), None);
@@ -228,15 +236,13 @@ mod tests {
     fn a_file_to_which_nothing_can_be_added_does_not_outlive_a_change() {
         let dir = tempfile::tempdir().expect("a folder");
         let kept = Kept::new(dir.path().join("directory.ndjson"));
-        let metrics = Metrics::register(&prometheus::Registry::new()).expect("registers");
-        let directory = Directory::new(Duration::from_mins(15), metrics);
+        let directory = directory();
         kept.save(&directory).expect("saves");
         // The disk is full when it is noted that the auditor was heard, and stays so.
         kept.log.lock().file = Some(Arc::new(OpenOptions::new().write(true).open("/dev/full").expect("opens")));
         assert!(kept.add(&Message::Heartbeat { epoch: Epoch(1), at: 7 }).is_err());
         fs::create_dir(kept.temporary()).expect("no room for another");
-        let session: Session = crate::directory::tests::session(1);
-        let change = Message::Change { epoch: Epoch(2), at: 8, entry: Entry::Session(session) };
+        let change = change();
         let added = kept.add(&change);
         assert!(kept.save(&directory).is_err());
         assert!(!kept.path.exists(), "it lacks a change, and adding it gave {added:?}");
@@ -246,15 +252,13 @@ mod tests {
     fn a_file_of_the_run_before_does_not_outlive_a_change() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("directory.ndjson");
-        let metrics = Metrics::register(&prometheus::Registry::new()).expect("registers");
-        let directory = Directory::new(Duration::from_mins(15), metrics);
+        let directory = directory();
         Kept::new(path.clone()).save(&directory).expect("saves");
         // This run cannot write it: the disk is full.
         let kept = Kept::new(path.clone());
         fs::create_dir(kept.temporary()).expect("no room for another");
         assert!(kept.save(&directory).is_err());
-        let session: Session = crate::directory::tests::session(1);
-        drop(kept.add(&Message::Change { epoch: Epoch(2), at: 8, entry: Entry::Session(session) }));
+        drop(kept.add(&change()));
         assert!(!path.exists(), "it lacks a change");
     }
 }

@@ -35,8 +35,8 @@
 //! resource for its container. One that names nobody is about whomever its container is about. What stands before the
 //! entries of a Bundle is about nobody; `Parameters` may be about one together, who comes last: they are held to their end.
 //!
-//! A resource of a type that is about a patient, or that has a subject, but whose fields do not say whom, is told as [`Reason::PatientAbsent`]; of a
-//! document that stands alone and names nobody else, that it was asked for tells it.
+//! A resource of a type that is about a patient, or that has a subject, but whose fields do not say whom, is told as
+//! [`Reason::PatientAbsent`]; of a document that stands alone and names nobody else, that it was asked for tells it.
 
 mod guide;
 mod leave;
@@ -167,7 +167,7 @@ impl Fhir {
         self.is_about(if actor { Place::Actor } else { place });
     }
 
-    /// Whether who is said at a place is whom the innermost resource is about; then its question is.
+    /// Whether who is said at a place is whom the innermost resource is about; then it has said of whom it is.
     fn is_about(&mut self, place: Place) -> About {
         let Some(resource) = self.resources.last_mut() else { return About::Them };
         if resource.is_about(place) {
