@@ -262,13 +262,9 @@ impl Desk {
         shown: &Code,
         request: &Request,
     ) -> Result<Result<Given, Reason>, IssueError> {
-        let mut change = self.store.change(at, by.clone()).await?;
-        let code = match change.take_code(shown, &self.codes).await? {
-            Ok(code) => code,
-            Err(reason) => {
-                change.commit().await?;
-                return Ok(Err(reason));
-            }
+        let (mut change, code) = match self.take(at, by.clone(), shown).await? {
+            Ok(taken) => taken,
+            Err(reason) => return Ok(Err(reason)),
         };
         change.may_enrol(&code.organisation, Some(&request.key_hash())).await?;
         change.undo().await?;
@@ -277,14 +273,10 @@ impl Desk {
         let new = NewDevice { organisation: code.organisation.clone(), name };
         let given = self.sign(new.subject(DeviceId::new(random::uuid(at))), at, request).await?;
 
-        let mut change = self.store.change(at, by).await?;
         // Another may have used it meanwhile.
-        let code = match change.take_code(shown, &self.codes).await? {
-            Ok(code) => code,
-            Err(reason) => {
-                change.commit().await?;
-                return Ok(Err(reason));
-            }
+        let (mut change, code) = match self.take(at, by, shown).await? {
+            Ok(taken) => taken,
+            Err(reason) => return Ok(Err(reason)),
         };
         let device = new.device(&given, at, code.issued_by);
         change.enrol_device_with(&device, given.certificate.key).await?;
@@ -358,6 +350,18 @@ impl Desk {
         };
         let done = done.await;
         self.settle(change, done, &format!("revoke device={id}")).await
+    }
+
+    /// Begins a change with a code that is good; that one is not is kept.
+    async fn take(&self, at: Micros, by: By, shown: &Code) -> Result<Result<(Change, DeviceCode), Reason>, IssueError> {
+        let mut change = self.store.change(at, by).await?;
+        match change.take_code(shown, &self.codes).await? {
+            Ok(code) => Ok(Ok((change, code))),
+            Err(reason) => {
+                change.commit().await?;
+                Ok(Err(reason))
+            }
+        }
     }
 
     async fn may_enrol(
