@@ -188,6 +188,12 @@ impl Feed {
         Ok(())
     }
 
+    /// Tells what the store has now without waiting for its turn, and says which state that is.
+    pub async fn reach(&self) -> Result<Epoch, StoreError> {
+        self.catch_up().await?;
+        Ok(self.ring.read().head())
+    }
+
     fn is_fresh(&self) -> bool {
         self.seen.read().elapsed() < FRESH
     }

@@ -56,7 +56,9 @@ async fn session(State(internal): State<Internal>, Json(question): Json<SessionQ
         Some(session) => internal.store.directory_account(session.account, clock::now()).await?,
         None => None,
     };
-    Ok(Json(SessionAnswer { session, account }).into_response())
+    // Not earlier than what was read, and on its way to the gateway with the answer.
+    let epoch = if session.is_some() { internal.feed.reach().await? } else { Epoch::default() };
+    Ok(Json(SessionAnswer { session, account, epoch }).into_response())
 }
 
 async fn activity(State(internal): State<Internal>, Json(report): Json<SessionsUsed>) -> Result<Response, Failed> {

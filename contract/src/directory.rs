@@ -210,6 +210,9 @@ pub struct SessionAnswer {
     pub session: Option<Session>,
     /// The account behind it, so that the answer can be used before the feed has caught up.
     pub account: Option<Account>,
+    /// A state that the answer is no newer than: who has heard of it by the feed knows all that led to the answer.
+    #[serde(default)]
+    pub epoch: Epoch,
 }
 
 /// When sessions and devices were last used, as one gateway saw it.

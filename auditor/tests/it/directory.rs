@@ -1,7 +1,7 @@
 //! The directory as gateways follow it.
 
 use crate::installation::{Feed, Installation, ORGANISATION, Request};
-use contract::directory::{AccountStanding, Commission, Entry, Message, SessionAnswer};
+use contract::directory::{AccountStanding, Commission, Entry, Epoch, Message, SessionAnswer};
 use contract::id::{HsaId, SessionKey};
 use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslVersion};
 use std::io::Write as _;
@@ -94,7 +94,8 @@ fn a_session_is_told_by_its_key_and_its_use_is_noted() {
     let answer = ask(session.key);
     assert_eq!(answer.session.as_ref().map(|s| s.device), Some(device.id));
     assert_eq!(answer.account.map(|a| a.standing), Some(AccountStanding::Active));
-    assert_eq!(ask(SessionKey([7; 32])), SessionAnswer { session: None, account: None });
+    assert!(answer.epoch > Epoch(0), "the gateway is told how far the feed has to be");
+    assert_eq!(ask(SessionKey([7; 32])), SessionAnswer { session: None, account: None, epoch: Epoch(0) });
 
     // Use that is reported from the future counts as now; an unknown key is passed over.
     let body = serde_json::json!({ "used": [[session.key, i64::MAX], [SessionKey([7; 32]), 1]] }).to_string();

@@ -13,7 +13,7 @@ use super::{Directory, Seen};
 use crate::clock;
 use crate::config::InternalAddress;
 use bytes::{Buf, Bytes, BytesMut};
-use contract::directory::{Epoch, LINE_BYTES_MAX, Message, SessionAnswer, SessionQuestion, SessionsUsed};
+use contract::directory::{Account, Epoch, LINE_BYTES_MAX, Message, SessionAnswer, SessionQuestion, SessionsUsed};
 use contract::id::SessionKey;
 use dashmap::DashMap;
 use http_body_util::{BodyExt, Full, Limited};
@@ -31,6 +31,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(3);
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// Bytes of an answer at the most.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// How long an answer waits for the feed to reach it.
+const FEED_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Questions under way at the most.
 const QUESTIONS_MAX: usize = 64;
 /// A copy that could not be written is tried again after this.
@@ -237,7 +239,10 @@ impl Client {
         let snapshots = self.directory.snapshots();
         match self.post("/internal/v1/session", &SessionQuestion { key }).await {
             Ok(body) => match serde_json::from_slice::<SessionAnswer>(&body) {
-                Ok(SessionAnswer { session: Some(session), account }) => {
+                Ok(SessionAnswer { session: Some(session), account, epoch }) => {
+                    if !self.agrees(account.as_ref(), epoch).await {
+                        return Asked::Unanswered;
+                    }
                     if self.directory.learn(snapshots, session, account) { Asked::Known } else { Asked::Unanswered }
                 }
                 Ok(_) => Asked::Unknown,
@@ -254,6 +259,16 @@ impl Client {
                 Asked::Unanswered
             }
         }
+    }
+
+    /// Waits for what the feed is about to tell of an account that the answer, of `epoch`, knows otherwise: who logs in for
+    /// the first time has a session and an active account in one change, and must not be refused by the account as it was.
+    async fn agrees(&self, answered: Option<&Account>, epoch: Epoch) -> bool {
+        let Some(answered) = answered else { return true };
+        let mut changes = self.directory.changes();
+        let known = || self.directory.account(answered.id);
+        let settled = |_: &u64| self.directory.epoch() >= epoch || known().is_none_or(|known| *known == *answered);
+        matches!(timeout(FEED_WAIT_MAX, changes.wait_for(settled)).await, Ok(Ok(_)))
     }
 
     async fn feed(&self, index: usize, auditor: &Transport, may_go_back: bool) -> Result<(), ClientError> {

@@ -24,7 +24,7 @@ pub(super) fn device(n: u8) -> Device {
     }
 }
 
-fn account(n: u8, name: &str) -> Account {
+pub(super) fn account(n: u8, name: &str) -> Account {
     Account {
         id: AccountId::new(Uuid::from_u128(n.into())),
         standing: AccountStanding::Active,

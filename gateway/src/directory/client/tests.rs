@@ -3,10 +3,10 @@
 use super::{Asked, Client};
 use crate::config::InternalAddress;
 use crate::directory::disk::Kept;
-use crate::directory::tests::{change, device, session};
+use crate::directory::tests::{account, change, device, session};
 use crate::directory::{Directory, Metrics};
 use bytes::Bytes;
-use contract::directory::{Entry, Epoch, Message, SessionAnswer};
+use contract::directory::{Account, AccountStanding, Entry, Epoch, Message, SessionAnswer};
 use futures_util::stream::{self, StreamExt as _};
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
@@ -31,6 +31,8 @@ enum Answer {
     Status(u16),
     /// This session is there.
     Session(u8),
+    /// This session is there, and the account is active by it, as of epoch 2.
+    FirstLogin(u8),
     /// It never comes.
     Silence,
 }
@@ -71,6 +73,9 @@ async fn respond(answer: Answer) -> Result<Response<BoxBody<Bytes, Infallible>>,
     let lines = |messages: &[Message]| -> Vec<u8> {
         messages.iter().flat_map(|m| [serde_json::to_vec(m).unwrap(), b"\n".to_vec()].concat()).collect()
     };
+    let answered = |session, account, epoch| {
+        whole(serde_json::to_vec(&SessionAnswer { session: Some(session), account, epoch: Epoch(epoch) }).unwrap())
+    };
     let mut status = 200;
     let body = match answer {
         Answer::Ends(messages) => whole(lines(&messages)),
@@ -82,9 +87,8 @@ async fn respond(answer: Answer) -> Result<Response<BoxBody<Bytes, Infallible>>,
             status = other;
             whole(Vec::new())
         }
-        Answer::Session(n) => {
-            whole(serde_json::to_vec(&SessionAnswer { session: Some(session(n)), account: None }).unwrap())
-        }
+        Answer::Session(n) => answered(session(n), None, 0),
+        Answer::FirstLogin(n) => answered(session(n), Some(account(n, "Anna")), 2),
         Answer::Silence => std::future::pending().await,
     };
     Ok(Response::builder().status(status).body(body).unwrap())
@@ -231,6 +235,32 @@ async fn a_question_goes_to_the_second_when_the_first_does_not_answer() {
         assert!(place.directory.session(&session(7).key).is_some());
         let counts = ["directory_session_questions_total", "directory_failures_total"].map(|name| place.metric(name));
         assert_eq!(counts, [1, 1], "one question, and one auditor that failed");
+    }
+}
+
+#[tokio::test]
+async fn who_logs_in_for_the_first_time_is_not_refused_by_the_account_as_it_was() {
+    for told in [true, false] {
+        let place = Place::new();
+        let mut questions = place.auditor("1", |_, _| Answer::FirstLogin(7));
+        let take = |message| place.directory.take(message, 1, &mut None);
+        let standing = || place.directory.account(account(7, "").id).unwrap().standing;
+        let handed_out = Account { standing: AccountStanding::Pending, ..account(7, "Anna") };
+        take(change(1, Entry::Account(handed_out)));
+        let feed = async {
+            questions.recv().await.expect("a question");
+            if told {
+                take(change(2, Entry::Account(account(7, "Anna"))));
+            }
+        };
+        let (asked, ()) = tokio::join!(place.client.ask(session(7).key), feed);
+        let known = place.directory.session(&session(7).key).is_some();
+        let expected = if told {
+            (Asked::Known, true, AccountStanding::Active)
+        } else {
+            (Asked::Unanswered, false, AccountStanding::Pending)
+        };
+        assert_eq!((asked, known, standing()), expected);
     }
 }
 
