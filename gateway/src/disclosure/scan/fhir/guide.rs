@@ -125,7 +125,8 @@ impl Guide for Fhir {
             }
             Place::Entry => {
                 let depth = self.objects.len();
-                self.open.push(Entry { depth, anywhere: None, urls: SmallVec::new(), kind: Kind::Unknown });
+                let (elsewhere, urls) = (SmallVec::new(), SmallVec::new());
+                self.open.push(Entry { depth, anywhere: None, elsewhere, urls, kind: Kind::Unknown });
             }
             _ => {}
         }

@@ -182,9 +182,15 @@ impl Fhir {
         if let Some(anywhere) = entry.anywhere.filter(|_| !placed) {
             self.know(anywhere);
         }
+        if entry.kind == Kind::Patient
+            && let Ok(url) = std::str::from_utf8(&entry.elsewhere)
+            && !url.is_empty()
+        {
+            self.know(Logical::url(url));
+        }
         for aim in entry.urls {
             match aim {
-                Aim::Patient(logical) | Aim::PatientAt(logical, _) | Aim::Url(logical) | Aim::Elsewhere(logical)
+                Aim::Patient(logical) | Aim::PatientAt(logical, _) | Aim::Url(logical)
                     if entry.kind == Kind::Patient =>
                 {
                     self.know(logical);

@@ -6,6 +6,9 @@ use crate::disclosure::scan::HOLD_BYTES_MAX;
 use contract::identity::PatientId;
 use smallvec::SmallVec;
 
+/// No type that is looked for has a longer name, in bytes.
+const NAME_BYTES_MAX: usize = 40;
+
 #[expect(clippy::struct_excessive_bools, reason = "each is said by a field of its own, in any order")]
 #[derive(Debug)]
 pub(super) struct Resource {
@@ -99,18 +102,21 @@ impl Kind {
     /// Of the type's name, in any case: there are servers that do not care.
     pub(super) fn of(name: &[u8]) -> Self {
         let name = name.trim_ascii();
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        match () {
-            () if is("Patient") => Self::Patient,
-            () if is("Person") => Self::Person,
-            () if is("RelatedPerson") => Self::RelatedPerson,
-            () if is("Practitioner") => Self::Practitioner,
-            () if is("Bundle") => Self::Bundle,
-            () if is("Parameters") => Self::Parameters,
-            () if is("Appointment") || is("AppointmentResponse") => Self::Appointment,
-            () if is("Group") => Self::Group,
-            () if OF_PATIENTS.into_iter().any(is) => Self::OfPatient,
-            () => Self::Other,
+        let mut lower = [0; NAME_BYTES_MAX];
+        let Some(lower) = lower.get_mut(..name.len()) else { return Self::Other };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        match &*lower {
+            b"patient" => Self::Patient,
+            b"person" => Self::Person,
+            b"relatedperson" => Self::RelatedPerson,
+            b"practitioner" => Self::Practitioner,
+            b"bundle" => Self::Bundle,
+            b"parameters" => Self::Parameters,
+            b"appointment" | b"appointmentresponse" => Self::Appointment,
+            b"group" => Self::Group,
+            lower if is_of_patients(lower) => Self::OfPatient,
+            _ => Self::Other,
         }
     }
 
@@ -128,66 +134,69 @@ impl Kind {
 /// The other types of resources that are about one patient, in R4's and R5's patient compartment
 /// (<https://hl7.org/fhir/R4/compartmentdefinition-patient.html>). Those are left out that may as well be about nobody:
 /// accounts and invoices, lists, groups, schedules, supplies, reports of measures, and records of what was done.
-const OF_PATIENTS: [&str; 58] = [
-    "AdverseEvent",
-    "AllergyIntolerance",
-    "BiologicallyDerivedProductDispense",
-    "BodyStructure",
-    "CarePlan",
-    "CareTeam",
-    "ChargeItem",
-    "Claim",
-    "ClaimResponse",
-    "ClinicalImpression",
-    "Communication",
-    "CommunicationRequest",
-    "Composition",
-    "Condition",
-    "Consent",
-    "Coverage",
-    "CoverageEligibilityRequest",
-    "CoverageEligibilityResponse",
-    "DetectedIssue",
-    "DeviceDispense",
-    "DeviceRequest",
-    "DeviceUsage",
-    "DeviceUseStatement",
-    "DiagnosticReport",
-    "DocumentManifest",
-    "DocumentReference",
-    "Encounter",
-    "EncounterHistory",
-    "EnrollmentRequest",
-    "EpisodeOfCare",
-    "ExplanationOfBenefit",
-    "FamilyMemberHistory",
-    "Flag",
-    "GenomicStudy",
-    "Goal",
-    "ImagingSelection",
-    "ImagingStudy",
-    "Immunization",
-    "ImmunizationEvaluation",
-    "ImmunizationRecommendation",
-    "Media",
-    "MedicationAdministration",
-    "MedicationDispense",
-    "MedicationRequest",
-    "MedicationStatement",
-    "MolecularSequence",
-    "NutritionIntake",
-    "NutritionOrder",
-    "Observation",
-    "Procedure",
-    "QuestionnaireResponse",
-    "RequestGroup",
-    "RequestOrchestration",
-    "ResearchSubject",
-    "RiskAssessment",
-    "ServiceRequest",
-    "Specimen",
-    "VisionPrescription",
-];
+fn is_of_patients(lower: &[u8]) -> bool {
+    matches!(
+        lower,
+        b"adverseevent"
+            | b"allergyintolerance"
+            | b"biologicallyderivedproductdispense"
+            | b"bodystructure"
+            | b"careplan"
+            | b"careteam"
+            | b"chargeitem"
+            | b"claim"
+            | b"claimresponse"
+            | b"clinicalimpression"
+            | b"communication"
+            | b"communicationrequest"
+            | b"composition"
+            | b"condition"
+            | b"consent"
+            | b"coverage"
+            | b"coverageeligibilityrequest"
+            | b"coverageeligibilityresponse"
+            | b"detectedissue"
+            | b"devicedispense"
+            | b"devicerequest"
+            | b"deviceusage"
+            | b"deviceusestatement"
+            | b"diagnosticreport"
+            | b"documentmanifest"
+            | b"documentreference"
+            | b"encounter"
+            | b"encounterhistory"
+            | b"enrollmentrequest"
+            | b"episodeofcare"
+            | b"explanationofbenefit"
+            | b"familymemberhistory"
+            | b"flag"
+            | b"genomicstudy"
+            | b"goal"
+            | b"imagingselection"
+            | b"imagingstudy"
+            | b"immunization"
+            | b"immunizationevaluation"
+            | b"immunizationrecommendation"
+            | b"media"
+            | b"medicationadministration"
+            | b"medicationdispense"
+            | b"medicationrequest"
+            | b"medicationstatement"
+            | b"molecularsequence"
+            | b"nutritionintake"
+            | b"nutritionorder"
+            | b"observation"
+            | b"procedure"
+            | b"questionnaireresponse"
+            | b"requestgroup"
+            | b"requestorchestration"
+            | b"researchsubject"
+            | b"riskassessment"
+            | b"servicerequest"
+            | b"specimen"
+            | b"visionprescription"
+    )
+}
 
 impl Resource {
     pub(super) fn new(start: u64, held: u64, contained: bool, level: usize) -> Self {
@@ -265,7 +274,9 @@ pub(super) struct Entry {
     pub(super) depth: usize,
     /// The id of the Patient in it, if nothing says where that is.
     pub(super) anywhere: Option<Logical>,
-    /// What its `fullUrl` says.
+    /// Its `fullUrl`, if that leads to no Patient: nobody asks, unless it is one all the same.
+    pub(super) elsewhere: SmallVec<[u8; 64]>,
+    /// What its `fullUrl` says else.
     pub(super) urls: SmallVec<[Aim; 1]>,
     /// The type of its resource, once that was read.
     pub(super) kind: Kind,

@@ -142,8 +142,10 @@ impl Fhir {
         };
         let Some(text) = text else { return self.unread(place, Reason::PatientForm, hits) };
         if leads_elsewhere(text) {
-            if let Some(entry) = self.open.last_mut().filter(|entry| place == Place::FullUrl && entry.urls.is_empty()) {
-                entry.urls.push(Aim::Elsewhere(Logical::url(text)));
+            if let Some(entry) = self.open.last_mut().filter(|entry| place == Place::FullUrl && entry.urls.is_empty())
+                && entry.elsewhere.is_empty()
+            {
+                entry.elsewhere.extend_from_slice(text.as_bytes());
             }
             return;
         }
@@ -249,19 +251,20 @@ fn is_of_another_type(text: &str) -> bool {
 /// Whether a reference or URL is plainly one to something that is no Patient: has a path, and no `Patient` in it.
 fn leads_elsewhere(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'/', bytes) {
-        let segment = bytes.get(start..end).unwrap_or_default();
-        if segment.len() == "Patient".len() && segment.eq_ignore_ascii_case(b"Patient") {
+    let is_patient = |segment: Option<&[u8]>| segment.is_some_and(|segment| segment.eq_ignore_ascii_case(b"Patient"));
+    let (mut start, mut digits) = (0, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'?' | b'#' | b'|' | b',' | b';' => return false,
+            b'/' if is_patient(bytes.get(start..at)) => return false,
+            b'/' => (start, digits) = (at + 1, 0),
+            _ => digits = 0,
+        }
+        // An identity in it is told, whatever it is said to be of.
+        if digits >= DIGITS_MIN {
             return false;
         }
-        start = end + 1;
     }
-    // An identity in it is told, whatever it is said to be of.
-    start > 0
-        && !bytes.chunk_by(|a, b| a.is_ascii_digit() && b.is_ascii_digit()).any(|run| run.len() >= DIGITS_MIN)
-        && bytes.first().is_some_and(u8::is_ascii_alphabetic)
-        && !bytes.get(start..).is_some_and(|last| last.eq_ignore_ascii_case(b"Patient"))
-        && memchr::memchr3(b'?', b'#', b'|', bytes).is_none()
-        && memchr::memchr2(b',', b';', bytes).is_none()
+    start > 0 && bytes.first().is_some_and(u8::is_ascii_alphabetic) && !is_patient(bytes.get(start..))
 }
