@@ -160,7 +160,7 @@ impl<G: Guide> Walker<G> {
             let offset = self.read + at as u64;
             at += match self.at {
                 At::After | At::Member | At::Key if self.in_object() => {
-                    let len = self.members(rest, hits)?;
+                    let len = self.members(rest, offset, hits)?;
                     let offset = offset + len as u64;
                     let rest = rest.get(len..).unwrap_or_default();
                     len + if matches!(self.at, At::After | At::Member | At::Key | At::Value) {
@@ -200,13 +200,20 @@ impl<G: Guide> Walker<G> {
         self.stack.last().is_some_and(|frame| frame.is_object)
     }
 
-    /// Passes the members of an object that stand in this piece as a whole, up to the first in which something may
-    /// stand; returns how far. It does what the steps one by one would do, only faster.
-    fn members(&mut self, rest: &[u8], hits: &mut Vec<Hit>) -> Result<usize, Fault> {
-        let Some(frame) = self.stack.last().copied() else { return Ok(0) };
-        // What was passed, up to the end of a member.
+    /// Passes the members of an object, and of objects in it and around it, that stand in this piece as a whole; returns how
+    /// far. It does what the steps one by one would do, only faster.
+    fn members(&mut self, rest: &[u8], offset: u64, hits: &mut Vec<Hit>) -> Result<usize, Fault> {
+        // What was passed, up to the end of a member or the beginning or end of an object.
         let mut passed = 0;
-        while let Some(key) = bytes::key(rest, passed, self.at == At::After) {
+        while let Some(frame) = self.stack.last().copied().filter(|frame| frame.is_object) {
+            let Some(key) = bytes::key(rest, passed, self.at == At::After) else {
+                if self.at == At::Key || rest.get(passed) != Some(&b'}') {
+                    break;
+                }
+                self.leave(true, offset + passed as u64, hits)?;
+                passed = self.elements(rest, passed + 1, offset, hits)?;
+                continue;
+            };
             let node = self.guide.key(frame.node, key.text);
             let wanted = node.filter(|node| self.guide.wants(*node));
             let end = match (rest.get(key.value), wanted) {
@@ -227,16 +234,48 @@ impl<G: Guide> Walker<G> {
                     };
                     Some(key.value + 1 + len)
                 }
-                (Some(_), _) => {
+                (Some(byte), _) => {
                     self.node = node;
                     self.at = At::Value;
-                    return Ok(key.value);
+                    if !matches!(byte, b'{' | b'[') {
+                        return Ok(key.value);
+                    }
+                    self.begin(*byte, offset + key.value as u64)?;
+                    passed = self.elements(rest, key.value + 1, offset, hits)?;
+                    continue;
                 }
                 (None, _) => None,
             };
             let Some(end) = end else { break };
             self.at = At::After;
             passed = end;
+        }
+        Ok(passed)
+    }
+
+    /// Passes the ends of arrays, and goes on to an object that is the next element of one, as programs write them; returns
+    /// how far.
+    fn elements(&mut self, rest: &[u8], passed: usize, offset: u64, hits: &mut Vec<Hit>) -> Result<usize, Fault> {
+        let mut passed = passed;
+        while self.stack.last().is_some_and(|frame| !frame.is_object) {
+            let comma = usize::from(self.at == At::After);
+            match rest.get(passed..) {
+                Some([b',', b'{', ..]) if self.at == At::After => {}
+                Some([b'{', ..]) if self.at == At::Element => {}
+                Some([b']', ..]) if matches!(self.at, At::After | At::Element) => {
+                    self.leave(false, offset + passed as u64, hits)?;
+                    passed += 1;
+                    continue;
+                }
+                _ => break,
+            }
+            passed += comma;
+            self.at = At::Value;
+            self.begin(b'{', offset + passed as u64)?;
+            passed += 1;
+            if self.at == At::InSkip {
+                break;
+            }
         }
         Ok(passed)
     }
