@@ -65,6 +65,9 @@ def settings(compose):
         mounted = {config["target"] for config in service["configs"]}
         for config in re.findall(r'"(/run/config/[^"]+)"', text):
             expect(config in mounted, f"{name}.toml: {config} is not mounted")
+        for file in re.findall(r'"(/usr/local/share/[^"]+)"', text):
+            copied = re.search(rf"^COPY .* {re.escape(file)}$", (HERE / "Dockerfile").read_text(), re.M)
+            expect(copied, f"{name}.toml: nothing puts {file} into an image")
     expect("device_ca_key" not in compose["services"]["auditor"]["secrets"], "auditor: the running server does not see the device CA's key")
     for service in ("gateway", "gateway-keys"):
         used = compose["services"][service]["secrets"]
