@@ -61,6 +61,7 @@ impl Change {
             .bind(sealed)
             .execute(&mut *self.tx)
             .await?;
+        self.void_handout(id).await?;
         self.stop_account_by(&account, AuthEventKind::AccountBlocked, Reason::Incident).await
     }
 
@@ -114,7 +115,8 @@ impl Change {
 }
 
 impl Office {
-    /// An approver of one of its regions or an account administrator blocks an account, and says why. Its sessions end.
+    /// An approver of one of its regions or an account administrator blocks an account, and says why. Its sessions
+    /// and its handout end.
     pub async fn block(
         &self,
         at: Micros,

@@ -285,12 +285,9 @@ impl Change {
 
     /// Another takes the place of an account's open handout.
     async fn replace_handout(&mut self, account: AccountId) -> Result<(), StoreError> {
-        let row = sqlx::query("SELECT id, tries FROM handout WHERE account = $1 AND state = 'open'")
-            .bind(account.to_string())
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        let Some(row) = row else { return Ok(()) };
-        let id = crate::store::parsed(row.try_get("id")?, "handout id")?;
-        self.end_handout(id, State::Replaced, super::count(&row, "tries")?).await
+        match self.open_handout_of(account).await? {
+            Some(open) => self.end_handout(open.id, State::Replaced, open.tries).await,
+            None => Ok(()),
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Handouts whose time is over, and those of accounts that are.
 
 use super::counter::Counter;
+use super::{Change, Handout};
 use crate::handout::State;
 use crate::store::{By, StoreError, parsed};
 use contract::Micros;
-use contract::id::HandoutId;
+use contract::id::{AccountId, HandoutId};
 use contract::record::{AuthEventKind, Reason};
 
 impl Counter {
@@ -31,13 +32,28 @@ impl Counter {
             if found.state != State::Open {
                 continue;
             }
-            change.end_handout(id, State::Expired, found.tries).await?;
-            let mut event = change.event(AuthEventKind::CredentialsFailed, found.account);
-            event.reason = Reason::CodeExpired;
-            event.detail = format!("{} handout={id}", event.detail).into();
-            change.record(event).await?;
+            change.expire_handout(&found).await?;
         }
         change.commit().await?;
         Ok(rows.len())
+    }
+}
+
+impl Change {
+    /// Ends an account's open handout, if it has one: whoever has its halves gets in by them no more. For an account that
+    /// somebody locks or blocks: credentials that are under way must not undo that.
+    pub async fn void_handout(&mut self, account: AccountId) -> Result<(), StoreError> {
+        match self.open_handout_of(account).await? {
+            Some(open) => self.expire_handout(&open).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn expire_handout(&mut self, open: &Handout) -> Result<(), StoreError> {
+        self.end_handout(open.id, State::Expired, open.tries).await?;
+        let mut event = self.event(AuthEventKind::CredentialsFailed, open.account);
+        event.reason = Reason::CodeExpired;
+        event.detail = format!("{} handout={}", event.detail, open.id).into();
+        self.record(event).await
     }
 }

@@ -475,11 +475,42 @@ fn second_factors() -> TotpKey {
     TotpKey::new(&[6; 32])
 }
 
+/// What is under way when somebody stops an account undoes that not, neither now nor when the stop ends.
+async fn halves_that_are_under_way_undo_no_lock_and_no_block(bed: Bed) {
+    let hall = hall(&bed).await;
+    let (admin, office) = (hall.desk.admin, &hall.desk.office);
+    let (id, first, code) = hall.sent(AT).await;
+    let at = AT + 50 * HOUR;
+    let token = hall.show(at, &first, &code).await.expect("both fit");
+    told(&hall.store).await;
+    office.lock(at, by(admin), hall.anna).await.expect("locks");
+    let ended = told(&hall.store).await;
+    let failed = ended.iter().filter(|event| event.kind == AuthEventKind::CredentialsFailed);
+    assert_eq!(failed.map(|event| event.reason).collect::<Vec<_>>(), [Reason::CodeExpired]);
+    assert_eq!(hall.handout(id).await.state, State::Expired);
+    let own = Own { way: Way::Codes { password: "x", step: 7 }, instructions: 1 };
+    assert!(hall.counter.collect(at, person_at(1), &token, own).await.expect("reads").is_none());
+    assert!(hall.show(at, &first, &code).await.is_none());
+    assert!(matches!(hall.state().await, AccountState::Locked { until: None, .. }), "{:?}", hall.state().await);
+
+    office.unlock(at, by(admin), &sign(admin, at), hall.anna).await.expect("unlocks");
+    let at = at + HOUR;
+    let (_, first, code) = hall.sent(at).await;
+    let at = at + 50 * HOUR;
+    office.block(at, by(admin), &sign(admin, at), hall.anna, "Brevet är borta").await.expect("blocks");
+    let second = person(&hall.store, 130, &["account_admin"]).await;
+    office.propose_lift(at, by(admin), &sign(admin, at), hall.anna).await.expect("proposes");
+    office.lift(at, by(second), &sign(second, at), hall.anna).await.expect("lifts");
+    assert!(hall.show(at, &first, &code).await.is_none());
+    assert_eq!(cells(&hall.store).await.matches("wiped").count(), 4);
+}
+
 impl Hall {
+    /// As wrong attempts do.
     async fn lock(&self, at: Micros) {
         let mut change: Change = self.store.change(at, By::program("test")).await.expect("begins");
         let mut account: Account = change.account(self.anna).await.expect("reads");
-        account.state = account.state.lock(at, None).expect("locks");
+        account.state = account.state.lock(at, Some(at + HOUR)).expect("locks");
         change.stop_account(&account, AuthEventKind::AccountLocked).await.expect("locks");
         change.commit().await.expect("commits");
     }
@@ -499,4 +530,5 @@ on_both![
     where_halves_go_comes_from_the_form_alone,
     a_new_second_factor_needs_a_call_and_ends_the_old_one_when_it_is_collected,
     an_account_that_is_closed_collects_nothing,
+    halves_that_are_under_way_undo_no_lock_and_no_block,
 ];
