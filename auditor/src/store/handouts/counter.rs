@@ -160,6 +160,10 @@ impl Counter {
         let first = Stage::first(channel, other.channel);
         let stage = if other.stage.is_out() { first.after_paper(channel) } else { first };
         self.make_half(change, id, part, (channel, stage)).await?;
+        // Nor does the other wait for paper if there is none any more.
+        if !channel.is_paper() {
+            change.take_turn(&open, other, change.at).await?;
+        }
         // Whoever has shown the old one has to show the new one.
         sqlx::query(
             "UPDATE handout SET opened = NULL, opened_on = NULL, opened_until = NULL, totp = NULL WHERE id = $1",

@@ -293,6 +293,17 @@ async fn what_the_provider_says_is_heard_once_and_never_backwards(bed: Bed) {
     assert_ne!(hall.print(at, id, Part::Code).await.expect("prints"), message.clear.to_string());
 }
 
+async fn a_message_that_waited_for_a_letter_goes_when_there_is_none_any_more(bed: Bed) {
+    let hall = hall(&bed).await;
+    let id = hall.issue(AT, Channel::Letter, Channel::Sms).await.expect("issues");
+    assert!(hall.due(AT + 90 * DAY).await.is_empty(), "it waits for the letter");
+    let admin = hall.desk.admin;
+    let way = (id, Part::Id);
+    hall.counter.reroute(AT + 1, by(admin), Some(&sign(admin, AT + 1)), way, Channel::Phone).await.expect("reroutes");
+    assert_eq!(hall.handout(id).await.half(Part::Code).stage, Stage::Queued);
+    assert_eq!(hall.due(AT + 1).await.len(), 1, "at once");
+}
+
 async fn a_message_is_tried_again_later_and_then_given_up(bed: Bed) {
     let hall = hall(&bed).await;
     let id = hall.issue(AT, Channel::Letter, Channel::Sms).await.expect("issues");
@@ -522,6 +533,7 @@ on_both![
     five_wrong_codes_make_both_halves_void,
     halves_run_out_and_new_ones_take_the_place_of_old_ones,
     what_the_provider_says_is_heard_once_and_never_backwards,
+    a_message_that_waited_for_a_letter_goes_when_there_is_none_any_more,
     a_message_is_tried_again_later_and_then_given_up,
     nobody_sees_both_halves_unless_that_is_switched_on,
     one_person_with_two_accounts_sees_one_half,
