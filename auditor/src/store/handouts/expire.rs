@@ -10,12 +10,13 @@ use contract::record::{AuthEventKind, Reason};
 
 impl Counter {
     /// Ends handouts of which a half is no longer good, that nobody sent for long, or whose account is closed, at most
-    /// `limit`: what of them rests in clear is wiped. How many.
+    /// `limit`: what of them rests in clear is wiped. Who has shown both in time keeps the while that they have to finish.
+    /// How many.
     pub async fn expire(&self, at: Micros, by: By, limit: u32) -> Result<usize, StoreError> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT h.id FROM handout h JOIN account a ON a.id = h.account WHERE h.state = 'open' AND ( \
              a.state IN ('deregistered', 'lapsed') OR EXISTS (SELECT 1 FROM handout_half p WHERE p.handout = h.id \
-             AND (p.until <= $1 OR (p.until IS NULL AND p.stage_at <= $2)))) ORDER BY h.issued LIMIT $3",
+             AND ((p.until <= $1 AND COALESCE(h.opened_until, 0) <= $1) OR (p.until IS NULL AND p.stage_at <= $2)))) ORDER BY h.issued LIMIT $3",
         )
         .bind(at)
         .bind(at.saturating_sub(self.rule.unsent_us))

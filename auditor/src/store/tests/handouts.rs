@@ -248,6 +248,28 @@ async fn halves_run_out_and_new_ones_take_the_place_of_old_ones(bed: Bed) {
     assert_eq!(cells.matches("wiped").count(), cells.lines().count());
 }
 
+async fn who_has_shown_both_halves_in_time_is_not_cut_off(bed: Bed) {
+    let hall = hall(&bed).await;
+    let (id, first, code) = hall.sent(AT).await;
+    let until = hall.handout(id).await.half(Part::Code).until.expect("it is out");
+    let minute = 60 * SECOND;
+    let token = hall.show(until - minute, &first, &code).await.expect("both fit");
+    let expire = async |at| hall.counter.expire(at, By::program("handout"), 9).await.expect("runs");
+    assert_eq!(expire(until + SECOND).await, 0);
+    let at = until + 2 * minute;
+    let own = Own { way: Way::Codes { password: "x", step: 7 }, instructions: 1 };
+    assert!(hall.counter.collect(at, person_at(1), &token, own).await.expect("sets").is_some());
+
+    // Who shows them and does not finish has them no longer than that.
+    let at = at + DAY;
+    let (id, first, code) = hall.sent(at).await;
+    let until = hall.handout(id).await.half(Part::Code).until.expect("it is out");
+    hall.show(until - minute, &first, &code).await.expect("both fit");
+    assert_eq!(expire(until - minute + hall.counter.rule().open_us - 1).await, 0);
+    assert_eq!(expire(until - minute + hall.counter.rule().open_us).await, 1);
+    assert_eq!(hall.handout(id).await.state, State::Expired);
+}
+
 async fn what_the_provider_says_is_heard_once_and_never_backwards(bed: Bed) {
     let hall = hall(&bed).await;
     let id = hall.issue(AT, Channel::Phone, Channel::Sms).await.expect("issues");
@@ -532,6 +554,7 @@ on_both![
     who_has_both_halves_sets_credentials_of_their_own,
     five_wrong_codes_make_both_halves_void,
     halves_run_out_and_new_ones_take_the_place_of_old_ones,
+    who_has_shown_both_halves_in_time_is_not_cut_off,
     what_the_provider_says_is_heard_once_and_never_backwards,
     a_message_that_waited_for_a_letter_goes_when_there_is_none_any_more,
     a_message_is_tried_again_later_and_then_given_up,
