@@ -108,6 +108,10 @@ impl State {
         match self {
             Self::Active { .. } => Ok(Self::Locked { since: now, until, unused: false }),
             Self::HandedOut { .. } => Ok(Self::Locked { since: now, until, unused: true }),
+            // Somebody does not let a lock end by itself.
+            Self::Locked { until: Some(_), unused, .. } if until.is_none() => {
+                Ok(Self::Locked { since: now, until, unused })
+            }
             other => Err(other.cannot("be locked")),
         }
     }
@@ -149,9 +153,11 @@ impl State {
     /// An incident.
     pub fn block(self, now: Micros) -> Result<Self, InvalidMove> {
         match self {
-            Self::HandedOut { .. } | Self::Active { .. } | Self::Locked { .. } | Self::Dormant { .. } => {
-                Ok(Self::Blocked { since: now })
-            }
+            Self::Created { .. }
+            | Self::HandedOut { .. }
+            | Self::Active { .. }
+            | Self::Locked { .. }
+            | Self::Dormant { .. } => Ok(Self::Blocked { since: now }),
             other => Err(other.cannot("be blocked")),
         }
     }
@@ -384,15 +390,16 @@ mod tests {
     #[test]
     fn moves_are_the_tables() {
         type Move = fn(State) -> Result<State, InvalidMove>;
-        let moves: [(&str, Move, &[&str]); 10] = [
+        let moves: [(&str, Move, &[&str]); 11] = [
             ("hand_out", |s| s.hand_out(5), &["created"]),
             ("activate", |s| s.activate(5), &["handed_out"]),
             ("lapse", |s| s.lapse(5), &["created", "handed_out", "locked_unused"]),
-            ("lock", |s| s.lock(5, None), &["active", "handed_out"]),
+            ("lock", |s| s.lock(5, None), &["active", "handed_out", "locked", "locked_unused"]),
+            ("lock by wrong attempts", |s| s.lock(5, Some(9)), &["active", "handed_out"]),
             ("unlock", |s| s.unlock(5), &["locked", "locked_unused"]),
             ("go_dormant", |s| s.go_dormant(5), &["active", "locked"]),
             ("reactivate", |s| s.reactivate(5), &["dormant"]),
-            ("block", |s| s.block(5), &["handed_out", "active", "locked", "locked_unused", "dormant"]),
+            ("block", |s| s.block(5), &["created", "handed_out", "active", "locked", "locked_unused", "dormant"]),
             ("lift_block", |s| s.lift_block(5), &["blocked"]),
             (
                 "deregister",
@@ -414,6 +421,16 @@ mod tests {
         }
         let error = State::Created { at: 1 }.unlock(2).expect_err("not locked");
         assert_eq!(error.to_string(), "an account that is created cannot be unlocked");
+    }
+
+    #[test]
+    fn a_lock_that_ends_by_itself_can_be_made_one_that_does_not() {
+        for unused in [false, true] {
+            let locked = State::Locked { since: 1, until: Some(9), unused };
+            let kept = State::Locked { since: 5, until: None, unused };
+            assert_eq!(locked.lock(5, None), Ok(kept));
+            assert!(kept.lock(6, None).is_err(), "it is locked");
+        }
     }
 
     #[test]

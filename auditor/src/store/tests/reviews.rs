@@ -3,6 +3,8 @@
 use super::people::{by, id, office, person, sign, told, vouched};
 use super::{Bed, NOW, On, device, organisation, run, session};
 use crate::accounts::State;
+use crate::accounts::login::{LockRule, Verdict, judge_passkey};
+use crate::clock::SECOND;
 use crate::duties::Region;
 use crate::forms::{Denied, FormFault};
 use crate::store::{By, Store, StoreError};
@@ -151,6 +153,30 @@ async fn a_block_is_lifted_by_two(bed: Bed) {
     assert!(matches!(lift(two).await, Err(StoreError::Absent(_))));
 }
 
+/// Five wrong tries lock for a quarter of an hour. Who calls the help desk then is locked for good.
+async fn who_has_locked_themselves_can_be_locked_by_the_help_desk(bed: Bed) {
+    let store = bed.open().await;
+    let office = office(&store);
+    let anna = person(&store, 1, &[]).await;
+    let desk = person(&store, 2, &["help_desk"]).await;
+    let rule = LockRule::default();
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    let mut account = change.account(anna).await.expect("is there");
+    for _ in 0..rule.failures_max {
+        let Verdict::Refused { account: next, .. } = judge_passkey(account, Err(Reason::Forged), rule, NOW) else {
+            unreachable!("wrong")
+        };
+        account = next;
+    }
+    assert!(matches!(account.state, State::Locked { until: Some(_), .. }), "{:?}", account.state);
+    change.stop_account(&account, AuthEventKind::AccountLocked).await.expect("locks");
+    change.commit().await.expect("commits");
+    office.lock(NOW + 1, by(desk), anna).await.expect("locks");
+    let later = state(&store, anna).await.at(NOW + rule.lock_us + 60 * SECOND);
+    assert!(matches!(later, State::Locked { until: None, .. }), "{later:?}");
+    assert!(matches!(office.lock(NOW + 2, by(desk), anna).await, Err(StoreError::Move(_))), "she is locked");
+}
+
 async fn office_block(
     office: &crate::store::Office,
     who: AccountId,
@@ -183,4 +209,9 @@ async fn nobody_lifts_their_own_block(bed: Bed) {
     assert!(matches!(own, Err(StoreError::Denied(Denied::Own))));
 }
 
-on_both![who_is_not_confirmed_rests_until_the_region_says_so, a_block_is_lifted_by_two, nobody_lifts_their_own_block,];
+on_both![
+    who_is_not_confirmed_rests_until_the_region_says_so,
+    a_block_is_lifted_by_two,
+    who_has_locked_themselves_can_be_locked_by_the_help_desk,
+    nobody_lifts_their_own_block,
+];
