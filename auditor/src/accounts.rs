@@ -53,6 +53,8 @@ pub enum State {
         until: Option<Micros>,
         /// Nobody has logged in yet: unlocked, it is handed out again, not active.
         unused: bool,
+        /// Since when it was active, or handed out: wrong attempts do not prolong that.
+        held: Micros,
     },
     /// VILANDE: unused for long, or not confirmed in the yearly review.
     Dormant {
@@ -106,17 +108,17 @@ impl State {
     /// Too many wrong attempts, or an administrator's wish.
     pub fn lock(self, now: Micros, until: Option<Micros>) -> Result<Self, InvalidMove> {
         match self {
-            Self::Active { .. } => Ok(Self::Locked { since: now, until, unused: false }),
-            Self::HandedOut { .. } => Ok(Self::Locked { since: now, until, unused: true }),
+            Self::Active { since: held } => Ok(Self::Locked { since: now, until, unused: false, held }),
+            Self::HandedOut { at: held } => Ok(Self::Locked { since: now, until, unused: true, held }),
             // Somebody does not let a lock end by itself.
-            Self::Locked { until: Some(_), unused, .. } if until.is_none() => {
-                Ok(Self::Locked { since: now, until, unused })
+            Self::Locked { until: Some(_), unused, held, .. } if until.is_none() => {
+                Ok(Self::Locked { since: now, until, unused, held })
             }
             other => Err(other.cannot("be locked")),
         }
     }
 
-    /// The lock's time is over, or an administrator has called back.
+    /// An administrator has called back: the account begins anew.
     pub fn unlock(self, now: Micros) -> Result<Self, InvalidMove> {
         match self {
             Self::Locked { unused: false, .. } => Ok(Self::Active { since: now }),
@@ -125,11 +127,14 @@ impl State {
         }
     }
 
-    /// The state at `now`: a lock whose time is over is none.
+    /// The state at `now`: a lock whose time is over is none, and counts for nothing.
     #[must_use]
     pub fn at(self, now: Micros) -> Self {
         match self {
-            Self::Locked { until: Some(until), .. } if until <= now => self.unlock(until).unwrap_or(self),
+            Self::Locked { until: Some(until), unused: false, held, .. } if until <= now => {
+                Self::Active { since: held }
+            }
+            Self::Locked { until: Some(until), unused: true, held, .. } if until <= now => Self::HandedOut { at: held },
             other => other,
         }
     }
@@ -201,8 +206,8 @@ impl State {
             Self::Created { at } => ("created", at, None),
             Self::HandedOut { at } => ("handed_out", at, None),
             Self::Active { since } => ("active", since, None),
-            Self::Locked { since, until, unused: false } => ("locked", since, until),
-            Self::Locked { since, until, unused: true } => ("locked_unused", since, until),
+            Self::Locked { since, until, unused: false, .. } => ("locked", since, until),
+            Self::Locked { since, until, unused: true, .. } => ("locked_unused", since, until),
             Self::Dormant { since } => ("dormant", since, None),
             Self::Blocked { since } => ("blocked", since, None),
             Self::Deregistered { at } => ("deregistered", at, None),
@@ -210,14 +215,23 @@ impl State {
         }
     }
 
-    /// The inverse of [`Self::parts`].
-    pub fn from_parts(name: &str, at: Micros, until: Option<Micros>) -> Option<Self> {
+    /// Since when a lock's account was active or handed out: the fourth thing that a table holds.
+    pub fn held(self) -> Option<Micros> {
+        match self {
+            Self::Locked { held, .. } => Some(held),
+            _ => None,
+        }
+    }
+
+    /// The inverse of [`Self::parts`] and [`Self::held`]. A lock from before that was kept is held since it began.
+    pub fn from_parts(name: &str, at: Micros, until: Option<Micros>, held: Option<Micros>) -> Option<Self> {
+        let held = held.unwrap_or(at);
         Some(match name {
             "created" => Self::Created { at },
             "handed_out" => Self::HandedOut { at },
             "active" => Self::Active { since: at },
-            "locked" => Self::Locked { since: at, until, unused: false },
-            "locked_unused" => Self::Locked { since: at, until, unused: true },
+            "locked" => Self::Locked { since: at, until, unused: false, held },
+            "locked_unused" => Self::Locked { since: at, until, unused: true, held },
             "dormant" => Self::Dormant { since: at },
             "blocked" => Self::Blocked { since: at },
             "deregistered" => Self::Deregistered { at },
@@ -305,7 +319,7 @@ impl Account {
     /// nobody has collected it since `uncollected`.
     pub fn by_time(&self, now: Micros, unused: Micros, uncollected: Micros) -> Option<State> {
         let state = self.state.at(now);
-        let since = state.parts().1;
+        let since = state.held().unwrap_or(state.parts().1);
         match state {
             State::Created { .. } | State::HandedOut { .. } | State::Locked { unused: true, .. }
                 if since < uncollected =>
@@ -377,8 +391,8 @@ mod tests {
             State::Created { at: 1 },
             State::HandedOut { at: 1 },
             State::Active { since: 1 },
-            State::Locked { since: 1, until: Some(9), unused: false },
-            State::Locked { since: 1, until: Some(9), unused: true },
+            State::Locked { since: 3, until: Some(9), unused: false, held: 2 },
+            State::Locked { since: 3, until: Some(9), unused: true, held: 2 },
             State::Dormant { since: 1 },
             State::Blocked { since: 1 },
             State::Deregistered { at: 1 },
@@ -426,8 +440,8 @@ mod tests {
     #[test]
     fn a_lock_that_ends_by_itself_can_be_made_one_that_does_not() {
         for unused in [false, true] {
-            let locked = State::Locked { since: 1, until: Some(9), unused };
-            let kept = State::Locked { since: 5, until: None, unused };
+            let locked = State::Locked { since: 3, until: Some(9), unused, held: 2 };
+            let kept = State::Locked { since: 5, until: None, unused, held: 2 };
             assert_eq!(locked.lock(5, None), Ok(kept));
             assert!(kept.lock(6, None).is_err(), "it is locked");
         }
@@ -435,12 +449,12 @@ mod tests {
 
     #[test]
     fn a_lock_ends_by_itself_only_when_it_has_an_end() {
-        assert_eq!(State::Locked { since: 1, until: Some(9), unused: false }.at(8).standing(), AccountStanding::Locked);
-        assert_eq!(State::Locked { since: 1, until: Some(9), unused: false }.at(9), State::Active { since: 9 });
-        assert_eq!(
-            State::Locked { since: 1, until: None, unused: false }.at(i64::MAX).standing(),
-            AccountStanding::Locked
-        );
+        let locked = |until, unused| State::Locked { since: 3, until, unused, held: 2 };
+        assert_eq!(locked(Some(9), false).at(8).standing(), AccountStanding::Locked);
+        assert_eq!(locked(Some(9), false).at(9), State::Active { since: 2 }, "as it was before");
+        assert_eq!(locked(Some(9), true).at(9), State::HandedOut { at: 2 }, "as it was before");
+        assert_eq!(locked(None, false).at(i64::MAX).standing(), AccountStanding::Locked);
+        assert_eq!(locked(None, false).unlock(12), Ok(State::Active { since: 12 }), "after a call-back, anew");
     }
 
     #[test]
@@ -462,11 +476,16 @@ mod tests {
         assert_eq!(by_time(State::Active { since: 50 }, None), dormant);
         assert_eq!(by_time(State::Active { since: 50 }, Some(100)), None);
         assert_eq!(by_time(State::Active { since: 100 }, Some(50)), None, "taken into use again");
-        assert_eq!(by_time(State::Locked { since: 50, until: None, unused: false }, Some(40)), dormant);
+        // Wrong attempts prolong nothing, neither while the lock holds nor after it.
+        for until in [None, Some(980), Some(2000)] {
+            assert_eq!(by_time(State::Locked { since: 970, until, unused: false, held: 50 }, Some(40)), dormant);
+            assert_eq!(by_time(State::Locked { since: 970, until, unused: true, held: 899 }, None), lapsed);
+            assert_eq!(by_time(State::Locked { since: 970, until, unused: true, held: 900 }, None), None);
+        }
         for state in [
             State::Created { at: 899 },
             State::HandedOut { at: 899 },
-            State::Locked { since: 899, until: None, unused: true },
+            State::Locked { since: 899, until: None, unused: true, held: 899 },
         ] {
             assert_eq!(by_time(state, None), lapsed);
         }
@@ -485,9 +504,11 @@ mod tests {
     fn parts_come_back() {
         for state in all() {
             let (name, at, until) = state.parts();
-            assert_eq!(State::from_parts(name, at, until), Some(state));
+            assert_eq!(State::from_parts(name, at, until, state.held()), Some(state));
         }
-        assert_eq!(State::from_parts("gone", 1, None), None);
+        assert_eq!(State::from_parts("gone", 1, None, None), None);
+        let old = State::from_parts("locked", 3, None, None).expect("a lock from before");
+        assert_eq!(old.held(), Some(3));
     }
 
     #[test]

@@ -172,7 +172,7 @@ async fn only_who_is_logged_in_and_active_is_let_in() {
 
     let (now, until) = (clock::now(), None);
     for (number, state) in (10..).zip([
-        State::Locked { since: now, until, unused: false },
+        State::Locked { since: now, until, unused: false, held: now },
         State::Dormant { since: now },
         State::Blocked { since: now },
         State::HandedOut { at: now },
