@@ -167,10 +167,11 @@ impl State {
         }
     }
 
-    /// Two people lifted the block.
-    pub fn lift_block(self, now: Micros) -> Result<Self, InvalidMove> {
+    /// Two people lifted the block: the account is what it was `before`, since the block has shown nothing of it. None:
+    /// that is not known of blocks from before it was kept, and it is active.
+    pub fn lift_block(self, before: Option<Self>, now: Micros) -> Result<Self, InvalidMove> {
         match self {
-            Self::Blocked { .. } => Ok(Self::Active { since: now }),
+            Self::Blocked { .. } => Ok(before.map_or(Self::Active { since: now }, |before| before.at(now))),
             other => Err(other.cannot("have a block lifted")),
         }
     }
@@ -414,7 +415,7 @@ mod tests {
             ("go_dormant", |s| s.go_dormant(5), &["active", "locked"]),
             ("reactivate", |s| s.reactivate(5), &["dormant"]),
             ("block", |s| s.block(5), &["created", "handed_out", "active", "locked", "locked_unused", "dormant"]),
-            ("lift_block", |s| s.lift_block(5), &["blocked"]),
+            ("lift_block", |s| s.lift_block(None, 5), &["blocked"]),
             (
                 "deregister",
                 |s| s.deregister(5),
@@ -435,6 +436,18 @@ mod tests {
         }
         let error = State::Created { at: 1 }.unlock(2).expect_err("not locked");
         assert_eq!(error.to_string(), "an account that is created cannot be unlocked");
+    }
+
+    #[test]
+    fn an_account_is_after_a_block_what_it_was_before() {
+        let blocked = State::Blocked { since: 5 };
+        for before in all() {
+            let Ok(stopped) = before.block(5) else { continue };
+            assert_eq!(stopped.lift_block(Some(before), 8), Ok(before));
+        }
+        let over = State::Locked { since: 3, until: Some(9), unused: true, held: 2 };
+        assert_eq!(blocked.lift_block(Some(over), 9), Ok(State::HandedOut { at: 2 }), "the lock has ended meanwhile");
+        assert_eq!(blocked.lift_block(None, 9), Ok(State::Active { since: 9 }));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Block {
     pub blocked_by: AccountId,
     /// Who has proposed to lift it, if anybody.
     pub proposed_by: Option<AccountId>,
+    /// What the account was before, and is again when it is lifted. None: that was not kept then.
+    before: Option<State>,
 }
 
 impl Store {
@@ -35,8 +37,8 @@ impl Store {
     }
 }
 
-const OPEN: &str =
-    "SELECT id, blocked, blocked_by, proposed_by, reason FROM account_block WHERE account = $1 AND lifted IS NULL";
+const OPEN: &str = "SELECT id, blocked, blocked_by, proposed_by, reason, before, before_at, before_until, before_held \
+    FROM account_block WHERE account = $1 AND lifted IS NULL";
 
 impl Change {
     async fn block(
@@ -50,17 +52,27 @@ impl Change {
         self.reached(&actor.appointments, Action::Block, id).await?;
         crate::forms::check_words("the reason", reason)?;
         let mut account = self.account(id).await?;
-        account.state = account.state.at(self.at).block(self.at)?;
+        let before = account.state.at(self.at);
+        account.state = before.block(self.at)?;
+        let (name, since, until) = before.parts();
         let block = crate::random::uuid(self.at);
         let sealed = key.seal(Cell { column: REASON, row: block, number: 0 }, reason.as_bytes())?;
-        sqlx::query("INSERT INTO account_block (id, account, blocked, blocked_by, reason) VALUES ($1, $2, $3, $4, $5)")
-            .bind(block.to_string())
-            .bind(id.to_string())
-            .bind(self.at)
-            .bind(actor.account.to_string())
-            .bind(sealed)
-            .execute(&mut *self.tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO account_block \
+             (id, account, blocked, blocked_by, reason, before, before_at, before_until, before_held) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(block.to_string())
+        .bind(id.to_string())
+        .bind(self.at)
+        .bind(actor.account.to_string())
+        .bind(sealed)
+        .bind(name)
+        .bind(since)
+        .bind(until)
+        .bind(before.held())
+        .execute(&mut *self.tx)
+        .await?;
         self.void_handout(id).await?;
         self.stop_account_by(&account, AuthEventKind::AccountBlocked, Reason::Incident).await
     }
@@ -109,7 +121,7 @@ impl Change {
             .execute(&mut *self.tx)
             .await?;
         let mut account = self.account(id).await?;
-        account.state = account.state.lift_block(self.at)?;
+        account.state = account.state.lift_block(block.before, self.at)?;
         self.move_account(&account, AuthEventKind::BlockLifted, Reason::None).await
     }
 }
@@ -143,7 +155,7 @@ impl Office {
         self.settle(change, done, Some(id), "propose_lift").await
     }
 
-    /// The second lifts it.
+    /// The second lifts it. The account is what it was before.
     pub async fn lift(&self, at: Micros, by: By, signature: &Signature, id: AccountId) -> Result<(), StoreError> {
         let mut change = self.store.change(at, by).await?;
         let done = change.lift(&self.key, signature, id).await;
@@ -162,7 +174,15 @@ impl Office {
 }
 
 fn read(row: &AnyRow) -> Result<Block, StoreError> {
+    let before = match (row.try_get::<Option<&str>, _>("before")?, row.try_get::<Option<Micros>, _>("before_at")?) {
+        (Some(name), Some(at)) => {
+            let state = State::from_parts(name, at, row.try_get("before_until")?, row.try_get("before_held")?);
+            Some(state.ok_or(StoreError::Damaged("account state"))?)
+        }
+        _ => None,
+    };
     Ok(Block {
+        before,
         id: parsed(row.try_get("id")?, "block id")?,
         blocked: row.try_get("blocked")?,
         blocked_by: parsed(row.try_get("blocked_by")?, "account id")?,

@@ -2,8 +2,8 @@
 
 use super::people::{by, id, office, person, sign, told, vouched};
 use super::{Bed, NOW, On, device, organisation, run, session};
-use crate::accounts::State;
 use crate::accounts::login::{LockRule, Verdict, judge_passkey};
+use crate::accounts::{Account, State};
 use crate::clock::SECOND;
 use crate::duties::Region;
 use crate::forms::{Denied, FormFault};
@@ -153,6 +153,51 @@ async fn a_block_is_lifted_by_two(bed: Bed) {
     assert!(matches!(lift(two).await, Err(StoreError::Absent(_))));
 }
 
+async fn an_account_is_after_a_block_what_it_was_before(bed: Bed) {
+    let store = bed.open().await;
+    let office = office(&store);
+    let (one, two) = (person(&store, 3, &["account_admin"]).await, person(&store, 4, &["account_admin"]).await);
+    let lock = |unused, until| State::Locked { since: NOW - 1, until, unused, held: NOW - 7 };
+    for (number, before) in (10..).zip([
+        State::Created { at: NOW - 9 },
+        State::HandedOut { at: NOW - 9 },
+        State::Active { since: NOW - 9 },
+        State::Dormant { since: NOW - 9 },
+        lock(false, None),
+        lock(true, None),
+        lock(false, Some(NOW + 5)),
+    ]) {
+        let who = person(&store, number, &[]).await;
+        let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+        let account = change.account(who).await.expect("is there");
+        change.store_tries(&Account { state: before, ..account }).await.expect("stores");
+        change.commit().await.expect("commits");
+        office_block(&office, one, who, "Misstanke").await.expect("blocks");
+        assert_eq!(state(&store, who).await, State::Blocked { since: NOW });
+        office.propose_lift(NOW, by(one), &sign(one, NOW), who).await.expect("proposes");
+        office.lift(NOW, by(two), &sign(two, NOW), who).await.expect("lifts");
+        assert_eq!(state(&store, who).await, before);
+    }
+}
+
+/// A block from before it was kept what the account was.
+async fn an_old_block_is_lifted_as_it_was_then(bed: Bed) {
+    let store = bed.open().await;
+    let office = office(&store);
+    let anna = person(&store, 1, &[]).await;
+    let (one, two) = (person(&store, 3, &["account_admin"]).await, person(&store, 4, &["account_admin"]).await);
+    office_block(&office, one, anna, "Misstanke").await.expect("blocks");
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    sqlx::query("UPDATE account_block SET before = NULL, before_at = NULL")
+        .execute(&mut *change.tx)
+        .await
+        .expect("updates");
+    change.commit().await.expect("commits");
+    office.propose_lift(NOW, by(one), &sign(one, NOW), anna).await.expect("proposes");
+    office.lift(NOW + 3, by(two), &sign(two, NOW + 3), anna).await.expect("lifts");
+    assert_eq!(state(&store, anna).await, State::Active { since: NOW + 3 });
+}
+
 /// Five wrong tries lock for a quarter of an hour. Who calls the help desk then is locked for good.
 async fn who_has_locked_themselves_can_be_locked_by_the_help_desk(bed: Bed) {
     let store = bed.open().await;
@@ -212,6 +257,8 @@ async fn nobody_lifts_their_own_block(bed: Bed) {
 on_both![
     who_is_not_confirmed_rests_until_the_region_says_so,
     a_block_is_lifted_by_two,
+    an_account_is_after_a_block_what_it_was_before,
+    an_old_block_is_lifted_as_it_was_then,
     who_has_locked_themselves_can_be_locked_by_the_help_desk,
     nobody_lifts_their_own_block,
 ];
