@@ -3,7 +3,7 @@
 use super::{By, Change, Office, Store, StoreError, parsed};
 use crate::accounts::{InvalidMove, State};
 use crate::duties::{About, Action, may};
-use crate::forms::{Denied, Signature};
+use crate::forms::{Actor, Denied, Signature};
 use crate::sealing::{Cell, FieldKey};
 use contract::Micros;
 use contract::id::AccountId;
@@ -77,8 +77,13 @@ impl Change {
         self.stop_account_by(&account, AuthEventKind::AccountBlocked, Reason::Incident).await
     }
 
-    /// The block, if the signature is of somebody who may have a hand in lifting it.
-    async fn lifter(&mut self, key: &FieldKey, signature: &Signature, id: AccountId) -> Result<Block, StoreError> {
+    /// The block, if the signature is of somebody who may have a hand in lifting it, and they.
+    async fn lifter(
+        &mut self,
+        key: &FieldKey,
+        signature: &Signature,
+        id: AccountId,
+    ) -> Result<(Block, Actor), StoreError> {
         let actor = self.actor(key, signature).await?;
         if !may(&actor.appointments, Action::LiftBlock, &About::default()) {
             return Err(Denied::NotAppointed.into());
@@ -89,11 +94,11 @@ impl Change {
             return Err(InvalidMove { from: account.state.parts().0, action: "have a block lifted" }.into());
         }
         let row = sqlx::query(OPEN).bind(id.to_string()).fetch_optional(&mut *self.tx).await?;
-        read(&row.ok_or(StoreError::Absent("block"))?)
+        Ok((read(&row.ok_or(StoreError::Absent("block"))?)?, actor))
     }
 
     async fn propose_lift(&mut self, key: &FieldKey, signature: &Signature, id: AccountId) -> Result<(), StoreError> {
-        let block = self.lifter(key, signature, id).await?;
+        let (block, _) = self.lifter(key, signature, id).await?;
         if block.proposed_by.is_some() {
             return Err(StoreError::Taken("proposal to lift the block"));
         }
@@ -109,9 +114,10 @@ impl Change {
     }
 
     async fn lift(&mut self, key: &FieldKey, signature: &Signature, id: AccountId) -> Result<(), StoreError> {
-        let block = self.lifter(key, signature, id).await?;
+        let (block, mut actor) = self.lifter(key, signature, id).await?;
         let first = block.proposed_by.ok_or(StoreError::Absent("proposal to lift the block"))?;
-        if first == signature.account() {
+        self.know_again(key, &mut actor, &[first]).await?;
+        if actor.may_have(first) {
             return Err(Denied::Again.into());
         }
         sqlx::query("UPDATE account_block SET lifted = $2, lifted_by = $3 WHERE id = $1")

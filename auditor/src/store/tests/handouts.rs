@@ -400,15 +400,7 @@ async fn one_person_with_two_accounts_sees_one_half(bed: Bed) {
     let hall = hall(&bed).await;
     let first = hall.desk.admin;
     let second = person(&hall.store, 131, &["account_admin"]).await;
-    // The accounts are of one person, by their HSA-id.
-    let mut change = hall.store.change(AT, By::program("test")).await.expect("begins");
-    sqlx::query("UPDATE account SET hsa = (SELECT hsa FROM account WHERE id = $1) WHERE id = $2")
-        .bind(first.to_string())
-        .bind(second.to_string())
-        .execute(&mut *change.tx)
-        .await
-        .expect("updates");
-    change.commit().await.expect("commits");
+    same_person(&hall.store, first, second).await;
     let id = hall.issue(AT, Channel::Letter, Channel::Phone).await.expect("issues");
     hall.print(AT, id, Part::Id).await.expect("prints");
     let called = called().expect("called");

@@ -1,6 +1,6 @@
 //! The yearly review, and blocks.
 
-use super::people::{by, id, office, person, sign, told, vouched};
+use super::people::{by, id, office, person, same_person, sign, told, vouched};
 use super::{Bed, NOW, On, device, organisation, run, session};
 use crate::accounts::login::{LockRule, Verdict, judge_passkey};
 use crate::accounts::{Account, State};
@@ -180,6 +180,20 @@ async fn an_account_is_after_a_block_what_it_was_before(bed: Bed) {
     }
 }
 
+async fn one_person_with_two_accounts_does_not_lift_a_block_alone(bed: Bed) {
+    let store = bed.open().await;
+    let office = office(&store);
+    let anna = person(&store, 1, &[]).await;
+    let (one, other) = (person(&store, 3, &["account_admin"]).await, person(&store, 4, &["account_admin"]).await);
+    same_person(&store, one, other).await;
+    office_block(&office, one, anna, "Misstanke").await.expect("blocks");
+    office.propose_lift(NOW, by(one), &sign(one, NOW), anna).await.expect("proposes");
+    let alone = office.lift(NOW, by(other), &sign(other, NOW), anna).await;
+    assert!(matches!(alone, Err(StoreError::Denied(Denied::Again))), "{alone:?}");
+    let second = person(&store, 5, &["account_admin"]).await;
+    office.lift(NOW, by(second), &sign(second, NOW), anna).await.expect("lifts");
+}
+
 /// A block from before it was kept what the account was.
 async fn an_old_block_is_lifted_as_it_was_then(bed: Bed) {
     let store = bed.open().await;
@@ -259,6 +273,7 @@ on_both![
     a_block_is_lifted_by_two,
     an_account_is_after_a_block_what_it_was_before,
     an_old_block_is_lifted_as_it_was_then,
+    one_person_with_two_accounts_does_not_lift_a_block_alone,
     who_has_locked_themselves_can_be_locked_by_the_help_desk,
     nobody_lifts_their_own_block,
 ];
