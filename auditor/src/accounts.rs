@@ -53,6 +53,8 @@ pub enum State {
         until: Option<Micros>,
         /// Nobody has logged in yet: unlocked, it is handed out again, not active.
         unused: bool,
+        /// Since when it was active, or handed out: wrong attempts do not prolong that.
+        held: Micros,
     },
     /// VILANDE: unused for long, or not confirmed in the yearly review.
     Dormant {
@@ -106,13 +108,17 @@ impl State {
     /// Too many wrong attempts, or an administrator's wish.
     pub fn lock(self, now: Micros, until: Option<Micros>) -> Result<Self, InvalidMove> {
         match self {
-            Self::Active { .. } => Ok(Self::Locked { since: now, until, unused: false }),
-            Self::HandedOut { .. } => Ok(Self::Locked { since: now, until, unused: true }),
+            Self::Active { since: held } => Ok(Self::Locked { since: now, until, unused: false, held }),
+            Self::HandedOut { at: held } => Ok(Self::Locked { since: now, until, unused: true, held }),
+            // Somebody does not let a lock end by itself.
+            Self::Locked { until: Some(_), unused, held, .. } if until.is_none() => {
+                Ok(Self::Locked { since: now, until, unused, held })
+            }
             other => Err(other.cannot("be locked")),
         }
     }
 
-    /// The lock's time is over, or an administrator has called back.
+    /// An administrator has called back: the account begins anew.
     pub fn unlock(self, now: Micros) -> Result<Self, InvalidMove> {
         match self {
             Self::Locked { unused: false, .. } => Ok(Self::Active { since: now }),
@@ -121,11 +127,14 @@ impl State {
         }
     }
 
-    /// The state at `now`: a lock whose time is over is none.
+    /// The state at `now`: a lock whose time is over is none, and counts for nothing.
     #[must_use]
     pub fn at(self, now: Micros) -> Self {
         match self {
-            Self::Locked { until: Some(until), .. } if until <= now => self.unlock(until).unwrap_or(self),
+            Self::Locked { until: Some(until), unused: false, held, .. } if until <= now => {
+                Self::Active { since: held }
+            }
+            Self::Locked { until: Some(until), unused: true, held, .. } if until <= now => Self::HandedOut { at: held },
             other => other,
         }
     }
@@ -149,17 +158,20 @@ impl State {
     /// An incident.
     pub fn block(self, now: Micros) -> Result<Self, InvalidMove> {
         match self {
-            Self::HandedOut { .. } | Self::Active { .. } | Self::Locked { .. } | Self::Dormant { .. } => {
-                Ok(Self::Blocked { since: now })
-            }
+            Self::Created { .. }
+            | Self::HandedOut { .. }
+            | Self::Active { .. }
+            | Self::Locked { .. }
+            | Self::Dormant { .. } => Ok(Self::Blocked { since: now }),
             other => Err(other.cannot("be blocked")),
         }
     }
 
-    /// Two people lifted the block.
-    pub fn lift_block(self, now: Micros) -> Result<Self, InvalidMove> {
+    /// Two people lifted the block: the account is what it was `before`, since the block has shown nothing of it. None:
+    /// that is not known of blocks from before it was kept, and it is active.
+    pub fn lift_block(self, before: Option<Self>, now: Micros) -> Result<Self, InvalidMove> {
         match self {
-            Self::Blocked { .. } => Ok(Self::Active { since: now }),
+            Self::Blocked { .. } => Ok(before.map_or(Self::Active { since: now }, |before| before.at(now))),
             other => Err(other.cannot("have a block lifted")),
         }
     }
@@ -195,8 +207,8 @@ impl State {
             Self::Created { at } => ("created", at, None),
             Self::HandedOut { at } => ("handed_out", at, None),
             Self::Active { since } => ("active", since, None),
-            Self::Locked { since, until, unused: false } => ("locked", since, until),
-            Self::Locked { since, until, unused: true } => ("locked_unused", since, until),
+            Self::Locked { since, until, unused: false, .. } => ("locked", since, until),
+            Self::Locked { since, until, unused: true, .. } => ("locked_unused", since, until),
             Self::Dormant { since } => ("dormant", since, None),
             Self::Blocked { since } => ("blocked", since, None),
             Self::Deregistered { at } => ("deregistered", at, None),
@@ -204,14 +216,23 @@ impl State {
         }
     }
 
-    /// The inverse of [`Self::parts`].
-    pub fn from_parts(name: &str, at: Micros, until: Option<Micros>) -> Option<Self> {
+    /// Since when a lock's account was active or handed out: the fourth thing that a table holds.
+    pub fn held(self) -> Option<Micros> {
+        match self {
+            Self::Locked { held, .. } => Some(held),
+            _ => None,
+        }
+    }
+
+    /// The inverse of [`Self::parts`] and [`Self::held`]. A lock from before that was kept is held since it began.
+    pub fn from_parts(name: &str, at: Micros, until: Option<Micros>, held: Option<Micros>) -> Option<Self> {
+        let held = held.unwrap_or(at);
         Some(match name {
             "created" => Self::Created { at },
             "handed_out" => Self::HandedOut { at },
             "active" => Self::Active { since: at },
-            "locked" => Self::Locked { since: at, until, unused: false },
-            "locked_unused" => Self::Locked { since: at, until, unused: true },
+            "locked" => Self::Locked { since: at, until, unused: false, held },
+            "locked_unused" => Self::Locked { since: at, until, unused: true, held },
             "dormant" => Self::Dormant { since: at },
             "blocked" => Self::Blocked { since: at },
             "deregistered" => Self::Deregistered { at },
@@ -299,7 +320,7 @@ impl Account {
     /// nobody has collected it since `uncollected`.
     pub fn by_time(&self, now: Micros, unused: Micros, uncollected: Micros) -> Option<State> {
         let state = self.state.at(now);
-        let since = state.parts().1;
+        let since = state.held().unwrap_or(state.parts().1);
         match state {
             State::Created { .. } | State::HandedOut { .. } | State::Locked { unused: true, .. }
                 if since < uncollected =>
@@ -371,8 +392,8 @@ mod tests {
             State::Created { at: 1 },
             State::HandedOut { at: 1 },
             State::Active { since: 1 },
-            State::Locked { since: 1, until: Some(9), unused: false },
-            State::Locked { since: 1, until: Some(9), unused: true },
+            State::Locked { since: 3, until: Some(9), unused: false, held: 2 },
+            State::Locked { since: 3, until: Some(9), unused: true, held: 2 },
             State::Dormant { since: 1 },
             State::Blocked { since: 1 },
             State::Deregistered { at: 1 },
@@ -384,16 +405,17 @@ mod tests {
     #[test]
     fn moves_are_the_tables() {
         type Move = fn(State) -> Result<State, InvalidMove>;
-        let moves: [(&str, Move, &[&str]); 10] = [
+        let moves: [(&str, Move, &[&str]); 11] = [
             ("hand_out", |s| s.hand_out(5), &["created"]),
             ("activate", |s| s.activate(5), &["handed_out"]),
             ("lapse", |s| s.lapse(5), &["created", "handed_out", "locked_unused"]),
-            ("lock", |s| s.lock(5, None), &["active", "handed_out"]),
+            ("lock", |s| s.lock(5, None), &["active", "handed_out", "locked", "locked_unused"]),
+            ("lock by wrong attempts", |s| s.lock(5, Some(9)), &["active", "handed_out"]),
             ("unlock", |s| s.unlock(5), &["locked", "locked_unused"]),
             ("go_dormant", |s| s.go_dormant(5), &["active", "locked"]),
             ("reactivate", |s| s.reactivate(5), &["dormant"]),
-            ("block", |s| s.block(5), &["handed_out", "active", "locked", "locked_unused", "dormant"]),
-            ("lift_block", |s| s.lift_block(5), &["blocked"]),
+            ("block", |s| s.block(5), &["created", "handed_out", "active", "locked", "locked_unused", "dormant"]),
+            ("lift_block", |s| s.lift_block(None, 5), &["blocked"]),
             (
                 "deregister",
                 |s| s.deregister(5),
@@ -417,13 +439,35 @@ mod tests {
     }
 
     #[test]
+    fn an_account_is_after_a_block_what_it_was_before() {
+        let blocked = State::Blocked { since: 5 };
+        for before in all() {
+            let Ok(stopped) = before.block(5) else { continue };
+            assert_eq!(stopped.lift_block(Some(before), 8), Ok(before));
+        }
+        let over = State::Locked { since: 3, until: Some(9), unused: true, held: 2 };
+        assert_eq!(blocked.lift_block(Some(over), 9), Ok(State::HandedOut { at: 2 }), "the lock has ended meanwhile");
+        assert_eq!(blocked.lift_block(None, 9), Ok(State::Active { since: 9 }));
+    }
+
+    #[test]
+    fn a_lock_that_ends_by_itself_can_be_made_one_that_does_not() {
+        for unused in [false, true] {
+            let locked = State::Locked { since: 3, until: Some(9), unused, held: 2 };
+            let kept = State::Locked { since: 5, until: None, unused, held: 2 };
+            assert_eq!(locked.lock(5, None), Ok(kept));
+            assert!(kept.lock(6, None).is_err(), "it is locked");
+        }
+    }
+
+    #[test]
     fn a_lock_ends_by_itself_only_when_it_has_an_end() {
-        assert_eq!(State::Locked { since: 1, until: Some(9), unused: false }.at(8).standing(), AccountStanding::Locked);
-        assert_eq!(State::Locked { since: 1, until: Some(9), unused: false }.at(9), State::Active { since: 9 });
-        assert_eq!(
-            State::Locked { since: 1, until: None, unused: false }.at(i64::MAX).standing(),
-            AccountStanding::Locked
-        );
+        let locked = |until, unused| State::Locked { since: 3, until, unused, held: 2 };
+        assert_eq!(locked(Some(9), false).at(8).standing(), AccountStanding::Locked);
+        assert_eq!(locked(Some(9), false).at(9), State::Active { since: 2 }, "as it was before");
+        assert_eq!(locked(Some(9), true).at(9), State::HandedOut { at: 2 }, "as it was before");
+        assert_eq!(locked(None, false).at(i64::MAX).standing(), AccountStanding::Locked);
+        assert_eq!(locked(None, false).unlock(12), Ok(State::Active { since: 12 }), "after a call-back, anew");
     }
 
     #[test]
@@ -445,11 +489,16 @@ mod tests {
         assert_eq!(by_time(State::Active { since: 50 }, None), dormant);
         assert_eq!(by_time(State::Active { since: 50 }, Some(100)), None);
         assert_eq!(by_time(State::Active { since: 100 }, Some(50)), None, "taken into use again");
-        assert_eq!(by_time(State::Locked { since: 50, until: None, unused: false }, Some(40)), dormant);
+        // Wrong attempts prolong nothing, neither while the lock holds nor after it.
+        for until in [None, Some(980), Some(2000)] {
+            assert_eq!(by_time(State::Locked { since: 970, until, unused: false, held: 50 }, Some(40)), dormant);
+            assert_eq!(by_time(State::Locked { since: 970, until, unused: true, held: 899 }, None), lapsed);
+            assert_eq!(by_time(State::Locked { since: 970, until, unused: true, held: 900 }, None), None);
+        }
         for state in [
             State::Created { at: 899 },
             State::HandedOut { at: 899 },
-            State::Locked { since: 899, until: None, unused: true },
+            State::Locked { since: 899, until: None, unused: true, held: 899 },
         ] {
             assert_eq!(by_time(state, None), lapsed);
         }
@@ -468,9 +517,11 @@ mod tests {
     fn parts_come_back() {
         for state in all() {
             let (name, at, until) = state.parts();
-            assert_eq!(State::from_parts(name, at, until), Some(state));
+            assert_eq!(State::from_parts(name, at, until, state.held()), Some(state));
         }
-        assert_eq!(State::from_parts("gone", 1, None), None);
+        assert_eq!(State::from_parts("gone", 1, None, None), None);
+        let old = State::from_parts("locked", 3, None, None).expect("a lock from before");
+        assert_eq!(old.held(), Some(3));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Actor {
     pub account: AccountId,
     /// Who they are, as far as it is known.
     pub person: Person,
+    /// Other accounts that may be theirs, of those by which something was decided before.
+    pub others: Vec<AccountId>,
     /// What they were appointed to.
     pub appointments: Vec<Appointment>,
 }
@@ -71,6 +73,11 @@ pub enum Denied {
 }
 
 impl Actor {
+    /// Whether an account may be theirs: what was done by it may have been done by them.
+    pub fn may_have(&self, account: AccountId) -> bool {
+        self.account == account || self.others.contains(&account)
+    }
+
     /// Whether it is known that a decision is not about themselves.
     pub fn is_another_than(&self, subject: &Person) -> Result<(), Denied> {
         if subject.may_be(&self.person) {

@@ -148,11 +148,18 @@ mod tests {
             created: 1,
         };
         let before = |months| clock::months_before(now, months);
+        let guessed = |held, unused| {
+            let (since, until) = (before(1), Some(before(1) + 900 * clock::SECOND));
+            State::Locked { since, until, unused, held }
+        };
         let accounts = [
             (made(1, "unused", State::Active { since: before(9) - 1 }), "dormant"),
             (made(2, "newer", State::Active { since: before(9) + clock::SECOND }), "active"),
             (made(3, "waits", State::HandedOut { at: before(3) - 1 }), "lapsed"),
             (made(4, "fresh", State::Created { at: before(3) + clock::SECOND }), "created"),
+            // Somebody has guessed at them a while ago, and they were locked for a quarter of an hour.
+            (made(5, "guessed", guessed(before(9) - 1, false)), "dormant"),
+            (made(6, "guessed-first", guessed(before(3) - 1, true)), "lapsed"),
         ];
         let mut change = store.change(1, By::program("test")).await.expect("begins");
         for (account, _) in &accounts {
@@ -180,7 +187,7 @@ mod tests {
                 let state = store.account(account.id).await.expect("reads").expect("is there").state;
                 assert_eq!(state.parts().0, *expected, "{}", account.user_name.as_str());
             }
-            assert_eq!(store.waiting().await.expect("reads").events, told + 2);
+            assert_eq!(store.waiting().await.expect("reads").events, told + 6);
         }
     }
 }

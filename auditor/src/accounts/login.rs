@@ -148,7 +148,7 @@ mod tests {
     fn an_account_that_nobody_used_yet_is_locked_and_comes_back_unused() {
         let rule = LockRule { failures_max: 1, ..LockRule::default() };
         let locked = after(judge(account(State::HandedOut { at: 0 }), WRONG, rule, 5));
-        assert_eq!(locked.state.at(5 + rule.lock_us), State::HandedOut { at: 5 + rule.lock_us });
+        assert_eq!(locked.state.at(5 + rule.lock_us), State::HandedOut { at: 0 });
         let verdict = judge(locked, RIGHT, rule, 5 + rule.lock_us);
         assert_eq!(after(verdict).state, State::Active { since: 5 + rule.lock_us });
     }
@@ -178,7 +178,7 @@ mod tests {
             assert_eq!(reason, Reason::Locked);
             now += rule.lock_us;
         }
-        assert_eq!(account.state, State::Locked { since: now - rule.lock_us, until: None, unused: false });
+        assert_eq!(account.state, State::Locked { since: now - rule.lock_us, until: None, unused: false, held: 0 });
         assert!(matches!(judge(account, RIGHT, rule, i64::MAX), Verdict::Refused { reason: Reason::Locked, .. }));
     }
 
@@ -199,9 +199,11 @@ mod tests {
         let verdict = judge(account(State::HandedOut { at: 0 }), RIGHT, rule, 5);
         assert!(matches!(verdict, Verdict::In { changed: true, .. }));
         assert_eq!(after(verdict).state, State::Active { since: 5 });
-        let verdict = judge(account(State::Locked { since: 1, until: Some(4), unused: false }), RIGHT, rule, 5);
+        let verdict =
+            judge(account(State::Locked { since: 1, until: Some(4), unused: false, held: 1 }), RIGHT, rule, 5);
         assert!(matches!(verdict, Verdict::In { changed: true, .. }));
-        let verdict = judge(account(State::Locked { since: 1, until: Some(4), unused: false }), WRONG, rule, 5);
+        let verdict =
+            judge(account(State::Locked { since: 1, until: Some(4), unused: false, held: 1 }), WRONG, rule, 5);
         assert!(matches!(verdict, Verdict::Refused { changed: true, .. }));
     }
 
@@ -245,7 +247,7 @@ mod tests {
         for state in [
             State::Created { at: 0 },
             State::HandedOut { at: 0 },
-            State::Locked { since: 0, until: Some(1), unused: true },
+            State::Locked { since: 0, until: Some(1), unused: true, held: 0 },
             State::Dormant { since: 0 },
             State::Blocked { since: 0 },
             State::Deregistered { at: 0 },
@@ -255,7 +257,8 @@ mod tests {
             let verdict = judge_elsewhere(Account { state, ..account.clone() }, 2);
             assert!(matches!(verdict, Verdict::Refused { reason: Reason::AccountInactive, .. }), "{state:?}");
         }
-        let locked = Account { state: State::Locked { since: 0, until: None, unused: false }, ..account.clone() };
+        let locked =
+            Account { state: State::Locked { since: 0, until: None, unused: false, held: 0 }, ..account.clone() };
         assert!(matches!(judge_elsewhere(locked, 2), Verdict::Refused { reason: Reason::Locked, .. }));
         let Verdict::In { account, step, .. } = judge_elsewhere(account, 7) else { unreachable!("active") };
         assert_eq!((step, account.last_login), (None, Some(7)), "it keeps the account from resting");

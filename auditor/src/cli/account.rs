@@ -392,6 +392,7 @@ async fn transition(
         account.tries = Tries::default();
         change.move_account(&account, kind, Reason::None).await?;
     } else {
+        change.void_handout(account.id).await?;
         change.stop_account(&account, kind).await?;
     }
     change.commit().await?;

@@ -1,5 +1,5 @@
 //! Whose turn it is. A form comes onto a desk only of somebody whose duty it is, who is not the person it is about, and
-//! who has not decided on it before; and a desk has no more than may be done there.
+//! who has not decided on it before, by this account or another of theirs; and a desk has no more than may be done there.
 
 use super::{
     Actor, Approved, Content, Denied, Draft, Executed, Forwarded, Order, Refused, Request, Returned, Signature,
@@ -35,7 +35,7 @@ impl<S> Request<S> {
             return Err(Denied::NotAppointed);
         }
         actor.is_another_than(&self.form.subject)?;
-        if before.contains(&Some(actor.account)) {
+        if before.iter().flatten().any(|account| actor.may_have(*account)) {
             return Err(Denied::Again);
         }
         Ok(())

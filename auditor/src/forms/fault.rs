@@ -24,6 +24,11 @@ pub enum FormFault {
     /// It does not say whom it is about.
     #[error("the form does not say whom it is about: forms 1 and 2 need the person's HSA-id")]
     Subject,
+    /// It does not say who somebody without an account is.
+    #[error(
+        "the form does not say who the person is: who has no account gives their personnummer or samordningsnummer"
+    )]
+    Number,
     /// It is about one account and changes another.
     #[error("the form is about one account and changes another")]
     Account,
@@ -33,6 +38,13 @@ pub enum FormFault {
 }
 
 impl Form {
+    /// Whether it can be kept as an application of somebody without an account. An HSA-id alone is what they type: without
+    /// a number nobody could tell that it is about who decides on it.
+    pub fn check_newcomers(&self) -> Result<(), FormFault> {
+        self.check()?;
+        if self.subject.number.is_some() { Ok(()) } else { Err(FormFault::Number) }
+    }
+
     /// Whether it can be kept.
     pub fn check(&self) -> Result<(), FormFault> {
         if self.content.account().is_some_and(|account| self.subject.account != Some(account)) {

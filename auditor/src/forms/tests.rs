@@ -27,6 +27,7 @@ fn actor(number: u128, appointments: &[&str]) -> Actor {
     Actor {
         account: account(number),
         person: Person { account: Some(account(number)), hsa: Some(hsa(number)), number: None },
+        others: Vec::new(),
         appointments: appointments.iter().map(|text| text.parse().expect("an appointment")).collect(),
     }
 }

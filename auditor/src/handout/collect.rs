@@ -28,7 +28,8 @@ impl Purpose {
         }
     }
 
-    /// The account's state once they are collected: in use. Who has both halves has been called or written to: a lock ends.
+    /// The account's state once they are collected: in use. Who has both halves has been called or written to: a lock by
+    /// wrong attempts ends. One by somebody has ended the halves before.
     pub fn collected(self, state: accounts::State, now: Micros) -> Result<accounts::State, InvalidMove> {
         let state = match state.at(now) {
             locked @ accounts::State::Locked { .. } => locked.unlock(now)?,
@@ -53,7 +54,7 @@ wire_enum! {
         Spent = 3 => "spent",
         /// Another took its place.
         Replaced = 4 => "replaced",
-        /// Its time was over, or its account's.
+        /// Its time was over, or its account's; or somebody has locked or blocked that.
         Expired = 5 => "expired",
     }
 }

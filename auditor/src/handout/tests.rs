@@ -121,8 +121,8 @@ fn both_halves_in_time_fit_and_five_wrong_codes_are_the_end() {
 fn halves_are_for_accounts_that_may_have_them() {
     let first = [Account::Created { at: 1 }, Account::HandedOut { at: 1 }];
     assert!(first.into_iter().all(|state| Purpose::of(state) == Ok(Purpose::First)));
-    let unused = Account::Locked { since: 1, until: None, unused: true };
-    let locked = Account::Locked { since: 1, until: None, unused: false };
+    let unused = Account::Locked { since: 1, until: None, unused: true, held: 1 };
+    let locked = Account::Locked { since: 1, until: None, unused: false, held: 1 };
     assert_eq!((Purpose::of(unused), Purpose::of(locked)), (Ok(Purpose::First), Ok(Purpose::Reset)));
     let active = Account::Active { since: 1 };
     assert_eq!(Purpose::of(active), Ok(Purpose::Reset));

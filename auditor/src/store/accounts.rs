@@ -29,7 +29,7 @@ impl std::fmt::Debug for Credential {
 }
 
 pub(super) const COLUMNS: &str =
-    "id, user_name, hsa, name, title, state, state_at, state_until, failures, locks, last_login, created";
+    "id, user_name, hsa, name, title, state, state_at, state_until, state_held, failures, locks, last_login, created";
 
 impl Store {
     /// The open account with this user name.
@@ -84,8 +84,10 @@ impl Store {
     pub async fn idle(&self, unused: Micros, uncollected: Micros, limit: u32) -> Result<Vec<AccountId>, StoreError> {
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM account WHERE \
-             (state IN ('active', 'locked') AND state_at < $1 AND (last_login IS NULL OR last_login < $1)) \
-             OR (state IN ('created', 'handed_out', 'locked_unused') AND state_at < $2) ORDER BY state_at LIMIT $3",
+             (state IN ('active', 'locked') AND COALESCE(state_held, state_at) < $1 \
+             AND (last_login IS NULL OR last_login < $1)) \
+             OR (state IN ('created', 'handed_out', 'locked_unused') AND COALESCE(state_held, state_at) < $2) \
+             ORDER BY state_at LIMIT $3",
         )
         .bind(unused)
         .bind(uncollected)
@@ -144,8 +146,8 @@ impl Change {
     pub async fn create_account(&mut self, account: &Account) -> Result<(), StoreError> {
         let (state, at, until) = account.state.parts();
         sqlx::query(
-            "INSERT INTO account (id, user_name, hsa, name, title, state, state_at, state_until, created) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO account (id, user_name, hsa, name, title, state, state_at, state_until, state_held, created) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(account.id.to_string())
         .bind(account.user_name.as_str())
@@ -155,6 +157,7 @@ impl Change {
         .bind(state)
         .bind(at)
         .bind(until)
+        .bind(account.state.held())
         .bind(account.created)
         .execute(&mut *self.tx)
         .await
@@ -206,13 +209,14 @@ impl Change {
     pub async fn store_tries(&mut self, account: &Account) -> Result<(), StoreError> {
         let (state, at, until) = account.state.parts();
         let done = sqlx::query(
-            "UPDATE account SET state = $2, state_at = $3, state_until = $4, failures = $5, locks = $6, last_login = $7 \
-             WHERE id = $1",
+            "UPDATE account SET state = $2, state_at = $3, state_until = $4, state_held = $5, failures = $6, \
+             locks = $7, last_login = $8 WHERE id = $1",
         )
         .bind(account.id.to_string())
         .bind(state)
         .bind(at)
         .bind(until)
+        .bind(account.state.held())
         .bind(i64::from(account.tries.failures))
         .bind(i64::from(account.tries.locks))
         .bind(account.last_login)
@@ -333,7 +337,12 @@ async fn credential(connection: &mut AnyConnection, id: AccountId) -> Result<Cre
 }
 
 pub(super) fn read_account(row: &AnyRow) -> Result<Account, StoreError> {
-    let state: &str = row.try_get("state")?;
+    let state = State::from_parts(
+        row.try_get("state")?,
+        row.try_get("state_at")?,
+        row.try_get("state_until")?,
+        row.try_get("state_held")?,
+    );
     let count = |name| -> Result<u32, StoreError> {
         u32::try_from(row.try_get::<i64, _>(name)?).map_err(|_| StoreError::Damaged("count of attempts"))
     };
@@ -343,8 +352,7 @@ pub(super) fn read_account(row: &AnyRow) -> Result<Account, StoreError> {
         hsa: row.try_get::<Option<&str>, _>("hsa")?.map(|hsa| parsed(hsa, "HSA-id")).transpose()?,
         name: row.try_get("name")?,
         title: row.try_get("title")?,
-        state: State::from_parts(state, row.try_get("state_at")?, row.try_get("state_until")?)
-            .ok_or(StoreError::Damaged("account state"))?,
+        state: state.ok_or(StoreError::Damaged("account state"))?,
         tries: Tries { failures: count("failures")?, locks: count("locks")? },
         last_login: row.try_get("last_login")?,
         created: row.try_get("created")?,

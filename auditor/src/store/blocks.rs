@@ -3,7 +3,7 @@
 use super::{By, Change, Office, Store, StoreError, parsed};
 use crate::accounts::{InvalidMove, State};
 use crate::duties::{About, Action, may};
-use crate::forms::{Denied, Signature};
+use crate::forms::{Actor, Denied, Signature};
 use crate::sealing::{Cell, FieldKey};
 use contract::Micros;
 use contract::id::AccountId;
@@ -25,6 +25,8 @@ pub struct Block {
     pub blocked_by: AccountId,
     /// Who has proposed to lift it, if anybody.
     pub proposed_by: Option<AccountId>,
+    /// What the account was before, and is again when it is lifted. None: that was not kept then.
+    before: Option<State>,
 }
 
 impl Store {
@@ -35,8 +37,8 @@ impl Store {
     }
 }
 
-const OPEN: &str =
-    "SELECT id, blocked, blocked_by, proposed_by, reason FROM account_block WHERE account = $1 AND lifted IS NULL";
+const OPEN: &str = "SELECT id, blocked, blocked_by, proposed_by, reason, before, before_at, before_until, before_held \
+    FROM account_block WHERE account = $1 AND lifted IS NULL";
 
 impl Change {
     async fn block(
@@ -50,22 +52,38 @@ impl Change {
         self.reached(&actor.appointments, Action::Block, id).await?;
         crate::forms::check_words("the reason", reason)?;
         let mut account = self.account(id).await?;
-        account.state = account.state.at(self.at).block(self.at)?;
+        let before = account.state.at(self.at);
+        account.state = before.block(self.at)?;
+        let (name, since, until) = before.parts();
         let block = crate::random::uuid(self.at);
         let sealed = key.seal(Cell { column: REASON, row: block, number: 0 }, reason.as_bytes())?;
-        sqlx::query("INSERT INTO account_block (id, account, blocked, blocked_by, reason) VALUES ($1, $2, $3, $4, $5)")
-            .bind(block.to_string())
-            .bind(id.to_string())
-            .bind(self.at)
-            .bind(actor.account.to_string())
-            .bind(sealed)
-            .execute(&mut *self.tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO account_block \
+             (id, account, blocked, blocked_by, reason, before, before_at, before_until, before_held) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(block.to_string())
+        .bind(id.to_string())
+        .bind(self.at)
+        .bind(actor.account.to_string())
+        .bind(sealed)
+        .bind(name)
+        .bind(since)
+        .bind(until)
+        .bind(before.held())
+        .execute(&mut *self.tx)
+        .await?;
+        self.void_handout(id).await?;
         self.stop_account_by(&account, AuthEventKind::AccountBlocked, Reason::Incident).await
     }
 
-    /// The block, if the signature is of somebody who may have a hand in lifting it.
-    async fn lifter(&mut self, key: &FieldKey, signature: &Signature, id: AccountId) -> Result<Block, StoreError> {
+    /// The block, if the signature is of somebody who may have a hand in lifting it, and they.
+    async fn lifter(
+        &mut self,
+        key: &FieldKey,
+        signature: &Signature,
+        id: AccountId,
+    ) -> Result<(Block, Actor), StoreError> {
         let actor = self.actor(key, signature).await?;
         if !may(&actor.appointments, Action::LiftBlock, &About::default()) {
             return Err(Denied::NotAppointed.into());
@@ -76,11 +94,11 @@ impl Change {
             return Err(InvalidMove { from: account.state.parts().0, action: "have a block lifted" }.into());
         }
         let row = sqlx::query(OPEN).bind(id.to_string()).fetch_optional(&mut *self.tx).await?;
-        read(&row.ok_or(StoreError::Absent("block"))?)
+        Ok((read(&row.ok_or(StoreError::Absent("block"))?)?, actor))
     }
 
     async fn propose_lift(&mut self, key: &FieldKey, signature: &Signature, id: AccountId) -> Result<(), StoreError> {
-        let block = self.lifter(key, signature, id).await?;
+        let (block, _) = self.lifter(key, signature, id).await?;
         if block.proposed_by.is_some() {
             return Err(StoreError::Taken("proposal to lift the block"));
         }
@@ -96,9 +114,10 @@ impl Change {
     }
 
     async fn lift(&mut self, key: &FieldKey, signature: &Signature, id: AccountId) -> Result<(), StoreError> {
-        let block = self.lifter(key, signature, id).await?;
+        let (block, mut actor) = self.lifter(key, signature, id).await?;
         let first = block.proposed_by.ok_or(StoreError::Absent("proposal to lift the block"))?;
-        if first == signature.account() {
+        self.know_again(key, &mut actor, &[first]).await?;
+        if actor.may_have(first) {
             return Err(Denied::Again.into());
         }
         sqlx::query("UPDATE account_block SET lifted = $2, lifted_by = $3 WHERE id = $1")
@@ -108,13 +127,14 @@ impl Change {
             .execute(&mut *self.tx)
             .await?;
         let mut account = self.account(id).await?;
-        account.state = account.state.lift_block(self.at)?;
+        account.state = account.state.lift_block(block.before, self.at)?;
         self.move_account(&account, AuthEventKind::BlockLifted, Reason::None).await
     }
 }
 
 impl Office {
-    /// An approver of one of its regions or an account administrator blocks an account, and says why. Its sessions end.
+    /// An approver of one of its regions or an account administrator blocks an account, and says why. Its sessions
+    /// and its handout end.
     pub async fn block(
         &self,
         at: Micros,
@@ -141,7 +161,7 @@ impl Office {
         self.settle(change, done, Some(id), "propose_lift").await
     }
 
-    /// The second lifts it.
+    /// The second lifts it. The account is what it was before.
     pub async fn lift(&self, at: Micros, by: By, signature: &Signature, id: AccountId) -> Result<(), StoreError> {
         let mut change = self.store.change(at, by).await?;
         let done = change.lift(&self.key, signature, id).await;
@@ -160,7 +180,15 @@ impl Office {
 }
 
 fn read(row: &AnyRow) -> Result<Block, StoreError> {
+    let before = match (row.try_get::<Option<&str>, _>("before")?, row.try_get::<Option<Micros>, _>("before_at")?) {
+        (Some(name), Some(at)) => {
+            let state = State::from_parts(name, at, row.try_get("before_until")?, row.try_get("before_held")?);
+            Some(state.ok_or(StoreError::Damaged("account state"))?)
+        }
+        _ => None,
+    };
     Ok(Block {
+        before,
         id: parsed(row.try_get("id")?, "block id")?,
         blocked: row.try_get("blocked")?,
         blocked_by: parsed(row.try_get("blocked_by")?, "account id")?,

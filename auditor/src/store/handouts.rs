@@ -149,6 +149,18 @@ impl Change {
         if found.state == State::Open { Ok(found) } else { Err(StoreError::Absent("open handout")) }
     }
 
+    /// The open handout of an account: there is one at most.
+    async fn open_handout_of(&mut self, account: AccountId) -> Result<Option<Handout>, StoreError> {
+        let id: Option<String> = sqlx::query_scalar("SELECT id FROM handout WHERE account = $1 AND state = 'open'")
+            .bind(account.to_string())
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        match id {
+            Some(id) => Ok(Some(self.handout(parsed(&id, "handout id")?).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// Ends a handout: its clear texts, its token and its second factor are wiped.
     async fn end_handout(&mut self, id: HandoutId, state: State, tries: u32) -> Result<(), StoreError> {
         sqlx::query(

@@ -38,6 +38,7 @@ impl Change {
         self.keeper(Action::Lock, id).await?;
         let mut account = self.account(id).await?;
         account.state = account.state.at(self.at).lock(self.at, None)?;
+        self.void_handout(id).await?;
         self.stop_account(&account, AuthEventKind::AccountLocked).await
     }
 
@@ -80,7 +81,7 @@ pub enum Which {
 }
 
 impl Office {
-    /// Locks an account until it is unlocked; its sessions end. For who may by duty, without a signature: it only takes
+    /// Locks an account until it is unlocked; its sessions and its handout end. For who may by duty, without a signature: it only takes
     /// away.
     pub async fn lock(&self, at: Micros, by: By, id: AccountId) -> Result<(), StoreError> {
         let mut change = self.store.change(at, by).await?;

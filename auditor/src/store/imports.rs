@@ -282,6 +282,13 @@ impl Office {
         }
         self.settle(change, done, None, &format!("import {}", rows.feed().as_str())).await
     }
+
+    /// Records that somebody wanted to bring in a table whose duty it is not. The refusal.
+    pub async fn refuse_import(&self, at: Micros, by: By, feed: Feed) -> Result<(), StoreError> {
+        let change = self.store.change(at, by).await?;
+        let denied = Err(Denied::NotAppointed.into());
+        self.settle(change, denied, None, &format!("import {}", feed.as_str())).await
+    }
 }
 
 fn hsa(row: &AnyRow, column: &str) -> Result<HsaId, StoreError> {

@@ -370,6 +370,8 @@ async fn who_is_idle_is_found(bed: Bed) {
         made(3, "used", State::Active { since: old }, Some(NOW)),
         made(4, "forgotten", State::HandedOut { at: old }, None),
         made(5, "resting", State::Dormant { since: old }, None),
+        made(6, "guessed", State::Locked { since: NOW, until: None, unused: false, held: old }, None),
+        made(7, "guessed-too", State::Locked { since: NOW, until: Some(NOW + 1), unused: true, held: old }, None),
     ] {
         change.create_account(&one).await.expect("creates");
         change.store_tries(&one).await.expect("stores");
@@ -383,10 +385,10 @@ async fn who_is_idle_is_found(bed: Bed) {
         numbers.iter().map(|number| AccountId::new(Uuid::from_u128(*number))).collect()
     };
     assert_eq!(vec![anna.id], ids(&[1]));
-    assert_eq!(found(store.idle(NOW, NOW, 9).await.expect("reads")), ids(&[2, 4]));
-    assert_eq!(found(store.idle(NOW, old, 9).await.expect("reads")), ids(&[2]));
-    assert_eq!(found(store.idle(old, NOW, 9).await.expect("reads")), ids(&[4]));
-    assert_eq!(found(store.idle(NOW + 1, NOW + 1, 9).await.expect("reads")), ids(&[1, 2, 3, 4]));
+    assert_eq!(found(store.idle(NOW, NOW, 9).await.expect("reads")), ids(&[2, 4, 6, 7]));
+    assert_eq!(found(store.idle(NOW, old, 9).await.expect("reads")), ids(&[2, 6]));
+    assert_eq!(found(store.idle(old, NOW, 9).await.expect("reads")), ids(&[4, 7]));
+    assert_eq!(found(store.idle(NOW + 1, NOW + 1, 9).await.expect("reads")), ids(&[1, 2, 3, 4, 6, 7]));
 }
 
 #[tokio::test]

@@ -6,13 +6,13 @@ import { inBoth, lookAt } from './people.js';
 const words = {
   sv: {
     apply: 'Ansök om ett konto', submit: 'Skicka in ansökan', submitted: 'Ansökan är inskickad', wrong: 'Något behöver rättas',
-    name: 'Namn', title: 'Titel/yrke', region: 'Region', unit: 'Klinik/enhet', unitHsa: 'Enhetens HSA-id', address: 'Arbetsadress', telephone: 'Telefon',
+    name: 'Namn', personal: 'Personnummer eller samordningsnummer', title: 'Titel/yrke', region: 'Region', unit: 'Klinik/enhet', unitHsa: 'Enhetens HSA-id', address: 'Arbetsadress', telephone: 'Telefon',
     mobile: /^Mobil/, registry: 'Register', read: 'Läs', purpose: 'Ändamål', assured: /Jag försäkrar/,
     number: 'Ärendenummer', secret: 'Kod', open: 'Visa ansökan', mend: 'Skicka in igen', state: 'Din ansökan',
   },
   en: {
     apply: 'Apply for an account', submit: 'Submit the application', submitted: 'The application is submitted', wrong: 'Something needs mending',
-    name: 'Name', title: 'Title/profession', region: 'Region', unit: 'Clinic/unit', unitHsa: "The unit's HSA-id", address: 'Address at work', telephone: 'Telephone',
+    name: 'Name', personal: 'Personal identity number or coordination number', title: 'Title/profession', region: 'Region', unit: 'Clinic/unit', unitHsa: "The unit's HSA-id", address: 'Address at work', telephone: 'Telephone',
     mobile: /^Mobile/, registry: 'Registry', read: 'Read', purpose: 'Purpose', assured: /I assure/,
     number: 'Case number', secret: 'Code', open: 'Show the application', mend: 'Submit again', state: 'Your application',
   },
@@ -21,6 +21,7 @@ const words = {
 async function fillIn({ page, language }, { name, hsa }) {
   const told = words[language];
   await page.getByLabel(told.name, { exact: true }).fill(name);
+  await page.getByLabel(told.personal, { exact: true }).fill('19121212-1212');
   await page.getByLabel('HSA-id', { exact: true }).fill(hsa);
   await page.getByLabel(told.title, { exact: true }).fill('Sjuksköterska');
   await page.getByLabel(told.region, { exact: true }).selectOption('12');

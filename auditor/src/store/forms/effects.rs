@@ -25,7 +25,26 @@ impl Change {
         }
         let person = self.person(key, &account).await?;
         let appointments = self.in_force(id).await?;
-        Ok(Actor { account: id, person, appointments })
+        Ok(Actor { account: id, person, others: Vec::new(), appointments })
+    }
+
+    /// Which of some accounts may be of the person who acts: one person with two accounts is one.
+    pub(in crate::store) async fn know_again(
+        &mut self,
+        key: &FieldKey,
+        actor: &mut Actor,
+        accounts: &[AccountId],
+    ) -> Result<(), StoreError> {
+        for id in accounts.iter().copied() {
+            if id.is_none() || actor.may_have(id) {
+                continue;
+            }
+            let account = self.account(id).await?;
+            if self.person(key, &account).await?.may_be(&actor.person) {
+                actor.others.push(id);
+            }
+        }
+        Ok(())
     }
 
     /// Whose an account is, with the number of the application that made it.

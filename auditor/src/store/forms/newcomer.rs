@@ -46,6 +46,7 @@ impl Office {
         if !change.by.account.is_none() {
             return Err(Denied::NotYours.into());
         }
+        form.check_newcomers()?;
         change.room_for_case().await?;
         let draft = self.begin_in(change, form).await?;
         let heading = self.submit_in(change, draft.id, draft.version).await?;
@@ -111,6 +112,7 @@ impl Office {
         if !is_newcomers(&filed) || !change.by.account.is_none() {
             return Err(Denied::NotYours.into());
         }
+        form.check_newcomers()?;
         let draft = self.write_in(change, filed, form).await?;
         self.submit_in(change, draft.id, draft.version).await
     }

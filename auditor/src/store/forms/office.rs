@@ -171,7 +171,12 @@ impl Office {
         let Filed { mut heading, stored, steps } = filed;
         self.still(&heading, version, change.at, wanted.name())?;
         let actor = match &signature {
-            Some(signature) => Some(change.actor(&self.key, signature).await?),
+            Some(signature) => {
+                let mut actor = change.actor(&self.key, signature).await?;
+                let before: Vec<AccountId> = steps.iter().map(|step| step.by).collect();
+                change.know_again(&self.key, &mut actor, &before).await?;
+                Some(actor)
+            }
             // Who has an account signs.
             None if !change.by.account.is_none() || !heading.created_by.is_none() => {
                 return Err(Denied::NotYours.into());

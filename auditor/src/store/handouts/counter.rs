@@ -160,6 +160,10 @@ impl Counter {
         let first = Stage::first(channel, other.channel);
         let stage = if other.stage.is_out() { first.after_paper(channel) } else { first };
         self.make_half(change, id, part, (channel, stage)).await?;
+        // Nor does the other wait for paper if there is none any more.
+        if !channel.is_paper() {
+            change.take_turn(&open, other, change.at).await?;
+        }
         // Whoever has shown the old one has to show the new one.
         sqlx::query(
             "UPDATE handout SET opened = NULL, opened_on = NULL, opened_until = NULL, totp = NULL WHERE id = $1",
@@ -285,12 +289,9 @@ impl Change {
 
     /// Another takes the place of an account's open handout.
     async fn replace_handout(&mut self, account: AccountId) -> Result<(), StoreError> {
-        let row = sqlx::query("SELECT id, tries FROM handout WHERE account = $1 AND state = 'open'")
-            .bind(account.to_string())
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        let Some(row) = row else { return Ok(()) };
-        let id = crate::store::parsed(row.try_get("id")?, "handout id")?;
-        self.end_handout(id, State::Replaced, super::count(&row, "tries")?).await
+        match self.open_handout_of(account).await? {
+            Some(open) => self.end_handout(open.id, State::Replaced, open.tries).await,
+            None => Ok(()),
+        }
     }
 }

@@ -170,11 +170,7 @@ impl Counter {
         change.half_event(AuthEventKind::CredentialsSent, open, half, word, Reason::None).await?;
         let other = open.half(part.other());
         if half.channel.is_paper() {
-            let turn = other.stage.after_paper(other.channel);
-            if turn != other.stage {
-                change.set_stage(open, other, turn, None).await?;
-                change.try_at(open, other, Some(change.at.saturating_add(self.rule.sms_after_us))).await?;
-            }
+            change.take_turn(open, other, change.at.saturating_add(self.rule.sms_after_us)).await?;
         }
         if !other.stage.is_out() {
             return Ok(());
@@ -229,6 +225,16 @@ impl Change {
             .execute(&mut *self.tx)
             .await?;
         Ok(())
+    }
+
+    /// The turn of a half that waited for paper has come: it is sent from `next` on.
+    pub(super) async fn take_turn(&mut self, open: &Handout, half: &Half, next: Micros) -> Result<(), StoreError> {
+        let turn = half.stage.after_paper(half.channel);
+        if turn == half.stage {
+            return Ok(());
+        }
+        self.set_stage(open, half, turn, None).await?;
+        self.try_at(open, half, Some(next)).await
     }
 
     /// When a half is tried next.

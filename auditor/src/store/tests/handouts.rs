@@ -248,6 +248,28 @@ async fn halves_run_out_and_new_ones_take_the_place_of_old_ones(bed: Bed) {
     assert_eq!(cells.matches("wiped").count(), cells.lines().count());
 }
 
+async fn who_has_shown_both_halves_in_time_is_not_cut_off(bed: Bed) {
+    let hall = hall(&bed).await;
+    let (id, first, code) = hall.sent(AT).await;
+    let until = hall.handout(id).await.half(Part::Code).until.expect("it is out");
+    let minute = 60 * SECOND;
+    let token = hall.show(until - minute, &first, &code).await.expect("both fit");
+    let expire = async |at| hall.counter.expire(at, By::program("handout"), 9).await.expect("runs");
+    assert_eq!(expire(until + SECOND).await, 0);
+    let at = until + 2 * minute;
+    let own = Own { way: Way::Codes { password: "x", step: 7 }, instructions: 1 };
+    assert!(hall.counter.collect(at, person_at(1), &token, own).await.expect("sets").is_some());
+
+    // Who shows them and does not finish has them no longer than that.
+    let at = at + DAY;
+    let (id, first, code) = hall.sent(at).await;
+    let until = hall.handout(id).await.half(Part::Code).until.expect("it is out");
+    hall.show(until - minute, &first, &code).await.expect("both fit");
+    assert_eq!(expire(until - minute + hall.counter.rule().open_us - 1).await, 0);
+    assert_eq!(expire(until - minute + hall.counter.rule().open_us).await, 1);
+    assert_eq!(hall.handout(id).await.state, State::Expired);
+}
+
 async fn what_the_provider_says_is_heard_once_and_never_backwards(bed: Bed) {
     let hall = hall(&bed).await;
     let id = hall.issue(AT, Channel::Phone, Channel::Sms).await.expect("issues");
@@ -291,6 +313,17 @@ async fn what_the_provider_says_is_heard_once_and_never_backwards(bed: Bed) {
     hall.counter.reroute(at, by(admin), Some(&sign(admin, at)), way, Channel::Letter).await.expect("reroutes");
     assert!(!hall.say(at, message, Stage::Delivered, Some("s2")).await, "that way is none any more");
     assert_ne!(hall.print(at, id, Part::Code).await.expect("prints"), message.clear.to_string());
+}
+
+async fn a_message_that_waited_for_a_letter_goes_when_there_is_none_any_more(bed: Bed) {
+    let hall = hall(&bed).await;
+    let id = hall.issue(AT, Channel::Letter, Channel::Sms).await.expect("issues");
+    assert!(hall.due(AT + 90 * DAY).await.is_empty(), "it waits for the letter");
+    let admin = hall.desk.admin;
+    let way = (id, Part::Id);
+    hall.counter.reroute(AT + 1, by(admin), Some(&sign(admin, AT + 1)), way, Channel::Phone).await.expect("reroutes");
+    assert_eq!(hall.handout(id).await.half(Part::Code).stage, Stage::Queued);
+    assert_eq!(hall.due(AT + 1).await.len(), 1, "at once");
 }
 
 async fn a_message_is_tried_again_later_and_then_given_up(bed: Bed) {
@@ -367,15 +400,7 @@ async fn one_person_with_two_accounts_sees_one_half(bed: Bed) {
     let hall = hall(&bed).await;
     let first = hall.desk.admin;
     let second = person(&hall.store, 131, &["account_admin"]).await;
-    // The accounts are of one person, by their HSA-id.
-    let mut change = hall.store.change(AT, By::program("test")).await.expect("begins");
-    sqlx::query("UPDATE account SET hsa = (SELECT hsa FROM account WHERE id = $1) WHERE id = $2")
-        .bind(first.to_string())
-        .bind(second.to_string())
-        .execute(&mut *change.tx)
-        .await
-        .expect("updates");
-    change.commit().await.expect("commits");
+    same_person(&hall.store, first, second).await;
     let id = hall.issue(AT, Channel::Letter, Channel::Phone).await.expect("issues");
     hall.print(AT, id, Part::Id).await.expect("prints");
     let called = called().expect("called");
@@ -475,11 +500,42 @@ fn second_factors() -> TotpKey {
     TotpKey::new(&[6; 32])
 }
 
+/// What is under way when somebody stops an account undoes that not, neither now nor when the stop ends.
+async fn halves_that_are_under_way_undo_no_lock_and_no_block(bed: Bed) {
+    let hall = hall(&bed).await;
+    let (admin, office) = (hall.desk.admin, &hall.desk.office);
+    let (id, first, code) = hall.sent(AT).await;
+    let at = AT + 50 * HOUR;
+    let token = hall.show(at, &first, &code).await.expect("both fit");
+    told(&hall.store).await;
+    office.lock(at, by(admin), hall.anna).await.expect("locks");
+    let ended = told(&hall.store).await;
+    let failed = ended.iter().filter(|event| event.kind == AuthEventKind::CredentialsFailed);
+    assert_eq!(failed.map(|event| event.reason).collect::<Vec<_>>(), [Reason::CodeExpired]);
+    assert_eq!(hall.handout(id).await.state, State::Expired);
+    let own = Own { way: Way::Codes { password: "x", step: 7 }, instructions: 1 };
+    assert!(hall.counter.collect(at, person_at(1), &token, own).await.expect("reads").is_none());
+    assert!(hall.show(at, &first, &code).await.is_none());
+    assert!(matches!(hall.state().await, AccountState::Locked { until: None, .. }), "{:?}", hall.state().await);
+
+    office.unlock(at, by(admin), &sign(admin, at), hall.anna).await.expect("unlocks");
+    let at = at + HOUR;
+    let (_, first, code) = hall.sent(at).await;
+    let at = at + 50 * HOUR;
+    office.block(at, by(admin), &sign(admin, at), hall.anna, "Brevet är borta").await.expect("blocks");
+    let second = person(&hall.store, 130, &["account_admin"]).await;
+    office.propose_lift(at, by(admin), &sign(admin, at), hall.anna).await.expect("proposes");
+    office.lift(at, by(second), &sign(second, at), hall.anna).await.expect("lifts");
+    assert!(hall.show(at, &first, &code).await.is_none());
+    assert_eq!(cells(&hall.store).await.matches("wiped").count(), 4);
+}
+
 impl Hall {
+    /// As wrong attempts do.
     async fn lock(&self, at: Micros) {
         let mut change: Change = self.store.change(at, By::program("test")).await.expect("begins");
         let mut account: Account = change.account(self.anna).await.expect("reads");
-        account.state = account.state.lock(at, None).expect("locks");
+        account.state = account.state.lock(at, Some(at + HOUR)).expect("locks");
         change.stop_account(&account, AuthEventKind::AccountLocked).await.expect("locks");
         change.commit().await.expect("commits");
     }
@@ -490,7 +546,9 @@ on_both![
     who_has_both_halves_sets_credentials_of_their_own,
     five_wrong_codes_make_both_halves_void,
     halves_run_out_and_new_ones_take_the_place_of_old_ones,
+    who_has_shown_both_halves_in_time_is_not_cut_off,
     what_the_provider_says_is_heard_once_and_never_backwards,
+    a_message_that_waited_for_a_letter_goes_when_there_is_none_any_more,
     a_message_is_tried_again_later_and_then_given_up,
     nobody_sees_both_halves_unless_that_is_switched_on,
     one_person_with_two_accounts_sees_one_half,
@@ -499,4 +557,5 @@ on_both![
     where_halves_go_comes_from_the_form_alone,
     a_new_second_factor_needs_a_call_and_ends_the_old_one_when_it_is_collected,
     an_account_that_is_closed_collects_nothing,
+    halves_that_are_under_way_undo_no_lock_and_no_block,
 ];

@@ -3,7 +3,7 @@
 use super::people::{application, by, desk, told};
 use super::{Bed, NOW, On, run};
 use crate::clock::DAY;
-use crate::forms::{Denied, Move, State, WrongState};
+use crate::forms::{Denied, FormFault, Move, State, WrongState};
 use crate::store::StoreError;
 use contract::id::AccountId;
 
@@ -40,6 +40,23 @@ async fn an_application_is_found_by_its_code_and_mended_when_it_was_sent_back(be
     assert!(matches!(others, Err(StoreError::Denied(Denied::NotYours))), "{others:?}");
 }
 
+async fn who_has_no_account_says_who_they_are(bed: Bed) {
+    let store = bed.open().await;
+    let desk = desk(&store).await;
+    let nobody = || by(AccountId::NONE);
+    let mut unknown = application();
+    unknown.subject.number = None;
+    let refused = desk.office.apply(NOW, nobody(), unknown).await;
+    assert!(matches!(refused, Err(StoreError::Fault(FormFault::Number))), "{refused:?}");
+    let case = desk.office.apply(NOW, nobody(), application()).await.expect("takes it");
+    let form = desk.make(&case.heading, desk.approver, Move::SendBack("Vilken klinik?".to_owned())).await;
+    let form = form.expect("sends back");
+    let mut unknown = application();
+    unknown.subject.number = None;
+    let refused = desk.office.apply_again(NOW + 2, nobody(), (form.id, form.version), unknown).await;
+    assert!(matches!(refused, Err(StoreError::Fault(FormFault::Number))), "{refused:?}");
+}
+
 async fn applications_of_a_device_are_bounded_and_lapse(bed: Bed) {
     let store = bed.open().await;
     let desk = desk(&store).await;
@@ -65,5 +82,6 @@ async fn applications_of_a_device_are_bounded_and_lapse(bed: Bed) {
 
 on_both![
     an_application_is_found_by_its_code_and_mended_when_it_was_sent_back,
+    who_has_no_account_says_who_they_are,
     applications_of_a_device_are_bounded_and_lapse,
 ];

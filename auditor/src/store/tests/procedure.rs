@@ -1,7 +1,7 @@
 //! The three forms through the store: who makes which move.
 
 use super::people::{
-    KNOWN, NAME, NUMBER, STREET, by, change_to, denied, desk, grant, hsa, person, sign, told, vouched,
+    KNOWN, NAME, NUMBER, STREET, by, change_to, denied, desk, grant, hsa, person, same_person, sign, told, vouched,
 };
 use super::{Bed, NOW, On, run};
 use crate::accounts::{State, UserName};
@@ -141,6 +141,20 @@ async fn who_may_not_is_refused_and_on_record(bed: Bed) {
     assert!(matches!(desk.make(&form, all, approve()).await, Err(StoreError::Move(_))));
 }
 
+async fn one_person_with_two_accounts_does_one_step(bed: Bed) {
+    let store = bed.open().await;
+    let desk = desk(&store).await;
+    let everything = ["approver:12", "registry_holder:fotled", "account_admin"];
+    let second = person(&store, 105, &everything).await;
+    same_person(&store, desk.approver, second).await;
+    let form = desk.make(&desk.applied().await, desk.approver, Move::Approve(KNOWN.to_owned())).await;
+    let form = form.expect("approves");
+    assert_eq!(denied(desk.make(&form, second, Move::Forward).await), Denied::Again);
+    let form = desk.make(&form, desk.holder, Move::Forward).await.expect("forwards");
+    assert_eq!(denied(desk.make(&form, second, Move::Execute).await), Denied::Again);
+    desk.make(&form, desk.admin, Move::Execute).await.expect("executes");
+}
+
 async fn a_move_on_what_has_changed_does_nothing(bed: Bed) {
     let store = bed.open().await;
     let desk = desk(&store).await;
@@ -174,5 +188,6 @@ async fn a_move_on_what_has_changed_does_nothing(bed: Bed) {
 on_both![
     an_application_makes_an_account_when_it_is_executed,
     who_may_not_is_refused_and_on_record,
+    one_person_with_two_accounts_does_one_step,
     a_move_on_what_has_changed_does_nothing,
 ];

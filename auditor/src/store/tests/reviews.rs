@@ -1,8 +1,10 @@
 //! The yearly review, and blocks.
 
-use super::people::{by, id, office, person, sign, told, vouched};
+use super::people::{by, id, office, person, same_person, sign, told, vouched};
 use super::{Bed, NOW, On, device, organisation, run, session};
-use crate::accounts::State;
+use crate::accounts::login::{LockRule, Verdict, judge_passkey};
+use crate::accounts::{Account, State};
+use crate::clock::SECOND;
 use crate::duties::Region;
 use crate::forms::{Denied, FormFault};
 use crate::store::{By, Store, StoreError};
@@ -151,6 +153,89 @@ async fn a_block_is_lifted_by_two(bed: Bed) {
     assert!(matches!(lift(two).await, Err(StoreError::Absent(_))));
 }
 
+async fn an_account_is_after_a_block_what_it_was_before(bed: Bed) {
+    let store = bed.open().await;
+    let office = office(&store);
+    let (one, two) = (person(&store, 3, &["account_admin"]).await, person(&store, 4, &["account_admin"]).await);
+    let lock = |unused, until| State::Locked { since: NOW - 1, until, unused, held: NOW - 7 };
+    for (number, before) in (10..).zip([
+        State::Created { at: NOW - 9 },
+        State::HandedOut { at: NOW - 9 },
+        State::Active { since: NOW - 9 },
+        State::Dormant { since: NOW - 9 },
+        lock(false, None),
+        lock(true, None),
+        lock(false, Some(NOW + 5)),
+    ]) {
+        let who = person(&store, number, &[]).await;
+        let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+        let account = change.account(who).await.expect("is there");
+        change.store_tries(&Account { state: before, ..account }).await.expect("stores");
+        change.commit().await.expect("commits");
+        office_block(&office, one, who, "Misstanke").await.expect("blocks");
+        assert_eq!(state(&store, who).await, State::Blocked { since: NOW });
+        office.propose_lift(NOW, by(one), &sign(one, NOW), who).await.expect("proposes");
+        office.lift(NOW, by(two), &sign(two, NOW), who).await.expect("lifts");
+        assert_eq!(state(&store, who).await, before);
+    }
+}
+
+async fn one_person_with_two_accounts_does_not_lift_a_block_alone(bed: Bed) {
+    let store = bed.open().await;
+    let office = office(&store);
+    let anna = person(&store, 1, &[]).await;
+    let (one, other) = (person(&store, 3, &["account_admin"]).await, person(&store, 4, &["account_admin"]).await);
+    same_person(&store, one, other).await;
+    office_block(&office, one, anna, "Misstanke").await.expect("blocks");
+    office.propose_lift(NOW, by(one), &sign(one, NOW), anna).await.expect("proposes");
+    let alone = office.lift(NOW, by(other), &sign(other, NOW), anna).await;
+    assert!(matches!(alone, Err(StoreError::Denied(Denied::Again))), "{alone:?}");
+    let second = person(&store, 5, &["account_admin"]).await;
+    office.lift(NOW, by(second), &sign(second, NOW), anna).await.expect("lifts");
+}
+
+/// A block from before it was kept what the account was.
+async fn an_old_block_is_lifted_as_it_was_then(bed: Bed) {
+    let store = bed.open().await;
+    let office = office(&store);
+    let anna = person(&store, 1, &[]).await;
+    let (one, two) = (person(&store, 3, &["account_admin"]).await, person(&store, 4, &["account_admin"]).await);
+    office_block(&office, one, anna, "Misstanke").await.expect("blocks");
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    sqlx::query("UPDATE account_block SET before = NULL, before_at = NULL")
+        .execute(&mut *change.tx)
+        .await
+        .expect("updates");
+    change.commit().await.expect("commits");
+    office.propose_lift(NOW, by(one), &sign(one, NOW), anna).await.expect("proposes");
+    office.lift(NOW + 3, by(two), &sign(two, NOW + 3), anna).await.expect("lifts");
+    assert_eq!(state(&store, anna).await, State::Active { since: NOW + 3 });
+}
+
+/// Five wrong tries lock for a quarter of an hour. Who calls the help desk then is locked for good.
+async fn who_has_locked_themselves_can_be_locked_by_the_help_desk(bed: Bed) {
+    let store = bed.open().await;
+    let office = office(&store);
+    let anna = person(&store, 1, &[]).await;
+    let desk = person(&store, 2, &["help_desk"]).await;
+    let rule = LockRule::default();
+    let mut change = store.change(NOW, By::program("test")).await.expect("begins");
+    let mut account = change.account(anna).await.expect("is there");
+    for _ in 0..rule.failures_max {
+        let Verdict::Refused { account: next, .. } = judge_passkey(account, Err(Reason::Forged), rule, NOW) else {
+            unreachable!("wrong")
+        };
+        account = next;
+    }
+    assert!(matches!(account.state, State::Locked { until: Some(_), .. }), "{:?}", account.state);
+    change.stop_account(&account, AuthEventKind::AccountLocked).await.expect("locks");
+    change.commit().await.expect("commits");
+    office.lock(NOW + 1, by(desk), anna).await.expect("locks");
+    let later = state(&store, anna).await.at(NOW + rule.lock_us + 60 * SECOND);
+    assert!(matches!(later, State::Locked { until: None, .. }), "{later:?}");
+    assert!(matches!(office.lock(NOW + 2, by(desk), anna).await, Err(StoreError::Move(_))), "she is locked");
+}
+
 async fn office_block(
     office: &crate::store::Office,
     who: AccountId,
@@ -183,4 +268,12 @@ async fn nobody_lifts_their_own_block(bed: Bed) {
     assert!(matches!(own, Err(StoreError::Denied(Denied::Own))));
 }
 
-on_both![who_is_not_confirmed_rests_until_the_region_says_so, a_block_is_lifted_by_two, nobody_lifts_their_own_block,];
+on_both![
+    who_is_not_confirmed_rests_until_the_region_says_so,
+    a_block_is_lifted_by_two,
+    an_account_is_after_a_block_what_it_was_before,
+    an_old_block_is_lifted_as_it_was_then,
+    one_person_with_two_accounts_does_not_lift_a_block_alone,
+    who_has_locked_themselves_can_be_locked_by_the_help_desk,
+    nobody_lifts_their_own_block,
+];

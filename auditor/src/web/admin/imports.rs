@@ -6,7 +6,7 @@ use super::problem::{Kind, Problem};
 use super::query::{Asked, Parameters};
 use super::{Id, answer};
 use crate::clock;
-use crate::duties::Action;
+use crate::duties::{About, Action, may};
 use crate::imports::{Faults, Feed, Format, Imported};
 use crate::store::{StoreError, Wish};
 use crate::web::App;
@@ -97,8 +97,13 @@ pub(in crate::web) enum NotBrought {
     Problem(Problem),
 }
 
+/// Whether it is somebody's duty to bring in tables.
+pub(in crate::web) fn imports(member: &Member) -> bool {
+    may(&member.viewer.appointments, Action::Import, &About::default())
+}
+
 impl App {
-    /// Brings in a table: all of it, or nothing.
+    /// Brings in a table: all of it, or nothing. A table of somebody whose duty it is not is not even read.
     pub(in crate::web) async fn import(
         &self,
         member: &Member,
@@ -106,8 +111,12 @@ impl App {
         table: &[u8],
         wish: Wish,
     ) -> Result<Imported, NotBrought> {
-        let rows = feed.read(table, format).map_err(|faults| NotBrought::Rows(Box::new(faults)))?;
         let now = clock::now();
+        if !imports(member) {
+            let refused = self.office.refuse_import(now, by(&member.caller), feed).await;
+            refused.map_err(|error| NotBrought::Problem(Problem::from_store(&error, Action::Import)))?;
+        }
+        let rows = feed.read(table, format).map_err(|faults| NotBrought::Rows(Box::new(faults)))?;
         let signature = self.sign(member, now).await.map_err(NotBrought::Problem)?;
         let done = self.office.import(now, by(&member.caller), &signature, &rows, wish).await;
         done.map_err(|error| match error {

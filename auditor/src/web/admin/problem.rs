@@ -282,6 +282,7 @@ impl Problem {
             FormFault::Text(_) => ("", "text"),
             FormFault::Period => ("/valid_to", "period"),
             FormFault::Subject => ("/hsa", "missing"),
+            FormFault::Number => ("/number", "missing"),
             FormFault::Account => ("/account", "refused"),
             FormFault::Registry => ("/registry", "refused"),
         };

@@ -136,7 +136,7 @@ fn form(typed: &Typed, sheet: &Sheet) -> Result<Form, Problem> {
     let now = clock::now();
     let mut form = content::form(sheet.without(ASSURED).fields(None, now), AccountId::NONE, now)?;
     form.subject.account = None;
-    form.check().map_err(|fault| refused(&fault.into()))?;
+    form.check_newcomers().map_err(|fault| refused(&fault.into()))?;
     if typed.get(ASSURED) != "yes" {
         return Err(Problem::field("/assured", "missing", "the assurance is missing"));
     }
@@ -166,6 +166,10 @@ fn mended(language: Language, problem: &Problem) -> (StatusCode, Vec<Wrong>) {
 
 fn fields(language: Language) -> Vec<Field> {
     let mut fields = paper::fields(language, Paper::Application, Given::default());
+    // By an account it is known who somebody is; without one it is asked.
+    for field in fields.iter_mut().filter(|field| field.name == "number") {
+        field.optional = false;
+    }
     let mark = Input::Mark(language.say("forms-submit-assured"));
     fields.push(Field::line(language, ASSURED, "forms-submit-assurance").input(mark));
     fields

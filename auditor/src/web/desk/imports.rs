@@ -5,12 +5,12 @@ use super::leaf::{Cell, Leaf, Offer, Table, row};
 use super::sent::{Again, At, Move, Undone};
 use super::words;
 use super::wrong::trouble;
-use crate::duties::{About, Action, may};
+use crate::duties::Action;
 use crate::imports::{Fault, Faults, Feed, Format, Imported};
 use crate::store::Wish;
 use crate::web::App;
 use crate::web::admin::body::Fields;
-use crate::web::admin::imports::{CLOSES_MAX, NotBrought};
+use crate::web::admin::imports::{CLOSES_MAX, NotBrought, imports};
 use crate::web::admin::problem::Problem;
 use crate::web::member::Member;
 use crate::web::page::{Frame, Posted, Typed};
@@ -24,11 +24,6 @@ const PLACE: &str = "/admin/imports";
 /// Most bytes of a table on the page, with all else: larger ones come by the interface.
 pub(super) const BODY_BYTES_MAX: usize = 2 << 20;
 const NAMES: [&str; 6] = ["feed", "table", "file", "closes_at_most", "real", "file-unreadable"];
-
-/// Whether it is somebody's duty to bring in tables.
-pub(super) fn imports(member: &Member) -> bool {
-    may(&member.viewer.appointments, Action::Import, &About::default())
-}
 
 /// The page.
 pub(super) async fn show(Extension(member): Extension<Member>, frame: Frame) -> Response {

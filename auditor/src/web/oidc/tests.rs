@@ -302,7 +302,7 @@ async fn an_account_has_to_be_one_and_in_use() {
     let anna = person(&bed, "anna", HSA, ACTIVE).await;
     let mut told = Recorded::new();
     for (state, reason) in [
-        (State::Locked { since: 1, until: None, unused: false }, Reason::Locked),
+        (State::Locked { since: 1, until: None, unused: false, held: 1 }, Reason::Locked),
         (State::Dormant { since: 1 }, Reason::AccountInactive),
         (State::Blocked { since: 1 }, Reason::AccountInactive),
         (State::HandedOut { at: 1 }, Reason::AccountInactive),

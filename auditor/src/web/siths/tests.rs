@@ -440,7 +440,7 @@ async fn an_account_has_to_be_there_and_in_use_and_nobody_learns_which() {
         assert_eq!(plain(answer), plain(&nobody));
     };
     for (state, reason) in [
-        (State::Locked { since: 1, until: None, unused: false }, Reason::Locked),
+        (State::Locked { since: 1, until: None, unused: false, held: 1 }, Reason::Locked),
         (State::Dormant { since: 1 }, Reason::AccountInactive),
         (State::Blocked { since: 1 }, Reason::AccountInactive),
         (State::HandedOut { at: 1 }, Reason::AccountInactive),

@@ -5,7 +5,7 @@ use crate::accounts::State;
 use crate::clock;
 use crate::sessions::End;
 use contract::id::DeviceId;
-use contract::record::AuthMethod;
+use contract::record::{AuthEventKind, AuthMethod};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -172,7 +172,7 @@ async fn only_who_is_logged_in_and_active_is_let_in() {
 
     let (now, until) = (clock::now(), None);
     for (number, state) in (10..).zip([
-        State::Locked { since: now, until, unused: false },
+        State::Locked { since: now, until, unused: false, held: now },
         State::Dormant { since: now },
         State::Blocked { since: now },
         State::HandedOut { at: now },
@@ -184,6 +184,20 @@ async fn only_who_is_logged_in_and_active_is_let_in() {
         change.commit().await.expect("commits");
         bed.get(&who, "/forms").await.refused(403, "account_inactive");
     }
+}
+
+#[tokio::test]
+async fn a_table_is_read_for_whose_duty_it_is_alone() {
+    let bed = Bed::new().await;
+    let wrong = json!([{ "hsa": "x", "last_day": "y" }]);
+    // Neither is there a table that is read before a code was shown.
+    for desk in [bed.signer(8, &["help_desk"]).await, bed.who(9, &["help_desk"]).await] {
+        bed.told().await;
+        bed.post(&desk, "/imports/employments", &wrong).await.refused(403, "not_appointed");
+        assert_eq!(bed.told_of(AuthEventKind::MoveDenied).await.len(), 1, "on record");
+    }
+    let admin = bed.signer(4, &["account_admin"]).await;
+    bed.post(&admin, "/imports/employments", &wrong).await.is(422);
 }
 
 #[tokio::test]

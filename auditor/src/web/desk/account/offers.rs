@@ -72,7 +72,7 @@ fn deeds(member: &Member, seen: &Seen, state: State, regions: &[Region]) -> Vec<
         (Deed::Reactivate, !regions.is_empty() && state.reactivate(0).is_ok()),
         (Deed::Confirm, !regions.is_empty() && state.reactivate(0).is_err()),
         (Deed::Unlock, may(Action::Unlock) && state.unlock(0).is_ok()),
-        (Deed::ProposeLift, may(Action::LiftBlock) && state.lift_block(0).is_ok() && proposed.is_none()),
+        (Deed::ProposeLift, may(Action::LiftBlock) && state.lift_block(None, 0).is_ok() && proposed.is_none()),
         (Deed::Lift, may(Action::LiftBlock) && proposed.is_some_and(|by| by != member.account)),
         (Deed::Lock, may(Action::Lock) && state.lock(0, None).is_ok()),
         (Deed::Block, may(Action::Block) && state.block(0).is_ok()),

@@ -122,6 +122,7 @@ async fn what_is_wrong_is_told_and_who_has_an_account_gets_the_same_answer() {
     let mut browser = Browser::new(&bed);
     for (name, value, text) in [
         ("name", "", "Name has to be filled in."),
+        ("number", "", "Personal identity number or coordination number has to be filled in."),
         ("hsa", "", "HSA-id"),
         ("number", "19121212-1213", "check digit"),
         ("assured", "", "error-heading"),

@@ -96,8 +96,11 @@ async fn whose_duty_it_is_not_brings_in_nothing() {
     bed.told().await;
     let body = format!("form={proof}&feed=employments&table=hsa%2Clast_day%0A{}%2C2020-01-01", hsa(8));
     browser.ask("POST", PLACE, &[FORM], body).await.is(403).says("Du saknar uppdraget");
+    // Nor are they told what is wrong with a table.
+    let body = format!("form={proof}&feed=employments&table=x");
+    browser.ask("POST", PLACE, &[FORM], body).await.is(403).says("Du saknar uppdraget");
     let denied = bed.told_of(AuthEventKind::MoveDenied).await;
-    assert_eq!(denied.iter().map(|event| event.reason).collect::<Vec<_>>(), [Reason::NotAppointed]);
+    assert_eq!(denied.iter().map(|event| event.reason).collect::<Vec<_>>(), [Reason::NotAppointed; 2]);
     // Without a proof, and without a code.
     let admin = bed.who(4, &["account_admin"]).await;
     let admin = Browser::new(&bed, &admin);

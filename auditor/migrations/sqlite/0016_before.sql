@@ -1,0 +1,8 @@
+-- What an account was before, for when that ends. Of a lock: since when it was active, or handed out.
+ALTER TABLE account ADD COLUMN state_held INTEGER;
+
+-- Of a block: all of the state. Blocks from before this have none.
+ALTER TABLE account_block ADD COLUMN before TEXT;
+ALTER TABLE account_block ADD COLUMN before_at INTEGER;
+ALTER TABLE account_block ADD COLUMN before_until INTEGER;
+ALTER TABLE account_block ADD COLUMN before_held INTEGER;
