@@ -49,14 +49,62 @@ impl Words {
     }
 }
 
-/// Whether a word, or two that stand side by side, is an identity number.
+/// Whether an identity number stands in a text: as a word, or as groups of digits with blanks or dashes between, whatever
+/// stands beside them.
 fn names_somebody(text: &str) -> bool {
-    let trimmed = |word: &'_ str| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
-    let words: Vec<String> = text.split_whitespace().map(trimmed).collect();
-    // The century of a short number does not matter here.
-    let is_number = |word: &str| parse_with(word, Year(2000), Series::default()).is_ok();
-    let pairs = words.iter().zip(words.iter().skip(1)).map(|(first, second)| format!("{first}{second}"));
-    words.iter().any(|word| is_number(word)) || pairs.into_iter().any(|pair| is_number(&pair))
+    let words = text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+    words.into_iter().any(is_number) || runs(text).iter().any(|run| names_somebody_in(run))
+}
+
+/// The century of a short number does not matter here.
+fn is_number(text: &str) -> bool {
+    parse_with(text, Year(2000), Series::default()).is_ok()
+}
+
+/// Groups of digits that have nothing but a few blanks and dashes between them.
+fn runs(text: &str) -> Vec<Vec<&str>> {
+    let mut runs: Vec<Vec<&str>> = vec![Vec::new()];
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (between, digits) = rest.split_at(start);
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        let (group, after) = digits.split_at(end);
+        let near = between.chars().count() <= BETWEEN_MAX && between.chars().all(is_gap);
+        match runs.last_mut() {
+            Some(run) if near => run.push(group),
+            _ => runs.push(vec![group]),
+        }
+        rest = after;
+    }
+    runs
+}
+
+/// The most blanks and dashes within a number: ` - `.
+const BETWEEN_MAX: usize = 3;
+
+/// A blank, or a dash of whatever length that a keyboard or a word processor makes.
+fn is_gap(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '-' | '+' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}')
+}
+
+/// Whether some of these groups, side by side, are an identity number.
+fn names_somebody_in(run: &[&str]) -> bool {
+    (0..run.len()).any(|first| {
+        let mut number = String::new();
+        // Where it is parted.
+        let mut parts = Vec::new();
+        run.iter().skip(first).any(|group| {
+            parts.push(number.len());
+            number.push_str(group);
+            match number.len() {
+                12 => is_number(&number),
+                // Year, month, day and number may stand apart; a telephone's number is parted elsewhere.
+                10 => parts.iter().all(|at| matches!(at, 0 | 2 | 4 | 6)) && is_number(&number),
+                _ => false,
+            }
+        })
+    })
 }
 
 #[cfg(test)]
@@ -69,6 +117,16 @@ mod tests {
         {
             assert_eq!(Words::parse(good).expect("words").as_str(), good.trim());
         }
+        for good in [
+            "Larm 2026-11-23 14:05, in 2026-11-23 14.20",
+            "Mellan 2026-11-23 - 2026-11-24, kl 10-12",
+            "Ring 08-123 45 67 eller 070-123 45 67",
+            "Ring 070 174 06 05 eller +46 70 174 06 05",
+            "Rum 12, säng 12, sats 1234-5678-9012",
+            "Tryck 120/80, puls 121212, 12 12 12",
+        ] {
+            assert!(Words::parse(good).is_ok(), "{good}");
+        }
         for bad in ["", "akut", "          ", "Medvetslös\u{7} på akuten", &"å".repeat(WORDS_MAX + 1)] {
             assert_eq!(Words::parse(bad), Err(WordsError::Length), "{bad}");
         }
@@ -77,6 +135,14 @@ mod tests {
             "Medvetslös (19121212-1212).",
             "Medvetslös 121212-1212 akut",
             "Medvetslös 19121212 1212 akut",
+            "Medvetslös pnr:191212121212",
+            "Medvetslös pnr=19121212-1212",
+            "Medvetslös 19121212–1212 akut",
+            "Medvetslös 19121212 - 1212 akut",
+            "Medvetslös 1912 1212 1212 akut",
+            "Medvetslös 121212−1212, 14:05",
+            "Kl 14 05, 2 mg, 12 12 12 - 1212",
+            "Medvetslös nr191212121212x",
         ] {
             assert_eq!(Words::parse(named), Err(WordsError::Identity), "{named}");
         }

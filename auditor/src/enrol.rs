@@ -8,12 +8,10 @@
 //! Anybody can come here. What is sent is bounded in length and time, tries are limited by address and by code, every
 //! refused code is on record, and one answer serves for all that is wrong with a code.
 
-mod limit;
-
 use crate::clock;
 use crate::devices::Code;
 use crate::issuing::{Desk, IssueError, est};
-use crate::net::Peer;
+use crate::net::{BODY, Limit, Peer, in_time};
 use crate::pki::{REQUEST_BYTES_MAX, Request};
 use crate::store::{By, Store, StoreError};
 use axum::body::{Body, to_bytes};
@@ -25,14 +23,12 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use limit::Limit;
-use std::net::{IpAddr, Ipv6Addr};
+use governor::Quota;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// A request must be whole within this.
-const BODY: Duration = Duration::from_secs(10);
 /// An `Authorization` header with a code is never longer.
 const AUTHORIZATION_BYTES_MAX: usize = 512;
 
@@ -46,7 +42,8 @@ struct Enrol {
 /// The listener's routes. `tries_a_minute`: of one address.
 pub fn router(desk: Arc<Desk>, tries_a_minute: u32) -> Router {
     let crl = crl_router(desk.store().clone());
-    let enrol = Arc::new(Enrol { desk, limit: Limit::new(tries_a_minute) });
+    let tries = Quota::per_minute(NonZeroU32::new(tries_a_minute).unwrap_or(NonZeroU32::MIN));
+    let enrol = Arc::new(Enrol { desk, limit: Limit::new(tries) });
     Router::new()
         .route("/enrol", post(simple_enrol))
         .route("/.well-known/est/simpleenroll", post(simple_enrol))
@@ -75,16 +72,16 @@ async fn simple_enrol(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let peer = peer.map_or(Peer(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), |Extension(peer)| peer);
+    let peer = peer.map_or(Peer::UNKNOWN, |Extension(peer)| peer);
     if !enrol.limit.allows(peer) {
         let wait = [(header::RETRY_AFTER, "60")];
         return (wait, refusal(StatusCode::TOO_MANY_REQUESTS, "too many tries: wait a minute")).into_response();
     }
     let Some(code) = code(&headers) else { return unauthorised() };
-    let body = match tokio::time::timeout(BODY, to_bytes(body, REQUEST_BYTES_MAX)).await {
+    let body = match in_time(BODY, to_bytes(body, REQUEST_BYTES_MAX)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large, or broke off"),
-        Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long"),
+        Err(slow) => return refusal(StatusCode::REQUEST_TIMEOUT, &slow.to_string()),
     };
     let request = match Request::read(&body) {
         Ok(request) => request,

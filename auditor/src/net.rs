@@ -4,10 +4,14 @@
 //! A reader that takes nothing for [`Limits::stall`] loses its connection: it cannot hold memory for longer. Where anybody
 //! may come, one address has no more than [`Limits::of_one_address`] connections, and failed handshakes are no news.
 
+mod body;
 mod cards;
+mod limit;
 mod peers;
 
+pub use body::{BODY, TooSlow, in_time};
 pub use cards::{CardTlsError, card_tls};
+pub use limit::Limit;
 pub use peers::Peer;
 
 use crate::config::Listen;

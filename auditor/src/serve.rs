@@ -78,6 +78,8 @@ const STALL: Duration = Duration::from_secs(10);
 const OPS_CONNECTIONS_MAX: usize = 64;
 /// Of one address at the enrolment listener: programs of one site that come out of one address.
 const ENROL_CONNECTIONS_OF_ONE_MAX: usize = 16;
+/// Of one address at the listener for logouts, where it has a certificate and no proxy in front: a provider's servers.
+const LOGOUT_CONNECTIONS_OF_ONE_MAX: usize = 8;
 const CALLBACK_CONNECTIONS_MAX: usize = 64;
 /// Within a handshake with a card its user finds certificate and code.
 const CARD_HEAD: Duration = Duration::from_mins(2);
@@ -314,7 +316,9 @@ async fn logout_listener(logout: &OidcLogout, watched: &mut Vec<Watched>) -> Res
         None => None,
     };
     let bound = Bound::bind(&crate::config::Listen::Tcp(logout.listen), tls).await?;
-    Ok((bound, Limits { connections_max: logout.connections_max, head: HEAD, stall: STALL, of_one_address: None }))
+    // Behind a proxy all come from one address.
+    let of_one_address = logout.tls.as_ref().map(|_| LOGOUT_CONNECTIONS_OF_ONE_MAX);
+    Ok((bound, Limits { connections_max: logout.connections_max, head: HEAD, stall: STALL, of_one_address }))
 }
 
 /// Binds the listener that cards are shown to.

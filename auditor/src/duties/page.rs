@@ -79,7 +79,7 @@ impl Action {
                 "`GET /handouts`, `POST /handouts`, `POST /handouts/{id}/letter`, `…/posted`, `…/called`, `…/reroute`"
             }
             Self::Review => "`POST /emergencies/{id}/seen`; `GET /emergencies` of one's units",
-            Self::ReadLog => "`GET /emergencies` of all units",
+            Self::ReadLog => "`GET /emergencies` of all units; `POST /emergencies/{id}/seen` of one of no unit",
         }
     }
 }

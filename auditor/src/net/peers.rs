@@ -10,6 +10,9 @@ use std::sync::Arc;
 pub struct Peer(pub IpAddr);
 
 impl Peer {
+    /// Of a connection that has no address.
+    pub const UNKNOWN: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+
     /// What is counted as one: an address, or a /64 of IPv6, which is what one customer has.
     pub fn site(self) -> IpAddr {
         match self.0.to_canonical() {

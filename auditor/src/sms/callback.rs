@@ -6,11 +6,11 @@ use super::client::ID_BYTES_MAX;
 use crate::clock;
 use crate::config::SmsCallback;
 use crate::handout::Stage;
+use crate::net::{BODY, TooSlow, in_time};
 use crate::store::{By, Counter};
 use axum::Router;
-use axum::extract::rejection::FormRejection;
-use axum::extract::{DefaultBodyLimit, Form, Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Form, FromRequest as _, Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use base64::Engine as _;
@@ -47,17 +47,17 @@ pub fn router(counter: Counter, settings: &SmsCallback) -> Router {
         .with_state(Arc::new(Listener { counter, basic }))
 }
 
-async fn told(
-    State(listener): State<Arc<Listener>>,
-    Path(message): Path<String>,
-    headers: HeaderMap,
-    sent: Result<Form<Told>, FormRejection>,
-) -> Response {
-    let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+async fn told(State(listener): State<Arc<Listener>>, Path(message): Path<String>, request: Request) -> Response {
+    let shown = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
     if !bool::from(shown.ct_eq(listener.basic.as_bytes())) {
         return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"sms\"")]).into_response();
     }
-    let Ok(Form(told)) = sent else { return StatusCode::BAD_REQUEST.into_response() };
+    // Only for who is the provider is a body waited for, and not for long.
+    let told = match in_time(BODY, Form::<Told>::from_request(request, &())).await {
+        Ok(Ok(Form(told))) => told,
+        Ok(Err(_)) => return StatusCode::BAD_REQUEST.into_response(),
+        Err(TooSlow) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
     let word = match told.status.as_str() {
         "sent" => Stage::Sent,
         "delivered" => Stage::Delivered,

@@ -80,6 +80,13 @@ async fn a_provider_that_is_not_there_loses_nothing() {
     assert_eq!(hall.half().await.stage, Stage::Queued);
 }
 
+#[tokio::test]
+async fn who_is_not_the_provider_is_answered_before_the_body_has_come() {
+    let provider = Provider::start(vec![Does::Answer]).await;
+    let hall = Hall::new(&provider).await;
+    assert_eq!(hall.half_sent("Basic d3Jvbmc6d3Jvbmc=").await, "HTTP/1.1 401 Unauthorized");
+}
+
 /// The answer is lost, but not the message: the callback tells.
 #[tokio::test]
 async fn a_callback_tells_what_a_lost_answer_did_not() {

@@ -15,8 +15,7 @@ const COLUMNS: &str =
 impl Store {
     /// A session that has not ended.
     pub async fn live_session(&self, key: SessionKey, now: Micros) -> Result<Option<Session>, StoreError> {
-        let found = session(&mut *self.read().await?, key).await?;
-        Ok(found.map(|(session, _)| session).filter(|session| session.ended.is_none() && over(session, now).is_none()))
+        live(&mut *self.read().await?, key, now).await
     }
 
     /// Sessions whose time is over, `grace` later: reports of their use may be under way.
@@ -115,6 +114,11 @@ impl Change {
         Ok(true)
     }
 
+    /// A session that has not ended, by what this change sees.
+    pub async fn live_session(&mut self, key: SessionKey) -> Result<Option<Session>, StoreError> {
+        live(&mut self.tx, key, self.at).await
+    }
+
     /// Whether a session is of an account.
     pub(super) async fn session_is_of(&mut self, key: SessionKey, id: AccountId) -> Result<bool, StoreError> {
         Ok(session(&mut self.tx, key).await?.is_some_and(|(session, _)| session.account == id))
@@ -199,6 +203,11 @@ async fn session(connection: &mut AnyConnection, key: SessionKey) -> Result<Opti
 }
 
 /// All sessions that have not ended.
+async fn live(connection: &mut AnyConnection, key: SessionKey, now: Micros) -> Result<Option<Session>, StoreError> {
+    let found = session(connection, key).await?;
+    Ok(found.map(|(session, _)| session).filter(|session| session.ended.is_none() && over(session, now).is_none()))
+}
+
 pub(super) async fn live_sessions(connection: &mut AnyConnection, now: Micros) -> Result<Vec<Session>, StoreError> {
     let sql =
         sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM session WHERE ended IS NULL AND expires > $1 ORDER BY key"));

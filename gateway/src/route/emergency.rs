@@ -1,13 +1,13 @@
 //! Which routes may be opened in an emergency (nödöppning): those that read one patient whom the request names.
 
-use super::{Access, Patients, Place, Route};
+use super::{Access, Patients, Place, Route, Verb};
 use contract::record::Right;
 use http::Method;
 
 impl Route {
     /// Why nobody may open this route in an emergency, and what to do about it.
     pub(super) fn unfit_for_emergencies(&self) -> Option<&'static str> {
-        let reads = |verb: super::Verb| {
+        let reads = |verb: Verb| {
             let method = Method::from_bytes(verb.as_str().as_bytes());
             method.is_ok_and(|method| self.right(&method) == Right::Read)
         };
@@ -17,6 +17,13 @@ impl Route {
         if !self.methods.iter().all(reads) {
             return Some(
                 "is for reading alone: name the methods that change something in a route of their own, without it",
+            );
+        }
+        // What is granted is the patient whom the request's head names: a form in the body could name another.
+        if !self.methods.iter().all(|verb| matches!(verb, Verb::Get | Verb::Head)) {
+            return Some(
+                "is for GET and HEAD alone, since a body could name another patient: give the other methods a route of \
+                 their own, without it",
             );
         }
         if self.websocket {

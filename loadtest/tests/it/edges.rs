@@ -162,7 +162,7 @@ const AUDITOR: Rules = Rules {
         ("lease", &["clock", "random", "store"]),
         ("outbox", &["clock", "config", "lease", "store"]),
         ("letter", &["clock", "config", "handout", "store"]),
-        ("sms", &["clock", "config", "handout", "lease", "store"]),
+        ("sms", &["clock", "config", "handout", "lease", "net", "store"]),
         ("migrate", &["clock", "config", "outbox"]),
         ("verify", &["clock", "config", "outbox"]),
         ("sweep", &["accounts", "clock", "config", "feed", "issuing", "lease", "sessions", "store"]),

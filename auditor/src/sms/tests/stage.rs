@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -184,6 +185,20 @@ impl Hall {
 
     pub(super) async fn half(&self) -> Half {
         self.store.handout(self.handout).await.expect("reads").expect("is there").half(Part::Code).clone()
+    }
+
+    /// Sends a head with an `Authorization`, and nothing of the body that it speaks of. The answer's first line.
+    pub(super) async fn half_sent(&self, authorization: &str) -> String {
+        let mut stream = BufReader::new(TcpStream::connect(&self.callback).await.expect("connects"));
+        let head = format!(
+            "POST /sms/delivered/x HTTP/1.1\r\nhost: {}\r\nauthorization: {authorization}\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: 50\r\n\r\n",
+            self.callback
+        );
+        stream.write_all(head.as_bytes()).await.expect("sends");
+        let mut line = String::new();
+        stream.read_line(&mut line).await.expect("answers");
+        line.trim_end().to_owned()
     }
 
     /// Tells what became of a message, as the provider does with the address that it was given. The status.

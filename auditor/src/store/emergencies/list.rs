@@ -73,6 +73,13 @@ impl Emergency {
         units.into_iter().any(|unit| may(appointments, action, &about(unit)))
     }
 
+    /// Whether these appointments let somebody mark it as seen: as a reviewer of one of its units or, since an opening
+    /// of no unit has no reviewer, as who reads the whole log.
+    fn may_be_seen(&self, appointments: &[Appointment]) -> bool {
+        let of_none = self.unit.is_none() && self.unit_asked.is_none();
+        self.within(appointments, Action::Review) || of_none && self.within(appointments, Action::ReadLog)
+    }
+
     /// Whether these appointments let somebody know of it.
     pub fn is_for(&self, appointments: &[Appointment]) -> bool {
         [Action::Review, Action::ReadLog].into_iter().any(|action| self.within(appointments, action))
@@ -168,7 +175,8 @@ impl Office {
         found.map(|(emergency, words)| self.told(emergency, &words)).transpose()
     }
 
-    /// A reviewer of its unit has seen an opening, not one of their own. Who saw it first is kept.
+    /// A reviewer of its unit has seen an opening, not one of their own; one of no unit, who reads the whole log. Who
+    /// saw it first is kept.
     pub async fn see_emergency(&self, at: Micros, by: By, id: OpeningId) -> Result<Emergency, StoreError> {
         let mut change = self.store.change(at, by).await?;
         let done = change.see_emergency(id).await;
@@ -189,7 +197,7 @@ impl Change {
         let (mut seen, words) = emergency(&mut self.tx, id).await?.ok_or(StoreError::Absent("opening"))?;
         let reviewer = self.by.account;
         let appointments = self.in_force(reviewer).await?;
-        if !seen.within(&appointments, Action::Review) {
+        if !seen.may_be_seen(&appointments) {
             return Err(Denied::NotAppointed.into());
         }
         let me = self.account(reviewer).await?;

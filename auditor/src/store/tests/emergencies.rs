@@ -154,6 +154,29 @@ async fn a_unit_s_reviewer_sees_them_and_no_other(bed: Bed) {
     assert_eq!(store.emergencies_unseen(None).await.expect("reads").0, 3);
 }
 
+async fn one_of_no_unit_is_seen_by_who_reads_the_whole_log(bed: Bed) {
+    let store = bed.open().await;
+    let anna = person(&store, 1, &[]).await;
+    let reviewer = person(&store, 2, &[&format!("log_reviewer:{}", hsa(900))]).await;
+    let auditor = person(&store, 3, &["log_auditor"]).await;
+    let helper = person(&store, 4, &["help_desk", "account_admin"]).await;
+    open(&store, NOW, &ticket(anna, 1, None), None).await.expect("opens");
+    open(&store, NOW, &ticket(auditor, 2, None), None).await.expect("opens");
+    open(&store, NOW, &ticket(anna, 3, Some(hsa(900))), None).await.expect("opens");
+    let found = listed(&store, auditor, None).await;
+    let of = |number| found.iter().find(|of| of.request.uuid().as_u128() == number).expect("is listed").id;
+    let office = office(&store);
+    let see = async |who, number| office.see_emergency(NOW + 9, by(who), of(number)).await;
+    for (who, number) in [(reviewer, 1), (helper, 1), (anna, 1), (auditor, 3)] {
+        let denied = see(who, number).await;
+        assert!(matches!(denied, Err(StoreError::Denied(Denied::NotAppointed))), "{denied:?}");
+    }
+    let denied = see(auditor, 2).await;
+    assert!(matches!(denied, Err(StoreError::Denied(Denied::Own))), "{denied:?}");
+    assert_eq!(see(auditor, 1).await.expect("sees").seen, Some((NOW + 9, auditor)));
+    assert_eq!(store.emergencies_unseen(None).await.expect("reads").0, 2);
+}
+
 async fn pages_and_choices_of_openings(bed: Bed) {
     let store = bed.open().await;
     let anna = person(&store, 1, &[]).await;
@@ -184,5 +207,6 @@ on_both![
     an_opening_is_told_at_once_and_ends_by_itself,
     a_ticket_opens_once_and_openings_are_bounded,
     a_unit_s_reviewer_sees_them_and_no_other,
+    one_of_no_unit_is_seen_by_who_reads_the_whole_log,
     pages_and_choices_of_openings,
 ];

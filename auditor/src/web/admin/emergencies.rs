@@ -124,7 +124,7 @@ pub(super) async fn list(
     Ok(answer(StatusCode::OK, None, &EmergencyPage { openings, next }))
 }
 
-/// Marks an opening as seen, as a reviewer of its unit. The first time counts.
+/// Marks an opening as seen, as a reviewer of its unit; one of no unit, as a log auditor. The first time counts.
 #[utoipa::path(
     post, path = "/emergencies/{id}/seen", tag = "emergencies", operation_id = "see_emergency",
     params(("id" = String, Path, description = "the opening's id")),

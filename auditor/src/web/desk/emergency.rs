@@ -164,7 +164,7 @@ async fn open(
     match app.open_emergency(&member, &read, &said).await {
         Ok(()) => see_other(DONE),
         Err(StoreError::Taken(_)) => app.refuse_emergency(&member, frame, Reason::CodeReplayed).await,
-        Err(StoreError::TooMany(_)) => told(frame, StatusCode::CONFLICT, "emergency-too-many"),
+        Err(StoreError::TooMany(_)) => app.refuse_emergency(&member, frame, Reason::RateLimited).await,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a patient could not be opened in an emergency");
             Trouble::Unavailable.page(frame)
@@ -237,7 +237,7 @@ impl App {
         Ok(())
     }
 
-    /// Says that a ticket does not hold, once that is on record.
+    /// Says why nothing is opened, once that is on record.
     async fn refuse_emergency(&self, member: &Member, frame: Frame, reason: Reason) -> Response {
         let recorded = async {
             let mut change = self.store.change(clock::now(), by(&member.caller)).await?;
@@ -248,14 +248,15 @@ impl App {
             change.commit().await
         };
         if let Err(error) = recorded.await {
-            tracing::error!(error = &error as &dyn std::error::Error, "a refused ticket cannot be recorded");
+            tracing::error!(error = &error as &dyn std::error::Error, "a refused opening cannot be recorded");
             return Trouble::Unavailable.page(frame);
         }
-        let text = match reason {
-            Reason::Expired => "emergency-expired",
-            Reason::CodeReplayed => "emergency-replayed",
-            _ => "emergency-forged",
+        let (status, text) = match reason {
+            Reason::Expired => (StatusCode::FORBIDDEN, "emergency-expired"),
+            Reason::CodeReplayed => (StatusCode::FORBIDDEN, "emergency-replayed"),
+            Reason::RateLimited => (StatusCode::CONFLICT, "emergency-too-many"),
+            _ => (StatusCode::FORBIDDEN, "emergency-forged"),
         };
-        told(frame, StatusCode::FORBIDDEN, text)
+        told(frame, status, text)
     }
 }

@@ -4,13 +4,14 @@
 //! with this one path, that takes nothing but tokens which a provider has signed for this program; it says nothing but
 //! whether it was taken. The operators' listener is no place for what comes from outside.
 
+use crate::accounts::oidc::TokenError;
 use crate::clock;
+use crate::net::{BODY, Limit, Peer, TooSlow, in_time};
 use crate::provider::Provider;
 use crate::store::{By, StoreError};
 use crate::web::{App, Secret};
 use axum::Router;
-use axum::extract::rejection::FormRejection;
-use axum::extract::{DefaultBodyLimit, Form, Path, State};
+use axum::extract::{DefaultBodyLimit, Form, FromRequest as _, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
@@ -21,10 +22,12 @@ use serde::Deserialize;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Longest body: a token of 32 KiB and its name.
 const BODY_BYTES_MAX: usize = 34 << 10;
-/// So many tokens a second are looked at, with as many at once after a quiet second: each costs a signature's check.
+/// So many tokens a second of one address are looked at, with as many at once after a quiet second: each costs a
+/// signature's check. What plainly is no token does not count.
 const RATE: NonZeroU32 = NonZeroU32::new(50).expect("invariant: it is not zero");
 
 /// So many events a second tell of tokens that were refused: those between are counted in the next one.
@@ -34,7 +37,9 @@ const EVENTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("invariant: it is 
 
 struct Logouts {
     app: Arc<App>,
-    rate: DefaultDirectRateLimiter,
+    rate: Limit,
+    /// A body must be whole within this.
+    within: Duration,
     events: DefaultDirectRateLimiter,
     /// Tokens that were refused and that no event has counted yet.
     untold: AtomicU32,
@@ -77,14 +82,14 @@ struct Sent {
 
 /// The listener's routes.
 pub(in crate::web) fn router(app: Arc<App>) -> Router {
+    router_within(app, BODY)
+}
+
+/// The same, with another time for bodies.
+pub(super) fn router_within(app: Arc<App>, within: Duration) -> Router {
     let events = RateLimiter::direct(Quota::per_second(EVENTS).allow_burst(EVENTS_AT_ONCE));
     Router::new().route("/oidc/{name}/logout", post(logout)).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(
-        Arc::new(Logouts {
-            app,
-            rate: RateLimiter::direct(Quota::per_second(RATE)),
-            events,
-            untold: AtomicU32::new(0),
-        }),
+        Arc::new(Logouts { app, rate: Limit::new(Quota::per_second(RATE)), within, events, untold: AtomicU32::new(0) }),
     )
 }
 
@@ -95,22 +100,29 @@ enum Done {
     Replayed,
 }
 
-async fn logout(
-    State(logouts): State<Arc<Logouts>>,
-    Path(name): Path<String>,
-    sent: Result<Form<Sent>, FormRejection>,
-) -> Response {
+async fn logout(State(logouts): State<Arc<Logouts>>, Path(name): Path<String>, request: Request) -> Response {
     let app = &logouts.app;
-    if logouts.rate.check().is_err() {
-        return answer(StatusCode::TOO_MANY_REQUESTS, Some("temporarily_unavailable"));
-    }
+    let peer = request.extensions().get().copied().unwrap_or(Peer::UNKNOWN);
     let Some(provider) = app.oidc.named(&name) else { return answer(StatusCode::NOT_FOUND, Some("invalid_request")) };
-    let Ok(Form(sent)) = sent else { return answer(StatusCode::BAD_REQUEST, Some("invalid_request")) };
+    let sent = match in_time(logouts.within, Form::<Sent>::from_request(request, &())).await {
+        Ok(Ok(Form(sent))) => sent,
+        Ok(Err(_)) => return answer(StatusCode::BAD_REQUEST, Some("invalid_request")),
+        Err(TooSlow) => return answer(StatusCode::REQUEST_TIMEOUT, Some("invalid_request")),
+    };
     let count = |result| {
         if let Some(metrics) = &app.oidc.metrics {
             metrics.logout(&provider.settings().name, result);
         }
     };
+    if !may_be_token(&sent.logout_token) {
+        count(TokenError::Form.as_str());
+        logouts.refused(provider.settings().name.as_str(), TokenError::Form.as_str()).await;
+        return answer(StatusCode::BAD_REQUEST, Some("invalid_request"));
+    }
+    if !logouts.rate.allows(peer) {
+        count("limited");
+        return answer(StatusCode::TOO_MANY_REQUESTS, Some("temporarily_unavailable"));
+    }
     let told = match provider.logout(&sent.logout_token).await {
         Ok(told) => told,
         Err(error) => {
@@ -142,6 +154,14 @@ async fn logout(
             answer(StatusCode::SERVICE_UNAVAILABLE, Some("temporarily_unavailable"))
         }
     }
+}
+
+/// Whether a text has the three parts of a signed token.
+fn may_be_token(text: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| matches!(byte, b'-' | b'_') || byte.is_ascii_alphanumeric())
+    };
+    text.split('.').count() == 3 && text.split('.').all(part)
 }
 
 fn answer(status: StatusCode, error: Option<&str>) -> Response {

@@ -1,6 +1,6 @@
 //! A new passkey: first the user shows again, by code or by a passkey there is, that it is they who are logged in.
 
-use super::own::{Inside, Wrong, asked_for, page, to_login, unavailable};
+use super::own::{Inside, Wrong, asked_for, change_of, page, to_login, unavailable};
 use super::proof::For;
 use super::ticket::{self, Aim, Ticket};
 use super::{asked, none_here};
@@ -123,6 +123,7 @@ pub(in crate::web) async fn add(
     };
     match app.take_passkey(&caller, party, &inside, &ticket, &sent).await {
         Ok(()) => pages::see_other(&format!("/auth/passkeys?lang={}", language.tag())),
+        Err(Wrong::Out) => to_login(),
         Err(wrong) => page(&app, &caller, &inside, language, Some(wrong)).await,
     }
 }
@@ -184,7 +185,8 @@ impl App {
         settled.map(drop).map_err(|_| LoginError::Refused)
     }
 
-    async fn take_passkey(
+    /// Keeps a new passkey, if who sends it is still inside.
+    pub(super) async fn take_passkey(
         &self,
         caller: &Caller,
         party: &RelyingParty,
@@ -193,7 +195,7 @@ impl App {
         sent: &Sent,
     ) -> Result<(), Wrong> {
         let id = inside.account.id;
-        let mut change = self.store.change(clock::now(), by(caller)).await?;
+        let mut change = change_of(self, caller, inside).await?;
         if !change.answer_once(&ticket.id, ticket.until).await? {
             refuse(&mut change, id, Reason::CodeReplayed, &in_adding("replayed")).await?;
             change.commit().await?;

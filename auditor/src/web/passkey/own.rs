@@ -39,13 +39,15 @@ pub(super) enum Wrong {
     Full,
     Last,
     Absent,
+    /// Logged out meanwhile, or the account is no more to be used.
+    Out,
     Busy,
 }
 
 impl Wrong {
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Self::Stale | Self::Refused => StatusCode::FORBIDDEN,
+            Self::Stale | Self::Refused | Self::Out => StatusCode::FORBIDDEN,
             Self::NotTaken | Self::Name => StatusCode::BAD_REQUEST,
             Self::Full | Self::Last => StatusCode::CONFLICT,
             Self::Absent => StatusCode::NOT_FOUND,
@@ -56,7 +58,7 @@ impl Wrong {
     pub(super) fn text(self, language: Language) -> &'static str {
         let texts = language.passkey_texts();
         match self {
-            Self::Stale => language.texts().stale,
+            Self::Stale | Self::Out => language.texts().stale,
             Self::Refused => texts.not_confirmed,
             Self::NotTaken => texts.not_taken,
             Self::Name => texts.name_wrong,
@@ -145,6 +147,21 @@ impl App {
     }
 }
 
+/// Holds that who was inside still is, by what the change sees: a session may end while a form is on its way.
+async fn still_inside(change: &mut Change, inside: &Inside) -> Result<(), Wrong> {
+    let live = change.live_session(inside.session).await?.is_some();
+    let now = change.at();
+    let account = change.account(inside.account.id).await?;
+    if live && matches!(account.state.at(now), AccountState::Active { .. }) { Ok(()) } else { Err(Wrong::Out) }
+}
+
+/// Begins a change for who is logged in, and still is when it begins.
+pub(super) async fn change_of(app: &App, caller: &Caller, inside: &Inside) -> Result<Change, Wrong> {
+    let mut change = app.store.change(clock::now(), by(caller)).await?;
+    still_inside(&mut change, inside).await?;
+    Ok(change)
+}
+
 /// The page.
 pub(in crate::web) async fn show(
     State(app): State<Arc<App>>,
@@ -225,12 +242,13 @@ async fn changed(
         return page(app, caller, &inside, language, Some(Wrong::Stale)).await;
     }
     let done = async {
-        let mut change = app.store.change(clock::now(), by(caller)).await?;
+        let mut change = change_of(app, caller, &inside).await?;
         make(&mut change, &inside, &sent).await?;
         Ok(change.commit().await?)
     };
     match done.await {
         Ok(()) => pages::see_other(&format!("/auth/passkeys?lang={}", language.tag())),
+        Err(Wrong::Out) => to_login(),
         Err(wrong) => page(app, caller, &inside, language, Some(wrong)).await,
     }
 }

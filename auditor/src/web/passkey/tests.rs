@@ -1,8 +1,11 @@
 pub(in crate::web) mod bed;
 
+use super::own::{Wrong, change_of};
+use super::ticket::Ticket;
 use crate::accounts::passkey::soft::{ORIGIN, Soft};
 use crate::accounts::{Account, State};
 use crate::clock;
+use crate::sessions::End;
 use crate::store::{By, Passkey, Store};
 use crate::web::App;
 use axum::http::{StatusCode, header};
@@ -71,6 +74,34 @@ async fn a_passkey_is_added_used_renamed_and_removed() {
     let text = std::fs::read(bed.dir.path().join("auditor.db")).expect("reads");
     let id = URL_SAFE_NO_PAD.encode(&soft.id);
     assert!(!text.windows(id.len()).any(|part| part == id.as_bytes()), "the public half rests sealed");
+}
+
+/// The session ends, or the account is blocked, while the new passkey is on its way.
+#[tokio::test]
+async fn who_is_out_meanwhile_changes_no_passkeys() {
+    let bed = Bed::new().await;
+    let party = bed.app.party.as_ref().expect("passkeys");
+    for (number, blocked) in [(1, false), (2, true)] {
+        let (account, browser) = bed.user_without_code(&format!("anna{number}")).await;
+        let (caller, session) = (bed.caller(&browser), browser.session.clone().expect("a session").key);
+        let inside = bed.app.who_is_inside(&caller).await.expect("reads").expect("is inside");
+        let question = party.ask_new(&account, &[]).expect("asks");
+        let ticket = Ticket { state: question.state, until: i64::MAX, id: [number; 32] };
+        let answer = Soft::new(number).create(&question.options);
+        let sent = serde_json::from_value(json!({ "answer": answer, "name": "x" })).expect("a form");
+        if blocked {
+            bed.set_state(&account, State::Blocked { since: 1 }).await;
+        } else {
+            let mut change = bed.change().await;
+            assert!(change.end_session(session, End::Administrator).await.expect("ends"));
+            change.commit().await.expect("commits");
+        }
+        let taken = bed.app.take_passkey(&caller, party, &inside, &ticket, &sent).await;
+        assert_eq!(taken, Err(Wrong::Out));
+        let renaming = change_of(&bed.app, &caller, &inside).await;
+        assert_eq!(renaming.map(drop), Err(Wrong::Out), "nor is one renamed or removed");
+        assert!(bed.store.passkeys(account.id).await.expect("reads").is_empty());
+    }
 }
 
 #[tokio::test]

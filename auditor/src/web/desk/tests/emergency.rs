@@ -4,7 +4,7 @@ use super::browser::{Browser, FORM, Page};
 use crate::clock;
 use crate::store::WantedEmergencies;
 use crate::web::admin::tests::bed::{Bed, Who, hsa};
-use contract::emergency::{self, Ticket, Why};
+use contract::emergency::{self, OPENINGS_MAX, Ticket, Why};
 use contract::record::{AuthEventKind, Reason};
 use contract::way_back::{RETURN_COOKIE, WayBack};
 
@@ -123,6 +123,24 @@ async fn a_ticket_that_does_not_hold_is_refused_and_recorded() {
     // A ticket vouches for nobody.
     let answer = bed.raw(&good, ("GET", "/auth/me"), &[], String::new()).await;
     assert_eq!(answer.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn who_has_as_many_open_as_may_be_gets_no_more_and_that_is_recorded() {
+    let bed = Bed::new().await;
+    let anna = bed.who(1, &[]).await;
+    let browser = Browser::new(&bed, &anna);
+    let open = async || {
+        let page = shown(&browser, &bed.signed_as(emergency::TYPE, &Bed::ticket(&anna, None))).await.is(200);
+        browser.send(&page, OPEN, &SAID).await
+    };
+    for _ in 0..OPENINGS_MAX {
+        open().await.is(200);
+    }
+    bed.told().await;
+    open().await.is(409);
+    assert_eq!(refused(&bed).await, [Reason::RateLimited]);
+    assert_eq!(opened(&bed, &anna).await, OPENINGS_MAX as usize);
 }
 
 #[tokio::test]

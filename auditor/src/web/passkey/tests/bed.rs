@@ -15,7 +15,7 @@ use crate::sealing::{FieldKey, RestKey};
 use crate::sessions::Limits;
 use crate::store::{By, Change, Place, Store};
 use crate::web::assertion::Verifier;
-use crate::web::{App, CardRefusals, LoginMetrics, OidcMetrics, Parts, card_router, logout_router, router};
+use crate::web::{App, Caller, CardRefusals, LoginMetrics, OidcMetrics, Parts, card_router, logout_router, router};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -41,7 +41,7 @@ const ORGANISATION: &str = "SE2321000016-39KJ";
 pub(in crate::web) struct Bed {
     pub(in crate::web) dir: TempDir,
     pub(in crate::web) store: Store,
-    app: Arc<App>,
+    pub(in crate::web) app: Arc<App>,
     gateway: Vec<u8>,
     device: Device,
     totp: Arc<TotpKey>,
@@ -254,6 +254,17 @@ impl Bed {
     /// Gives an account a passkey, without asking.
     pub(in crate::web) async fn give(&self, account: &Account, number: u8) -> Soft {
         super::give(&self.app, &self.store, account, number).await
+    }
+
+    /// A browser's request, as the application knows its sender.
+    pub(in crate::web) fn caller(&self, browser: &Browser) -> Caller {
+        let vouched = self.assertion_on(browser.session.as_ref(), self.device.fingerprint);
+        let headers = HeaderMap::from_iter([(
+            header::HeaderName::from_static(ASSERTION_HEADER),
+            vouched.parse().expect("a header's value"),
+        )]);
+        let assertion = Arc::new(self.app.verifier.verify(&headers).expect("holds"));
+        Caller { assertion, address: std::net::Ipv6Addr::LOCALHOST }
     }
 
     fn assertion_on(&self, session: Option<&Session>, device_cert: CertFingerprint) -> String {

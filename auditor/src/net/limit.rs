@@ -1,15 +1,14 @@
 //! How often one address may try.
 
-use crate::net::Peer;
+use super::Peer;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 
 /// Addresses that are remembered; with more at a time nobody gets in for a while.
 const SITES_MAX: usize = 100_000;
 
 /// Tries by where they come from.
-pub(super) struct Limit(DefaultKeyedRateLimiter<IpAddr>);
+pub struct Limit(DefaultKeyedRateLimiter<IpAddr>);
 
 impl std::fmt::Debug for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -18,12 +17,13 @@ impl std::fmt::Debug for Limit {
 }
 
 impl Limit {
-    pub(super) fn new(a_minute: u32) -> Self {
-        Self(RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(a_minute).unwrap_or(NonZeroU32::MIN))))
+    /// As many as `quota` says, of each address.
+    pub fn new(quota: Quota) -> Self {
+        Self(RateLimiter::keyed(quota))
     }
 
     /// Whether there may be another try now.
-    pub(super) fn allows(&self, peer: Peer) -> bool {
+    pub fn allows(&self, peer: Peer) -> bool {
         if self.0.len() >= SITES_MAX {
             self.0.retain_recent();
             if self.0.len() >= SITES_MAX {
@@ -37,10 +37,11 @@ impl Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::num::NonZeroU32;
 
     #[test]
     fn one_address_has_its_tries_and_another_its_own() {
-        let limit = Limit::new(3);
+        let limit = Limit::new(Quota::per_minute(NonZeroU32::new(3).expect("is not zero")));
         let peer = |text: &str| Peer(text.parse().expect("an address"));
         let tries: Vec<bool> = (0..4).map(|_| limit.allows(peer("192.0.2.1"))).collect();
         assert_eq!(tries, [true, true, true, false]);
