@@ -202,12 +202,12 @@ async fn session(connection: &mut AnyConnection, key: SessionKey) -> Result<Opti
     row.as_ref().map(read_session).transpose()
 }
 
-/// All sessions that have not ended.
 async fn live(connection: &mut AnyConnection, key: SessionKey, now: Micros) -> Result<Option<Session>, StoreError> {
     let found = session(connection, key).await?;
     Ok(found.map(|(session, _)| session).filter(|session| session.ended.is_none() && over(session, now).is_none()))
 }
 
+/// All sessions that have not ended.
 pub(super) async fn live_sessions(connection: &mut AnyConnection, now: Micros) -> Result<Vec<Session>, StoreError> {
     let sql =
         sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM session WHERE ended IS NULL AND expires > $1 ORDER BY key"));
