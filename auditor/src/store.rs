@@ -50,7 +50,7 @@ pub use handouts::{Counter, Half, Handout, Issue, Message, Opened, Own, Printed,
 pub use holds::Which;
 pub use imports::Wish;
 pub use leases::Held;
-pub use oidc::{AtProvider, Reference};
+pub use oidc::{AtProvider, Reference, TOLD_KEPT};
 pub use outbox::{Batch, Chain, Waiting};
 pub use passkeys::Passkey;
 pub use place::{Place, Server, ServerError};

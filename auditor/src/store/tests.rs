@@ -458,6 +458,7 @@ on_both![
     who_is_idle_is_found,
     a_passkey_is_found_used_renamed_and_removed,
     a_providers_session_ends_those_that_rest_on_it,
+    a_logout_is_remembered_for_logins_under_way,
     an_account_is_found_by_its_hsa_id,
     a_question_is_answered_once,
     a_cards_code_is_good_once_for_its_login_and_for_a_while,

@@ -13,6 +13,8 @@ pub(super) enum Entered {
     In(Opened),
     /// There is not one account, which is to be recorded.
     Nobody(&'static str),
+    /// The session at the provider has ended meanwhile, which is to be recorded.
+    Ended,
     /// The account is not to be used; that is recorded.
     Out,
 }
@@ -28,6 +30,11 @@ impl App {
     ) -> Result<Entered, LoginError> {
         let now = clock::now();
         let mut change = self.store.change(now, by(caller)).await?;
+        if let Some(at) = &brought.at
+            && change.ended_there(at).await?
+        {
+            return Ok(Entered::Ended);
+        }
         let mut accounts = change.accounts_by_hsa(hsa).await?;
         let account = match (accounts.pop(), accounts.pop()) {
             (Some(account), None) => account,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{AtProvider, Reference};
+use crate::store::{AtProvider, Reference, TOLD_KEPT};
 
 /// Anna's sessions 2 to 5 at a provider, beside her session 1 with a password.
 async fn at_provider(bed: &Bed) -> (Store, Account) {
@@ -11,7 +11,7 @@ async fn at_provider(bed: &Bed) -> (Store, Account) {
     {
         let opened = Session { auth_method: AuthMethod::Oidc, ..super::session(number, &anna, &ward) };
         change.open_session_noted(&opened, "oidc=inera").await.expect("opens");
-        change.note_provider(opened.key, AtProvider { session, subject }).await.expect("notes");
+        change.note_provider(opened.key, AtProvider { session, subject, begun: NOW }).await.expect("notes");
     }
     change.commit().await.expect("commits");
     (store, anna)
@@ -58,6 +58,36 @@ pub(super) async fn a_providers_session_ends_those_that_rest_on_it(bed: Bed) {
     // What is forgotten takes its note along.
     store.forget(NOW + 6, 1).await.expect("forgets");
     assert_eq!(live(&store).await, [1]);
+}
+
+pub(super) async fn a_logout_is_remembered_for_logins_under_way(bed: Bed) {
+    let store = bed.open().await;
+    let (mine, other): (Reference, Reference) = ([1; 32], [9; 32]);
+    // At NOW + 5: one of a session, one of a session of a person, one of a person.
+    end(&store, Some([2; 32]), None).await;
+    end(&store, Some([3; 32]), Some(mine)).await;
+    end(&store, None, Some(other)).await;
+    let ended = async |at, session, subject, begun| {
+        let mut change = store.change(at, By::program("test")).await.expect("begins");
+        change.ended_there(&AtProvider { session, subject, begun }).await.expect("reads")
+    };
+    let (now, before, after) = (NOW + 9, NOW + 1, NOW + 6);
+    for (session, subject, begun, expected) in [
+        (Some([2; 32]), mine, before, true),
+        (Some([2; 32]), mine, after, true),
+        (Some([3; 32]), mine, before, true),
+        (Some([3; 32]), other, after, false),
+        (Some([4; 32]), mine, before, false),
+        (Some([4; 32]), other, before, true),
+        (Some([4; 32]), other, after, false),
+        (None, mine, before, true),
+        (None, mine, after, false),
+        (None, [7; 32], before, false),
+    ] {
+        assert_eq!(ended(now, session, subject, begun).await, expected, "{session:?} {subject:?} {begun}");
+    }
+    let late = NOW + 6 + TOLD_KEPT;
+    assert!(!ended(late, Some([2; 32]), mine, before).await, "no login takes so long");
 }
 
 pub(super) async fn an_account_is_found_by_its_hsa_id(bed: Bed) {

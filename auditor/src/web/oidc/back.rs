@@ -17,6 +17,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use contract::Micros;
 use contract::id::AccountId;
 use contract::record::AuthMethod;
 use serde::Deserialize;
@@ -105,13 +106,13 @@ impl App {
         }
         let Some(code) = &came.code else { return Ok(Err(Refusal::stale("no_code"))) };
         match provider.answer(code, &begun.question).await {
-            Ok(told) => self.whom(provider, told).await,
+            Ok(told) => self.whom(provider, told, begun.began()).await,
             Err(error) => Ok(Err(told_operators(provider, &error))),
         }
     }
 
     /// Whom a token means that holds.
-    async fn whom(&self, provider: &Provider, told: Told) -> Result<Result<Next, Refusal>, StoreError> {
+    async fn whom(&self, provider: &Provider, told: Told, begun: Micros) -> Result<Result<Next, Refusal>, StoreError> {
         let settings = provider.settings();
         let claimed = match claimed(&told.claims, &settings.claims) {
             Ok(claimed) => claimed,
@@ -120,6 +121,7 @@ impl App {
         let at = AtProvider {
             session: told.session.as_deref().map(|session| self.reference("session", &settings.issuer, session)),
             subject: self.reference("subject", &settings.issuer, &told.subject),
+            begun,
         };
         // Only what leads to an account is worth choosing.
         let mut ids = claimed.ids;

@@ -53,6 +53,7 @@ impl App {
                 let refusal = Refusal { reason: Reason::NoAccount, word, trouble: Trouble::NoAccount };
                 self.turn_away(caller, provider, headers, language, refusal).await
             }
+            Ok(Entered::Ended) => self.turn_away(caller, provider, headers, language, Refusal::stale("ended")).await,
             Ok(Entered::Out) => {
                 self.oidc.count(name, "unusable");
                 self.say(caller, headers, language, Trouble::Unusable)

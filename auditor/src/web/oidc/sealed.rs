@@ -4,7 +4,7 @@ use super::Oidc;
 use crate::clock::SECOND;
 use crate::provider::Question;
 use crate::random;
-use crate::store::AtProvider;
+use crate::store::{AtProvider, TOLD_KEPT};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contract::Micros;
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 pub(super) const OIDC_COOKIE: &str = "__Host-grindvakt-oidc";
 /// How long somebody may take elsewhere, and then for a choice.
 const LIFE_S: i64 = 600;
+const _: () = assert!(2 * LIFE_S * SECOND < TOLD_KEPT, "a logout is remembered for as long as a login may take");
 
 /// What a login began with.
 #[derive(Serialize, Deserialize)]
@@ -26,6 +27,13 @@ pub(super) struct Begun {
     pub(super) question: Question,
     pub(super) language: String,
     pub(super) until: Micros,
+}
+
+impl Begun {
+    /// When it began.
+    pub(super) fn began(&self) -> Micros {
+        self.until.saturating_sub(LIFE_S * SECOND)
+    }
 }
 
 /// What somebody may choose from.
@@ -37,6 +45,7 @@ pub(super) struct Choice {
     pub(super) acr: String,
     session: Option<String>,
     subject: String,
+    begun: Micros,
     /// What no other choice has.
     pub(super) id: String,
     pub(super) until: Micros,
@@ -57,6 +66,7 @@ impl Choice {
             acr,
             session: at.session.map(hex::encode),
             subject: hex::encode(at.subject),
+            begun: at.begun,
             id: random::token().to_string(),
             until: end(now),
         }
@@ -72,7 +82,7 @@ impl Choice {
             Some(session) => Some(reference(session)?),
             None => None,
         };
-        Some(AtProvider { session, subject: reference(&self.subject)? })
+        Some(AtProvider { session, subject: reference(&self.subject)?, begun: self.begun })
     }
 }
 

@@ -48,7 +48,7 @@ pub(in crate::web) async fn come_back(
             set_cookie(&mut response, &gone(CARD_COOKIE, "Lax"));
             return response;
         }
-        Ok(Ok(Entered::Nobody(_) | Entered::Out)) => Trouble::Card,
+        Ok(Ok(Entered::Nobody(_) | Entered::Ended | Entered::Out)) => Trouble::Card,
         Ok(Err(reason)) => {
             tracing::info!(why = reason.as_str(), "a login with a SITHS card was refused");
             Trouble::Stale

@@ -1,5 +1,6 @@
 //! Several HSA-ids, several commissions.
 
+use super::logouts::{tell, token};
 use super::*;
 use crate::accounts::oidc::ClaimNames;
 
@@ -53,6 +54,37 @@ async fn of_two_commissions_one_is_chosen_and_recorded() {
     let events = bed.events().await;
     let login = events.iter().rfind(|event| event.kind == AuthEventKind::Login).expect("an event");
     assert_eq!(&*login.detail, format!("app oidc=test commission={OTHER_UNIT} unit={OTHER_UNIT}"));
+}
+
+/// A logout that comes while its user chooses ends what the choice would lead to.
+#[tokio::test]
+async fn a_logout_there_before_the_choice_is_sent_leaves_nobody_in() {
+    let (bed, idp) = start().await;
+    person(&bed, "anna", HSA, ACTIVE).await;
+    let mut told = Recorded::new();
+    let page = async || {
+        with_claims(&bed, &idp, |claims| {
+            two_commissions(claims);
+            set("sid", "session-1")(claims);
+        })
+        .await
+    };
+    let of_person = |claims: &mut Claims| {
+        claims.remove("sid");
+        claims.insert("sub".to_owned(), "anna-at-the-provider".into());
+    };
+    let one = [("commission", "0")];
+    let (browser, ticket) = asked(&page().await);
+    assert_eq!(tell(&bed, &token(&idp, of_person)).await, StatusCode::OK);
+    refused(&mut told, &choose(&bed, &browser, &ticket, &one).await, STALE, Reason::ProviderAnswer, "ended");
+    // Who logs in anew is let in.
+    let (browser, ticket) = asked(&page().await);
+    assert_eq!(choose(&bed, &browser, &ticket, &one).await.status, StatusCode::SEE_OTHER);
+    let (browser, ticket) = asked(&page().await);
+    assert_eq!(tell(&bed, &token(&idp, |_| {})).await, StatusCode::OK);
+    refused(&mut told, &choose(&bed, &browser, &ticket, &one).await, STALE, Reason::ProviderAnswer, "ended");
+    assert_eq!(bed.refusals().await, told);
+    assert!(bed.store.open_sessions(None, 10).await.expect("reads").is_empty());
 }
 
 #[tokio::test]
