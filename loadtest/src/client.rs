@@ -3,12 +3,14 @@
 //! It connects to loopback addresses only.
 
 pub mod coding;
+mod ended;
 pub mod login;
 pub mod plain;
 pub mod socket;
 pub mod totp;
 
 use bytes::Bytes;
+use ended::unless_ended;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::BoxBody;
@@ -54,6 +56,9 @@ pub enum ClientError {
     /// The connection broke, or the peer broke HTTP's rules.
     #[error("the exchange broke off")]
     Http(#[from] hyper::Error),
+    /// The connection ended, and no answer had come.
+    #[error("the connection ended before the answer")]
+    Ended,
     /// No answer in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -171,7 +176,7 @@ enum Sender {
 pub struct Connection {
     sender: Sender,
     authority: String,
-    _driver: JoinSet<()>,
+    driver: JoinSet<()>,
 }
 
 impl Connection {
@@ -195,7 +200,7 @@ impl Connection {
                 Sender::Http2(sender)
             }
         };
-        Ok(Self { sender, authority: target.authority(), _driver: driver })
+        Ok(Self { sender, authority: target.authority(), driver })
     }
 
     /// Sends a request made by [`request`]; the answer's body is still to be read.
@@ -211,7 +216,7 @@ impl Connection {
                     if let Ok(host) = http::HeaderValue::from_str(&self.authority) {
                         request.headers_mut().insert(http::header::HOST, host);
                     }
-                    sender.send_request(request).await
+                    unless_ended(&mut self.driver, async { Ok(sender.send_request(request).await?) }).await
                 }
                 Sender::Http2(sender) => {
                     sender.ready().await?;
@@ -222,12 +227,12 @@ impl Connection {
                     {
                         *request.uri_mut() = uri;
                     }
-                    sender.send_request(request).await
+                    Ok(sender.send_request(request).await?)
                 }
             }
         };
         match tokio::time::timeout(timeout, answer).await {
-            Ok(answer) => Ok(answer?),
+            Ok(answer) => answer,
             Err(_) => Err(ClientError::Timeout(timeout)),
         }
     }

@@ -1,6 +1,7 @@
 //! Plain HTTP to the stack's inner addresses: metrics, readiness, the sample registry's own list.
 
 use super::ClientError;
+use super::ended::unless_ended;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -34,7 +35,7 @@ async fn exchange(address: SocketAddr, path: &str) -> Result<(StatusCode, Bytes)
     });
     let request = Request::get(path).header(header::HOST, address.to_string()).body(Empty::<Bytes>::new());
     let request = request.map_err(|error| ClientError::Answer(error.to_string()))?;
-    let response = sender.send_request(request).await?;
+    let response = unless_ended(&mut driver, async { Ok(sender.send_request(request).await?) }).await?;
     let status = response.status();
     match Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await {
         Ok(body) => Ok((status, body.to_bytes())),
