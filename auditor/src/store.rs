@@ -169,6 +169,21 @@ pub enum StoreError {
     TooMany(&'static str),
 }
 
+impl StoreError {
+    /// Whether it says something of a row, not of the database: work on others can go on.
+    pub(crate) fn is_of_one_row(&self) -> bool {
+        !matches!(
+            self,
+            Self::Open(_)
+                | Self::Unreachable { .. }
+                | Self::Sql(_)
+                | Self::Migrate(_)
+                | Self::Away
+                | Self::OtherNode(_)
+        )
+    }
+}
+
 impl From<MoveError> for StoreError {
     fn from(error: MoveError) -> Self {
         match error {

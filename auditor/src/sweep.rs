@@ -2,6 +2,7 @@
 //! what the account procedure has; and forgets old history.
 
 mod devices;
+mod each;
 mod procedure;
 
 pub use devices::{DeviceCare, DeviceMetrics};
@@ -9,9 +10,11 @@ pub use devices::{DeviceCare, DeviceMetrics};
 use crate::clock::{self, DAY};
 use crate::config::{Accounts, Session};
 use crate::lease::Lease;
-use crate::store::{By, Store, StoreError};
+use crate::store::{Change, Store, StoreError};
 use contract::Micros;
+use contract::id::{AccountId, SessionKey};
 use contract::record::{AuthEventKind, Reason};
+use each::{Due, each};
 use prometheus::{IntCounter, IntGauge, Registry};
 use tokio_util::sync::CancellationToken;
 
@@ -71,54 +74,98 @@ pub async fn run(store: Store, times: Times, lease: Lease, metrics: SweepMetrics
     }
 }
 
-/// One round.
+/// One round. Each part does again without harm what it has done, and none holds up another.
+///
+/// # Errors
+/// The first, after all parts were tried.
 pub async fn sweep(store: &Store, times: Times, metrics: &SweepMetrics, now: Micros) -> Result<(), StoreError> {
-    let grace = Micros::try_from(times.session.report_grace.as_micros()).unwrap_or(Micros::MAX);
+    let parts = [
+        sessions(store, times.session, metrics, now).await,
+        locks(store, now).await,
+        idle(store, times.accounts, now).await,
+        procedure::sweep(store, times.accounts, now).await,
+        store.forget(now - HISTORY, HISTORY_LINES).await.map(drop),
+        store.sessions_live().await.map(|live| metrics.live.set(live)),
+    ];
+    parts.into_iter().collect()
+}
+
+/// Sessions end.
+async fn sessions(store: &Store, times: Session, metrics: &SweepMetrics, now: Micros) -> Result<(), StoreError> {
+    let grace = Micros::try_from(times.report_grace.as_micros()).unwrap_or(Micros::MAX);
     let over = store.sessions_over(now, grace, AT_ONCE).await?;
-    if !over.is_empty() {
-        let mut change = store.change(now, By::program("sweeper")).await?;
-        let mut ended = 0;
-        for key in over {
-            ended += u64::from(change.end_session_if_over(key, grace).await?);
-        }
-        change.commit().await?;
-        metrics.ended.inc_by(ended);
-    }
-    let unlocked = store.locks_over(now, AT_ONCE).await?;
-    if !unlocked.is_empty() {
-        let mut change = store.change(now, By::program("sweeper")).await?;
-        for id in unlocked {
-            let mut account = change.account(id).await?;
-            let state = account.state.at(now);
-            if state != account.state {
-                account.state = state;
-                change.move_account(&account, AuthEventKind::AccountUnlocked, Reason::None).await?;
-            }
-        }
-        change.commit().await?;
-    }
-    let unused = clock::months_before(now, times.accounts.dormant_months);
-    let uncollected = clock::months_before(now, times.accounts.lapse_months);
-    let idle = store.idle(unused, uncollected, AT_ONCE).await?;
-    if !idle.is_empty() {
-        let mut change = store.change(now, By::program("sweeper")).await?;
-        for id in idle {
-            let mut account = change.account(id).await?;
-            let Some(state) = account.by_time(now, unused, uncollected) else { continue };
-            account.state = state;
-            let (kind, reason) = if state.is_final() {
-                (AuthEventKind::AccountClosed, Reason::Uncollected)
-            } else {
-                (AuthEventKind::AccountChanged, Reason::Unused)
-            };
-            change.stop_account_by(&account, kind, reason).await?;
-        }
-        change.commit().await?;
-    }
-    procedure::sweep(store, times.accounts, now).await?;
-    store.forget(now - HISTORY, HISTORY_LINES).await?;
-    metrics.live.set(store.sessions_live().await?);
+    let ended = each(store, now, over.into_iter().map(|key| Over { key, grace }).collect()).await?;
+    metrics.ended.inc_by(ended);
     Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Over {
+    key: SessionKey,
+    grace: Micros,
+}
+
+impl Due for Over {
+    async fn done(self, change: &mut Change) -> Result<u64, StoreError> {
+        change.end_session_if_over(self.key, self.grace).await.map(u64::from)
+    }
+}
+
+/// Locks run out.
+async fn locks(store: &Store, now: Micros) -> Result<(), StoreError> {
+    let over = store.locks_over(now, AT_ONCE).await?;
+    each(store, now, over.into_iter().map(|account| Unlock { account, now }).collect()).await.map(drop)
+}
+
+#[derive(Clone, Copy)]
+struct Unlock {
+    account: AccountId,
+    now: Micros,
+}
+
+impl Due for Unlock {
+    async fn done(self, change: &mut Change) -> Result<u64, StoreError> {
+        let mut account = change.account(self.account).await?;
+        let state = account.state.at(self.now);
+        if state == account.state {
+            return Ok(0);
+        }
+        account.state = state;
+        change.move_account(&account, AuthEventKind::AccountUnlocked, Reason::None).await?;
+        Ok(1)
+    }
+}
+
+/// Accounts that nobody uses or collects rest or lapse.
+async fn idle(store: &Store, times: Accounts, now: Micros) -> Result<(), StoreError> {
+    let unused = clock::months_before(now, times.dormant_months);
+    let uncollected = clock::months_before(now, times.lapse_months);
+    let idle = store.idle(unused, uncollected, AT_ONCE).await?;
+    let due = idle.into_iter().map(|account| Idle { account, now, unused, uncollected }).collect();
+    each(store, now, due).await.map(drop)
+}
+
+#[derive(Clone, Copy)]
+struct Idle {
+    account: AccountId,
+    now: Micros,
+    unused: Micros,
+    uncollected: Micros,
+}
+
+impl Due for Idle {
+    async fn done(self, change: &mut Change) -> Result<u64, StoreError> {
+        let mut account = change.account(self.account).await?;
+        let Some(state) = account.by_time(self.now, self.unused, self.uncollected) else { return Ok(0) };
+        account.state = state;
+        let (kind, reason) = if state.is_final() {
+            (AuthEventKind::AccountClosed, Reason::Uncollected)
+        } else {
+            (AuthEventKind::AccountChanged, Reason::Unused)
+        };
+        change.stop_account_by(&account, kind, reason).await?;
+        Ok(1)
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +173,7 @@ mod tests {
     use super::*;
     use crate::accounts::{Account, Review, State, Tries, UserName};
     use crate::sessions::Limits;
-    use crate::store::Place;
+    use crate::store::{By, Place};
     use contract::id::AccountId;
     use std::time::Duration;
     use uuid::Uuid;

@@ -100,10 +100,10 @@ impl Token {
         let key = self.with_session(false, |session| {
             let handle = one(session, &self.of_label(ObjectClass::PRIVATE_KEY), &self.place.key)?;
             let point = self.point(session)?;
-            for attribute in session.get_attributes(handle, &[AttributeType::Extractable, AttributeType::Sensitive])? {
-                if matches!(attribute, Attribute::Extractable(true) | Attribute::Sensitive(false)) {
-                    return Err(TokenError::Kind(self.place.key.clone()));
-                }
+            let said = session.get_attributes(handle, &[AttributeType::Extractable, AttributeType::Sensitive])?;
+            // What a token does not say is not known to be so.
+            if !said.contains(&Attribute::Extractable(false)) || !said.contains(&Attribute::Sensitive(true)) {
+                return Err(TokenError::Kind(self.place.key.clone()));
             }
             Ok((handle, point))
         })?;

@@ -422,6 +422,7 @@ macro_rules! on_both {
 mod people;
 // After the macro, which they use.
 mod appointments;
+mod damaged;
 mod devices;
 mod effects;
 mod emergencies;

@@ -2,59 +2,67 @@
 //! accounts, and accounts that are not confirmed rest.
 
 use super::AT_ONCE;
+use super::each::{Due, each};
 use crate::clock::{self, DAY};
 use crate::config::Accounts;
-use crate::store::{By, Store, StoreError};
+use crate::store::{Change, Store, StoreError, Vouched};
 use contract::Micros;
+use contract::id::{AccountId, AppointmentId, FormId};
 
-/// One round. Each part does again without harm what it has done.
+/// One round. None of its parts holds up another.
+///
+/// # Errors
+/// The first, after all parts were tried.
 pub(super) async fn sweep(store: &Store, times: Accounts, now: Micros) -> Result<(), StoreError> {
-    let by = || By::program("sweeper");
-    let due = store.appointments_due(now, AT_ONCE).await?;
-    if !due.is_empty() {
-        let mut change = store.change(now, by()).await?;
-        for id in due {
-            change.appointment_by_time(id).await?;
-        }
-        change.commit().await?;
-    }
-    let over = store.employment_over(now, AT_ONCE).await?;
-    if !over.is_empty() {
-        let mut change = store.change(now, by()).await?;
-        for id in over {
-            change.close_by_employment(id).await?;
-        }
-        change.commit().await?;
-    }
     let left_since = now.saturating_sub(Micros::from(times.request_life_days) * DAY);
-    let left = store.forms_left(left_since, AT_ONCE).await?;
-    if !left.is_empty() {
-        let mut change = store.change(now, by()).await?;
-        for id in left {
-            change.lapse_form(id, left_since).await?;
-        }
-        change.commit().await?;
-    }
-    let review = times.review;
     let notice = times.confirmed_before(now);
-    let remind = store.to_remind(notice, AT_ONCE).await?;
-    if !remind.is_empty() {
-        let mut change = store.change(now, by()).await?;
-        for vouched in remind {
-            change.remind(vouched.account, vouched.region, notice).await?;
-        }
-        change.commit().await?;
-    }
+    let review = times.review;
     let overdue = clock::months_before(now.saturating_sub(Micros::from(review.grace_days) * DAY), review.months);
-    let unconfirmed = store.unconfirmed(overdue, AT_ONCE).await?;
-    if !unconfirmed.is_empty() {
-        let mut change = store.change(now, by()).await?;
-        for id in unconfirmed {
-            change.rest_unconfirmed(id, overdue).await?;
-        }
-        change.commit().await?;
+    let parts = [
+        all(store, now, store.appointments_due(now, AT_ONCE).await, Item::Appointment).await,
+        all(store, now, store.employment_over(now, AT_ONCE).await, Item::Employment).await,
+        all(store, now, store.forms_left(left_since, AT_ONCE).await, |form| Item::Form(form, left_since)).await,
+        all(store, now, store.to_remind(notice, AT_ONCE).await, |of| Item::Reminder(of, notice)).await,
+        all(store, now, store.unconfirmed(overdue, AT_ONCE).await, |account| Item::Unconfirmed(account, overdue)).await,
+    ];
+    parts.into_iter().collect()
+}
+
+async fn all<T>(
+    store: &Store,
+    now: Micros,
+    found: Result<Vec<T>, StoreError>,
+    item: impl Fn(T) -> Item,
+) -> Result<(), StoreError> {
+    each(store, now, found?.into_iter().map(item).collect()).await.map(drop)
+}
+
+/// What time does to one.
+#[derive(Clone, Copy)]
+enum Item {
+    /// An appointment begins or ends.
+    Appointment(AppointmentId),
+    /// An account ends with the employment.
+    Employment(AccountId),
+    /// A form that nobody has touched since then lapses.
+    Form(FormId, Micros),
+    /// A region is reminded to confirm an account that was confirmed before then.
+    Reminder(Vouched, Micros),
+    /// An account that was last confirmed before then rests.
+    Unconfirmed(AccountId, Micros),
+}
+
+impl Due for Item {
+    async fn done(self, change: &mut Change) -> Result<u64, StoreError> {
+        match self {
+            Self::Appointment(id) => change.appointment_by_time(id).await.map(drop),
+            Self::Employment(id) => change.close_by_employment(id).await.map(drop),
+            Self::Form(id, left_since) => change.lapse_form(id, left_since).await.map(drop),
+            Self::Reminder(of, notice) => change.remind(of.account, of.region, notice).await.map(drop),
+            Self::Unconfirmed(id, overdue) => change.rest_unconfirmed(id, overdue).await.map(drop),
+        }?;
+        Ok(1)
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -64,7 +72,7 @@ mod tests {
     use crate::duties::{Appointment, Region, Why};
     use crate::forms::{Alteration, Content, Form, Person, State as Stage};
     use crate::sealing::FieldKey;
-    use crate::store::{Office, Place, Wanted};
+    use crate::store::{By, Office, Place, Wanted};
     use contract::id::{AccountId, RegistryName};
     use contract::record::{AuthEventKind, AuthMethod, Reason};
     use std::sync::Arc;

@@ -55,7 +55,15 @@ impl Counter {
         let mut due = Vec::with_capacity(rows.len());
         for row in rows {
             let id: MessageId = parsed(&row, "message id")?;
-            let Some((open, part)) = change.message(id).await? else { continue };
+            let (open, part) = match change.message(id).await {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(error) if error.is_of_one_row() => {
+                    tracing::error!(message = %id, error = &error as &dyn std::error::Error, "a half cannot be read");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let half = open.half(part);
             if half.stage != Stage::Queued || half.next_try.is_none_or(|next| next > at) {
                 continue;
@@ -71,16 +79,27 @@ impl Counter {
                 .bind(at.saturating_add(wait(tries)))
                 .execute(&mut *change.tx)
                 .await?;
-            let clear = self.clear(&mut change, id).await?;
-            let (_, delivery) = self.delivery(&mut change, open.account).await?;
-            // A later application may name another number, or none.
-            match delivery.mobile() {
-                Ok(to) => due.push(Message { id, to, part, clear, purpose: open.purpose }),
-                Err(_) => change.message_failed(&open, part, "no_number").await?,
+            match self.written(&mut change, &open, part).await {
+                Ok(message) => due.push(message),
+                // A later application may name another number, or none.
+                Err(StoreError::NoWay(_)) => change.message_failed(&open, part, "no_number").await?,
+                Err(error) if error.is_of_one_row() => {
+                    tracing::error!(message = %id, error = &error as &dyn std::error::Error, "a half cannot be sent");
+                    change.message_failed(&open, part, "damaged").await?;
+                }
+                Err(error) => return Err(error),
             }
         }
         change.commit().await?;
         Ok(due)
+    }
+
+    /// A message as it is sent.
+    async fn written(&self, change: &mut Change, open: &Handout, part: Part) -> Result<Message, StoreError> {
+        let id = open.half(part).message;
+        let clear = self.clear(change, id).await?;
+        let (_, delivery) = self.delivery(change, open.account).await?;
+        Ok(Message { id, to: delivery.mobile()?, part, clear, purpose: open.purpose })
     }
 
     /// What the provider says of a message, by its answer or later: [`Stage::Sent`], [`Stage::Failed`] or

@@ -530,6 +530,24 @@ async fn halves_that_are_under_way_undo_no_lock_and_no_block(bed: Bed) {
     assert_eq!(cells(&hall.store).await.matches("wiped").count(), 4);
 }
 
+async fn a_half_that_cannot_be_read_fails_and_holds_up_no_other(bed: Bed) {
+    let hall = hall(&bed).await;
+    let id = hall.issue(AT, Channel::Letter, Channel::Sms).await.expect("issues");
+    hall.print(AT, id, Part::Id).await.expect("prints");
+    hall.post(AT, id, Part::Id).await.expect("posts");
+    let mut change = hall.store.change(AT, By::program("test")).await.expect("begins");
+    sqlx::query("UPDATE handout_half SET clear = $1 WHERE clear IS NOT NULL")
+        .bind(vec![0_u8; 8])
+        .execute(&mut *change.tx)
+        .await
+        .expect("writes");
+    change.commit().await.expect("commits");
+    assert!(hall.due(AT + 48 * HOUR).await.is_empty());
+    assert_eq!(hall.handout(id).await.half(Part::Code).stage, Stage::Failed, "it is seen, and can go another way");
+    let told = told(&hall.store).await;
+    assert!(told.iter().any(|event| event.kind == AuthEventKind::CredentialsFailed), "{told:?}");
+}
+
 impl Hall {
     /// As wrong attempts do.
     async fn lock(&self, at: Micros) {
@@ -550,6 +568,7 @@ on_both![
     what_the_provider_says_is_heard_once_and_never_backwards,
     a_message_that_waited_for_a_letter_goes_when_there_is_none_any_more,
     a_message_is_tried_again_later_and_then_given_up,
+    a_half_that_cannot_be_read_fails_and_holds_up_no_other,
     nobody_sees_both_halves_unless_that_is_switched_on,
     one_person_with_two_accounts_sees_one_half,
     a_half_is_read_out_to_who_was_called,
