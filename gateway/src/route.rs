@@ -234,6 +234,11 @@ pub enum Patients {
 }
 
 impl Patients {
+    /// Whether it is about any.
+    pub fn any(&self) -> bool {
+        *self != Self::None
+    }
+
     /// Where in the request.
     pub fn places(&self) -> &[Place] {
         match self {

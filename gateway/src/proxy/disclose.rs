@@ -9,6 +9,7 @@ use crate::disclosure::{Inspector, Ready, Seen, Unscannable};
 use crate::discover::Glance;
 use crate::patient::{self, Reading, Said};
 use crate::recorder::{Ahead, Recorder};
+use crate::route::InResponse;
 use bytes::Bytes;
 use contract::id::{DataKeyId, RequestId};
 use contract::identity::Series;
@@ -106,13 +107,7 @@ impl Proxy {
             }
         }
         let (mut hits, mut found) = (Vec::new(), self.nobody());
-        for value in how.headers.iter().flat_map(|name| headers.get_all(name)) {
-            header_names(value.as_bytes(), reading, &mut hits);
-        }
-        let others = headers.iter().filter(|(name, _)| !how.headers.contains(name) && !OF_NOBODY.contains(name));
-        for (_, value) in others {
-            text_names(value.as_bytes(), reading, &mut hits);
-        }
+        headers_name(how, headers, reading, &mut hits);
         let about = About::of(context);
         self.take(about, &mut look, &mut hits, &mut found).await?;
         let noted = self.record(about, &mut look, found, cause);
@@ -198,11 +193,12 @@ impl Proxy {
     /// Looks at what HTTP/2 brings behind a body.
     pub(super) async fn look_at_trailers(&self, context: &mut Context, trailers: &HeaderMap) -> Result<(), Broken> {
         let about = About::of(context);
-        let Some(look) = context.look.as_deref_mut() else { return Ok(()) };
+        let (Some(look), Stage::Admitted(admitted)) = (context.look.as_deref_mut(), &context.stage) else {
+            return Ok(());
+        };
+        let Some(how) = admitted.route.patients.in_response() else { return Ok(()) };
         let (mut hits, mut found) = (Vec::new(), self.nobody());
-        for value in trailers.values() {
-            text_names(value.as_bytes(), look.reading, &mut hits);
-        }
+        headers_name(how, trailers, look.reading, &mut hits);
         self.take(about, look, &mut hits, &mut found).await?;
         self.record(about, look, found, None)?;
         self.recorded(context).await
@@ -252,6 +248,7 @@ impl Proxy {
                 // Nothing of it leaves.
                 found.entries.clear();
                 found.ahead = None;
+                look.unwritten.clear();
             }
             let reason = if look.passes_unscanned { Reason::Unscanned } else { Reason::Unscannable };
             self.parts.metrics.not_looked_into(cause, look.passes_unscanned);
@@ -365,10 +362,21 @@ fn is_part(status: StatusCode, headers: &HeaderMap) -> bool {
 }
 
 /// Headers that hold numbers and times, and never a patient's identity.
-const OF_NOBODY: [header::HeaderName; 6] =
-    [header::CONTENT_LENGTH, header::AGE, header::ETAG, header::DATE, header::LAST_MODIFIED, header::EXPIRES];
+const OF_NOBODY: [header::HeaderName; 5] =
+    [header::CONTENT_LENGTH, header::AGE, header::DATE, header::LAST_MODIFIED, header::EXPIRES];
 /// No identity has fewer.
 const DIGITS_MIN: usize = 8;
+
+/// Whom headers name: those that are said to, and any other by its text.
+fn headers_name(how: &InResponse, headers: &HeaderMap, reading: Reading, hits: &mut Vec<Hit>) {
+    for value in how.headers.iter().flat_map(|name| headers.get_all(name)) {
+        header_names(value.as_bytes(), reading, hits);
+    }
+    let others = headers.iter().filter(|(name, _)| !how.headers.contains(name) && !OF_NOBODY.contains(name));
+    for (_, value) in others {
+        text_names(value.as_bytes(), reading, hits);
+    }
+}
 
 /// Whom any text names.
 fn text_names(text: &[u8], reading: Reading, hits: &mut Vec<Hit>) {

@@ -104,7 +104,7 @@ impl Proxy {
                     context.end(clock::now(), OutcomeKind::Complete);
                     return if early { After::Linger } else { After::Next };
                 }
-                Err(broken) if broken.again && tries < TRIES && !context.disclosing() => {}
+                Err(broken) if broken.again && tries < TRIES && !context.disclosing() && context.look.is_none() => {}
                 Err(broken) => break broken,
             }
         };
@@ -254,7 +254,7 @@ impl Proxy {
     }
 
     /// The backend failed before its answer was whole. Only a request that changes nothing is sent again, and only
-    /// while nothing of an answer has left.
+    /// while nothing of an answer has left, nor been looked into: whom it named is on record.
     fn unanswered(session: &ServerSession, context: &Context, backend: &Backend, error: Box<Error>) -> Broken {
         let safe = matches!(session.req_header().method, Method::GET | Method::HEAD);
         let changes_nothing =

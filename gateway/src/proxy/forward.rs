@@ -160,6 +160,8 @@ pub(super) struct Told {
     pub(super) has_body: bool,
     /// The client speaks HTTP/1.0, which knows no chunks.
     pub(super) http10: bool,
+    /// It is, or may be, about a patient.
+    pub(super) of_patients: bool,
 }
 
 /// Prepares the head that goes to the client. Only the auditor's application may set our cookies.
@@ -182,11 +184,23 @@ pub(super) fn response(upstream: &mut ResponseHeader, told: &Told) -> pingora::R
             upstream.append_header(header::SET_COOKIE, value)?;
         }
     }
+    if told.of_patients && upstream.status != StatusCode::SWITCHING_PROTOCOLS {
+        never_kept(upstream)?;
+    }
     // Whatever a server writes behind its status, the client gets the status' own words.
     upstream.set_reason_phrase(None)?;
     upstream.insert_header(REQUEST_ID, request_id(told.request))?;
     upstream.insert_header(TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"))?;
     Ok(())
+}
+
+/// Whoever looks again asks again, and is on record again: no browser and no proxy keeps an answer (RFC 9111, 5.2.2.5). Its
+/// validators stay, for changes are made on condition of them.
+fn never_kept(head: &mut ResponseHeader) -> pingora::Result<()> {
+    for name in [header::EXPIRES, header::PRAGMA, header::AGE] {
+        head.remove_header(&name);
+    }
+    head.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
 /// What `Connection` names: headers that were meant for us.
@@ -391,17 +405,14 @@ mod tests {
             for cookie in ["__Host-grindvakt=evil", "__Host-grindvakt-return=L3g", "__HOST-grindvakt-Form=x", "own=1"] {
                 response_head.append_header(header::SET_COOKIE, format!("{cookie}; Path=/; Secure"))?;
             }
-            response(
-                &mut response_head,
-                &Told { request: RequestId::NONE, from_auditor, has_body: false, http10: false },
-            )?;
+            response(&mut response_head, &Told { from_auditor, ..told(false, false) })?;
             assert_eq!(response_head.headers.get_all(header::SET_COOKIE).iter().count(), cookies);
         }
         Ok(())
     }
 
     fn told(has_body: bool, http10: bool) -> Told {
-        Told { request: RequestId::NONE, from_auditor: false, has_body, http10 }
+        Told { request: RequestId::NONE, from_auditor: false, has_body, http10, of_patients: false }
     }
 
     fn answered(status: u16, list: &[(HeaderName, &'static str)], told: &Told) -> pingora::Result<ResponseHeader> {
@@ -411,6 +422,26 @@ mod tests {
         }
         response(&mut head, told)?;
         Ok(head)
+    }
+
+    #[test]
+    fn what_is_about_a_patient_is_kept_nowhere() -> pingora::Result<()> {
+        let list = [
+            (header::CACHE_CONTROL, "public, max-age=3600"),
+            (header::CACHE_CONTROL, "immutable"),
+            (header::EXPIRES, "Thu, 01 Dec 2099 16:00:00 GMT"),
+            (header::AGE, "5"),
+            (header::ETAG, "W/\"3\""),
+        ];
+        for (of_patients, kept) in [(true, &["no-store"][..]), (false, &["public, max-age=3600", "immutable"])] {
+            let head = answered(200, &list, &Told { of_patients, ..told(true, false) })?;
+            let said: Vec<_> = head.headers.get_all(header::CACHE_CONTROL).iter().collect();
+            assert_eq!(said, kept);
+            assert_eq!(head.headers.contains_key(header::EXPIRES), !of_patients);
+            assert_eq!(head.headers.contains_key(header::AGE), !of_patients);
+            assert!(head.headers.contains_key(header::ETAG), "changes are made on condition of it");
+        }
+        Ok(())
     }
 
     #[test]

@@ -179,6 +179,7 @@ impl Proxy {
             from_auditor,
             has_body: !ended && asked.method != Method::HEAD,
             http10: asked.version == Version::HTTP_10,
+            of_patients: admitted.route.patients.any(),
         };
         let prepared = forward::response(&mut head, &told);
         prepared.map_err(|error| Broken::backend(&error))?;

@@ -85,16 +85,24 @@ fn script(visit: &mut Visit, heard: &Heard) -> Then {
         return Then::Keep;
     }
     match what {
-        "header" => visit.say(answer(&format!("application/json\r\nX-Patient-Id: {}", number(5)), "{}")),
+        "header" => {
+            let kind = format!("application/json\r\nCache-Control: max-age=3600\r\nX-Patient-Id: {}", number(5));
+            visit.say(answer(&kind, "{}"));
+        }
+        // Its head names somebody, and it cannot be looked into.
+        "named-wrong" => {
+            visit.say(answer(&format!("application/json\r\nX-Patient-Id: {}", number(5)), "<p>"));
+        }
         "both" => {
             visit.say(answer(&format!("application/json\r\nX-Patient-Id: {}", number(5)), list(&[6, 7])));
         }
         "moved" => visit.say(format!(
             "HTTP/1.1 302 {}\r\nLocation: /patients/{}\r\nContent-Disposition: inline; filename=\"{}.txt\"\r\n\
-             Content-Length: 0\r\n\r\n",
+             ETag: W/\"{}-v3\"\r\nContent-Length: 0\r\n\r\n",
             number(1),
             number(2),
-            number(3)
+            number(3),
+            number(4)
         )),
         // Cut in its second entry. Of whom the first is, no Patient has said, and none will.
         "bundle" => {
@@ -269,6 +277,8 @@ async fn whom_an_answer_names_is_on_record_once_with_the_place_and_what_was_sear
             ("nobody", vec![None]),
         ] {
             let got = ask(what).await;
+            let kept: Vec<_> = got.headers.get_all("cache-control").iter().collect();
+            assert_eq!(kept, ["no-store"], "{what}: who looks again asks again");
             let rows = rows(&bench, got.id(), wanted.len()).await;
             assert_eq!(patients(&rows), wanted, "{what}: {rows:?}");
             for row in &rows {
@@ -296,12 +306,16 @@ async fn whom_an_answer_names_is_on_record_once_with_the_place_and_what_was_sear
         // Whoever a head names, in whatever header, has a row; and the words behind a status are our own.
         let moved = bench.ask("localhost", protocol, bench.request("GET", &way("marked", "moved"))).await;
         assert_eq!(moved.status, 302, "{moved:?}");
-        let mut named = patients(&rows(&bench, moved.id(), 2).await);
+        let mut named = patients(&rows(&bench, moved.id(), 3).await);
         named.sort_unstable();
-        assert_eq!(named, [Some(2), Some(3)]);
+        assert_eq!(named, [Some(2), Some(3), Some(4)]);
         let part = bench.ask("localhost", protocol, bench.request("GET", &way("marked", "part"))).await;
         assert_eq!((part.status, part.is_problem()), (502, true), "{part:?}");
         assert_eq!(rows(&bench, part.id(), 1).await[0]["reason"], "unscannable");
+        // Whom the head of an answer names that is refused has not been shown.
+        let refused = bench.ask("localhost", protocol, bench.request("GET", &way("marked", "named-wrong"))).await;
+        assert_eq!((refused.status, refused.is_problem()), (502, true), "{refused:?}");
+        assert_eq!(patients(&rows(&bench, refused.id(), 1).await), [None]);
         // A head tells as much as an answer.
         let head = bench.ask("localhost", protocol, bench.request("HEAD", &way("marked", "header"))).await;
         assert_eq!(patients(&rows(&bench, head.id(), 1).await), [Some(5)]);
