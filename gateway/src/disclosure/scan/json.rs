@@ -204,6 +204,7 @@ impl<G: Guide> Walker<G> {
 
     /// Passes the members of an object, and of objects in it and around it, that stand in this piece as a whole; returns how
     /// far. It does what the steps one by one would do, only faster.
+    #[inline(never)]
     fn members(&mut self, rest: &[u8], offset: u64, hits: &mut Vec<Hit>) -> Result<usize, Fault> {
         // What was passed, up to the end of a member or the beginning or end of an object.
         let mut passed = 0;
