@@ -235,6 +235,7 @@ impl<G: Guide> Walker<G> {
                     key.value + text.len() + 2
                 }),
                 (Some(b'-' | b'0'..=b'9'), None) => bytes::ended_literal(rest, key.value),
+                (Some(b'-' | b'0'..=b'9'), Some(node)) => self.number(node, rest, key.value, hits),
                 (Some(b't' | b'f' | b'n'), None) => bytes::ended_word(rest, key.value),
                 (Some(byte @ (b'{' | b'[')), None) => {
                     let Some(end) = self.pass_over(*byte == b'{', rest, key.value + 1)? else { return Ok(rest.len()) };
@@ -257,6 +258,15 @@ impl<G: Guide> Walker<G> {
             passed = end;
         }
         Ok(passed)
+    }
+
+    /// Passes a number that is read and ends in this piece; returns how far.
+    #[inline(never)]
+    fn number(&mut self, node: G::Node, rest: &[u8], at: usize, hits: &mut Vec<Hit>) -> Option<usize> {
+        let end = bytes::ended_literal(rest, at)?;
+        let digits = rest.get(at..end).filter(|digits| digits.len() <= kept::BYTES_MAX);
+        self.guide.scalar(node, digits.map_or(Scalar::Unreadable, Scalar::Number), hits);
+        Some(end)
     }
 
     /// Passes the end of an array, or the beginning of an object that is its next element, as programs write them; returns
