@@ -46,6 +46,7 @@ mod resource;
 mod said;
 
 use super::hold::Hold;
+use super::json::DEPTH_USUAL;
 use super::{Fault, Hit, Hits};
 use crate::patient::Reading;
 use contract::identity::PatientId;
@@ -76,7 +77,7 @@ pub(super) struct Fhir {
     /// The lists that are open whose elements are held: for each, how many arrays are around it and itself.
     lists: SmallVec<[usize; 4]>,
     /// Where the objects begin that are open.
-    objects: SmallVec<[u64; 16]>,
+    objects: Vec<u64>,
     /// Of these, those that have fields of an Identifier or Reference.
     parts: Vec<Part>,
     resources: SmallVec<[Resource; 4]>,
@@ -107,7 +108,7 @@ impl Fhir {
             entries: None,
             arrays: 0,
             lists: SmallVec::new(),
-            objects: SmallVec::new(),
+            objects: Vec::with_capacity(DEPTH_USUAL),
             parts: Vec::new(),
             resources: SmallVec::new(),
             open: SmallVec::new(),

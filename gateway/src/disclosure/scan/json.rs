@@ -17,16 +17,18 @@ use super::{Fault, Hit};
 use bytes::Ended;
 use kept::Kept;
 use skip::Skip;
-use smallvec::SmallVec;
 
 /// The deepest nesting that is followed.
 pub(super) const DEPTH_MAX: usize = 128;
+/// Nearly all texts are no deeper, and so have room from the start.
+pub(super) const DEPTH_USUAL: usize = 16;
+
 /// The walk through a text of JSON.
 #[derive(Debug)]
 pub(super) struct Walker<G: Guide> {
     guide: G,
     at: At,
-    stack: SmallVec<[Frame<G::Node>; 12]>,
+    stack: Vec<Frame<G::Node>>,
     /// What is known of the value that comes or that is read now.
     node: Option<G::Node>,
     /// The last byte of the piece was a string's backslash.
@@ -78,7 +80,7 @@ impl<G: Guide> Walker<G> {
         Self {
             guide,
             at: At::Document,
-            stack: SmallVec::new(),
+            stack: Vec::with_capacity(DEPTH_USUAL),
             node: None,
             escape: false,
             kept: Kept::default(),
@@ -202,21 +204,30 @@ impl<G: Guide> Walker<G> {
 
     /// Passes the members of an object, and of objects in it and around it, that stand in this piece as a whole; returns how
     /// far. It does what the steps one by one would do, only faster.
+    #[inline(never)]
     fn members(&mut self, rest: &[u8], offset: u64, hits: &mut Vec<Hit>) -> Result<usize, Fault> {
         // What was passed, up to the end of a member or the beginning or end of an object.
         let mut passed = 0;
-        while let Some(frame) = self.stack.last().copied().filter(|frame| frame.is_object) {
-            let Some(key) = bytes::key(rest, passed, self.at == At::After) else {
-                if self.at == At::Key || rest.get(passed) != Some(&b'}') {
-                    break;
-                }
-                self.leave(true, offset + passed as u64, hits)?;
-                passed = self.elements(rest, passed + 1, offset, hits)?;
+        while let Some(frame) = self.stack.last().copied() {
+            if !frame.is_object {
+                let Some(next) = self.element(frame.node, rest, passed, offset, hits)? else { break };
+                passed = next;
                 continue;
-            };
+            }
+            if self.at != At::Key && rest.get(passed) == Some(&b'}') {
+                self.leave(true, offset + passed as u64, hits)?;
+                passed += 1;
+                continue;
+            }
+            let Some(key) = bytes::key(rest, passed, self.at == At::After) else { break };
             let node = self.guide.key(frame.node, key.text);
-            let wanted = node.filter(|node| self.guide.wants(*node));
-            let end = match (rest.get(key.value), wanted) {
+            let first = rest.get(key.value);
+            // Whether it is read or entered.
+            let wanted = match first {
+                Some(b'{' | b'[') => node.filter(|node| self.guide.enters(*node)),
+                _ => node.filter(|node| self.guide.wants(*node)),
+            };
+            let end = match (first, wanted) {
                 (Some(b'"'), None) => bytes::closing(rest, key.value + 1),
                 (Some(b'"'), Some(node)) => bytes::plain_text(rest, key.value + 1).map(|text| {
                     let is_short = text.len() <= kept::BYTES_MAX;
@@ -224,25 +235,21 @@ impl<G: Guide> Walker<G> {
                     key.value + text.len() + 2
                 }),
                 (Some(b'-' | b'0'..=b'9'), None) => bytes::ended_literal(rest, key.value),
+                (Some(b'-' | b'0'..=b'9'), Some(node)) => self.number(node, rest, key.value, hits),
                 (Some(b't' | b'f' | b'n'), None) => bytes::ended_word(rest, key.value),
-                (Some(byte @ (b'{' | b'[')), _) if !node.is_some_and(|node| self.guide.enters(node)) => {
-                    let mut skip = Skip::begin(*byte == b'{', DEPTH_MAX.saturating_sub(self.stack.len()))?;
-                    let Some(len) = skip.run(rest.get(key.value + 1..).unwrap_or_default())? else {
-                        self.skip = skip;
-                        self.at = At::InSkip;
-                        return Ok(rest.len());
-                    };
-                    Some(key.value + 1 + len)
+                (Some(byte @ (b'{' | b'[')), None) => {
+                    let Some(end) = self.pass_over(*byte == b'{', rest, key.value + 1)? else { return Ok(rest.len()) };
+                    Some(end)
                 }
-                (Some(byte), _) => {
+                (Some(byte @ (b'{' | b'[')), Some(node)) => {
+                    self.enter(node, *byte == b'{', offset + key.value as u64)?;
+                    passed = key.value + 1;
+                    continue;
+                }
+                (Some(_), _) => {
                     self.node = node;
                     self.at = At::Value;
-                    if !matches!(byte, b'{' | b'[') {
-                        return Ok(key.value);
-                    }
-                    self.begin(*byte, offset + key.value as u64)?;
-                    passed = self.elements(rest, key.value + 1, offset, hits)?;
-                    continue;
+                    return Ok(key.value);
                 }
                 (None, _) => None,
             };
@@ -253,31 +260,56 @@ impl<G: Guide> Walker<G> {
         Ok(passed)
     }
 
-    /// Passes the ends of arrays, and goes on to an object that is the next element of one, as programs write them; returns
-    /// how far.
-    fn elements(&mut self, rest: &[u8], passed: usize, offset: u64, hits: &mut Vec<Hit>) -> Result<usize, Fault> {
-        let mut passed = passed;
-        while self.stack.last().is_some_and(|frame| !frame.is_object) {
-            let comma = usize::from(self.at == At::After);
-            match rest.get(passed..) {
-                Some([b',', b'{', ..]) if self.at == At::After => {}
-                Some([b'{', ..]) if self.at == At::Element => {}
-                Some([b']', ..]) if matches!(self.at, At::After | At::Element) => {
-                    self.leave(false, offset + passed as u64, hits)?;
-                    passed += 1;
-                    continue;
-                }
-                _ => break,
+    /// Passes a number that is read and ends in this piece; returns how far.
+    #[inline(never)]
+    fn number(&mut self, node: G::Node, rest: &[u8], at: usize, hits: &mut Vec<Hit>) -> Option<usize> {
+        let end = bytes::ended_literal(rest, at)?;
+        let digits = rest.get(at..end).filter(|digits| digits.len() <= kept::BYTES_MAX);
+        self.guide.scalar(node, digits.map_or(Scalar::Unreadable, Scalar::Number), hits);
+        Some(end)
+    }
+
+    /// Passes the end of an array, or the beginning of an object that is its next element, as programs write them; returns
+    /// how far. `None`: something else stands here.
+    #[inline]
+    fn element(
+        &mut self,
+        node: G::Node,
+        rest: &[u8],
+        passed: usize,
+        offset: u64,
+        hits: &mut Vec<Hit>,
+    ) -> Result<Option<usize>, Fault> {
+        let begin = match (self.at, rest.get(passed..)) {
+            (At::After, Some([b',', b'{', ..])) => passed + 1,
+            (At::Element, Some([b'{', ..])) => passed,
+            (At::After | At::Element, Some([b']', ..])) => {
+                self.leave(false, offset + passed as u64, hits)?;
+                return Ok(Some(passed + 1));
             }
-            passed += comma;
-            self.at = At::Value;
-            self.begin(b'{', offset + passed as u64)?;
-            passed += 1;
-            if self.at == At::InSkip {
-                break;
-            }
+            _ => return Ok(None),
+        };
+        let at = offset + begin as u64;
+        let node = self.guide.element(node, at, b'{');
+        if self.guide.enters(node) {
+            self.enter(node, true, at)?;
+            return Ok(Some(begin + 1));
         }
-        Ok(passed)
+        let Some(end) = self.pass_over(true, rest, begin + 1)? else { return Ok(Some(rest.len())) };
+        self.done(offset + end as u64, hits);
+        Ok(Some(end))
+    }
+
+    /// Passes an object or array in which nothing is looked for, from behind its bracket; returns how far. `None`: it goes
+    /// on in the next piece.
+    fn pass_over(&mut self, is_object: bool, rest: &[u8], begin: usize) -> Result<Option<usize>, Fault> {
+        let mut skip = Skip::begin(is_object, DEPTH_MAX.saturating_sub(self.stack.len()))?;
+        let len = skip.run(rest.get(begin..).unwrap_or_default())?;
+        if len.is_none() {
+            self.skip = skip;
+            self.at = At::InSkip;
+        }
+        Ok(len.map(|len| begin + len))
     }
 
     /// The next byte between the tokens; returns how far.
@@ -336,17 +368,7 @@ impl<G: Guide> Walker<G> {
             b'{' | b'[' => {
                 let is_object = byte == b'{';
                 if let Some(node) = self.node.filter(|node| self.guide.enters(*node)) {
-                    if self.stack.len() >= DEPTH_MAX {
-                        return Err(Fault::Deep);
-                    }
-                    self.stack.push(Frame { node, is_object });
-                    if is_object {
-                        self.guide.enter_object(node, offset);
-                        self.at = At::Member;
-                    } else {
-                        self.guide.enter_array(node);
-                        self.at = At::Element;
-                    }
+                    self.enter(node, is_object, offset)?;
                 } else {
                     self.skip = Skip::begin(is_object, DEPTH_MAX.saturating_sub(self.stack.len()))?;
                     self.at = At::InSkip;
@@ -361,6 +383,23 @@ impl<G: Guide> Walker<G> {
         self.value = offset;
         self.kept.clear();
         Ok(byte == b'"')
+    }
+
+    /// An object or array begins in which something may stand.
+    #[inline]
+    fn enter(&mut self, node: G::Node, is_object: bool, offset: u64) -> Result<(), Fault> {
+        if self.stack.len() >= DEPTH_MAX {
+            return Err(Fault::Deep);
+        }
+        self.stack.push(Frame { node, is_object });
+        if is_object {
+            self.guide.enter_object(node, offset);
+            self.at = At::Member;
+        } else {
+            self.guide.enter_array(node);
+            self.at = At::Element;
+        }
+        Ok(())
     }
 
     fn wanted(&self) -> bool {

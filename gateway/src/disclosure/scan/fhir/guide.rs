@@ -10,6 +10,41 @@ use crate::disclosure::scan::{Fault, HOLD_BYTES_MAX, Hit};
 use contract::record::Reason;
 use smallvec::SmallVec;
 
+impl Fhir {
+    /// A resource begins, or an entry that may have one.
+    #[inline(never)]
+    fn enter_resource(&mut self, place: Place, at: u64) {
+        match place {
+            Place::Root | Place::Resource | Place::Contained => {
+                let contained = place == Place::Contained;
+                let around = self.resources.last().map_or(0, |resource| resource.level);
+                let level = match place {
+                    Place::Contained if self.hold.is_element(at) => self.hold.depth().saturating_sub(1),
+                    // No list: it releases nothing.
+                    Place::Contained => self.hold.depth(),
+                    // Of a parameter: the others may be about another.
+                    Place::Resource if !self.in_entry() => {
+                        self.hold.depth().saturating_sub(usize::from(self.in_list()))
+                    }
+                    _ => around,
+                };
+                if place == Place::Resource && !self.in_entry() {
+                    let parameter = self.objects.len().saturating_sub(1);
+                    self.resources.last_mut().into_iter().for_each(|around| around.filled = parameter);
+                }
+                let held = self.hold.innermost().unwrap_or(at);
+                self.resources.push(Resource::new(at, held, contained, level));
+            }
+            Place::Entry => {
+                let depth = self.objects.len();
+                let (elsewhere, urls) = (SmallVec::new(), SmallVec::new());
+                self.open.push(Entry { depth, anywhere: None, elsewhere, urls, kind: Kind::Unknown });
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Guide for Fhir {
     type Node = Place;
 
@@ -102,33 +137,8 @@ impl Guide for Fhir {
     #[inline]
     fn enter_object(&mut self, place: Place, at: u64) {
         self.objects.push(at);
-        match place {
-            Place::Root | Place::Resource | Place::Contained => {
-                let contained = place == Place::Contained;
-                let around = self.resources.last().map_or(0, |resource| resource.level);
-                let level = match place {
-                    Place::Contained if self.hold.is_element(at) => self.hold.depth().saturating_sub(1),
-                    // No list: it releases nothing.
-                    Place::Contained => self.hold.depth(),
-                    // Of a parameter: the others may be about another.
-                    Place::Resource if !self.in_entry() => {
-                        self.hold.depth().saturating_sub(usize::from(self.in_list()))
-                    }
-                    _ => around,
-                };
-                if place == Place::Resource && !self.in_entry() {
-                    let parameter = self.objects.len().saturating_sub(1);
-                    self.resources.last_mut().into_iter().for_each(|around| around.filled = parameter);
-                }
-                let held = self.hold.innermost().unwrap_or(at);
-                self.resources.push(Resource::new(at, held, contained, level));
-            }
-            Place::Entry => {
-                let depth = self.objects.len();
-                let (elsewhere, urls) = (SmallVec::new(), SmallVec::new());
-                self.open.push(Entry { depth, anywhere: None, elsewhere, urls, kind: Kind::Unknown });
-            }
-            _ => {}
+        if matches!(place, Place::Root | Place::Resource | Place::Contained | Place::Entry) {
+            self.enter_resource(place, at);
         }
     }
 

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 impl Fhir {
     /// An object has ended that had fields of an Identifier or Reference.
+    #[inline(never)]
     pub(super) fn leave_part(&mut self, place: Place, part: Part, hits: &mut Vec<Hit>) {
         let counts = match place {
             Place::ReferenceIdentifier | Place::ActorIdentifier => part.ours != Some(false),
@@ -58,6 +59,7 @@ impl Fhir {
     }
 
     /// A Reference to whom a resource is about has ended. It is about somebody, whatever its type says.
+    #[inline(never)]
     pub(super) fn leave_subject(&mut self, is_empty: bool, hits: &mut Vec<Hit>) {
         let Some(resource) = self.resources.last_mut() else { return };
         let said = std::mem::take(&mut resource.this_said);
@@ -86,6 +88,7 @@ impl Fhir {
     }
 
     /// A resource has ended.
+    #[inline(never)]
     pub(super) fn leave_resource(&mut self, place: Place, hits: &mut Vec<Hit>) {
         if self.resources.last().is_some_and(|resource| resource.kind == Kind::Unknown) {
             // Nothing says that it is not a Patient.
@@ -161,6 +164,7 @@ impl Fhir {
     }
 
     /// A parameter has ended.
+    #[inline(never)]
     pub(super) fn leave_parameter(&mut self, hits: &mut Vec<Hit>) {
         let depth = self.objects.len();
         let Some(resource) = self.resources.last_mut() else { return };
@@ -176,6 +180,7 @@ impl Fhir {
     }
 
     /// An entry has ended: its URL leads to its resource, if that was read. Another than a Patient is nobody either.
+    #[inline(never)]
     pub(super) fn leave_entry(&mut self, hits: &mut Vec<Hit>) {
         let Some(entry) = self.open.pop() else { return };
         let placed = entry.urls.iter().any(|aim| matches!(aim, Aim::PatientAt(..)));

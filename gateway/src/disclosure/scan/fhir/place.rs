@@ -66,7 +66,7 @@ impl Place {
     /// The place under a key. Keys are told by their length first: this is asked for each of a body.
     #[inline]
     pub(super) fn under(self, key: &[u8]) -> Self {
-        let is = |name: &str| key.eq_ignore_ascii_case(name.as_bytes());
+        let is = |name: &str| is_named(key, name.as_bytes());
         let of_resource = matches!(self, Self::Root | Self::Resource | Self::Contained);
         let of_identifier = matches!(self, Self::Identifier | Self::ReferenceIdentifier | Self::ActorIdentifier);
         match key.len() {
@@ -188,4 +188,17 @@ impl Place {
             | Self::Other => false,
         }
     }
+}
+
+/// Whether a key is a name, in any case. Nearly all are written as the name is, or differ from it in an end.
+#[inline]
+fn is_named(key: &[u8], name: &[u8]) -> bool {
+    let alike = |a: Option<&u8>, b: Option<&u8>| a.zip(b).is_some_and(|(a, b)| a | 0x20 == b | 0x20);
+    key == name || (alike(key.first(), name.first()) && alike(key.last(), name.last()) && is_named_otherwise(key, name))
+}
+
+#[cold]
+#[inline(never)]
+fn is_named_otherwise(key: &[u8], name: &[u8]) -> bool {
+    key.eq_ignore_ascii_case(name)
 }

@@ -20,6 +20,7 @@ impl Fhir {
     /// A `system`.
     pub(super) fn system(&mut self, place: Place, scalar: Scalar<'_>) {
         let ours = match scalar {
+            Scalar::Text(bytes) if is_plainly_other(bytes) => false,
             Scalar::Text(bytes) => match std::str::from_utf8(bytes) {
                 // Says nothing.
                 Ok(text) if text.trim().is_empty() => return,
@@ -105,7 +106,9 @@ impl Fhir {
         part.elsewhere |= place == Place::ActorText && is_of_another_type(text);
         let room = TEXTS_MAX.saturating_sub(part.aims.len());
         let many = aims.len() > room;
-        part.aims.extend(aims.into_iter().take(room));
+        if !aims.is_empty() {
+            part.aims.extend(aims.into_iter().take(room));
+        }
         if many {
             self.form(hits);
         }
@@ -118,7 +121,8 @@ impl Fhir {
     pub(super) fn aims(&self, text: &str, aims: &mut SmallVec<[Aim; 1]>) -> SmallVec<[PatientId; 1]> {
         let mut found = SmallVec::new();
         // A search's URL has the line between a system and its value coded.
-        let decoded = text.contains("%7").then(|| text.replace("%7C", "|").replace("%7c", "|"));
+        let decoded = (memchr::memchr(b'%', text.as_bytes()).is_some() && text.contains("%7"))
+            .then(|| text.replace("%7C", "|").replace("%7c", "|"));
         let text = decoded.as_deref().unwrap_or(text);
         identities(text, self.reading, &mut |said| match said {
             Said::Patient(id) => found.push(id),
@@ -248,23 +252,61 @@ fn is_of_another_type(text: &str) -> bool {
     !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphabetic()) && !kind.eq_ignore_ascii_case("Patient")
 }
 
+/// Whether a system is no patients' series by its ends, as nearly all are that mark codes and units: such a series is an
+/// OID, with `urn:oid:` before it or not, or ends in `nummer`.
+#[inline]
+fn is_plainly_other(system: &[u8]) -> bool {
+    matches!(system, [b'a'..=b't' | b'v'..=b'z', .., b'a'..=b'q' | b's'..=b'z' | b'0'..=b'9' | b'/'])
+        && system.is_ascii()
+}
+
 /// Whether a reference or URL is plainly one to something that is no Patient: has a path, and no `Patient` in it.
 fn leads_elsewhere(text: &str) -> bool {
+    if text.starts_with("Patient/") {
+        return false;
+    }
     let bytes = text.as_bytes();
     let is_patient = |segment: Option<&[u8]>| segment.is_some_and(|segment| segment.eq_ignore_ascii_case(b"Patient"));
     let (mut start, mut digits) = (0, 0);
     for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => digits += 1,
-            b'?' | b'#' | b'|' | b',' | b';' => return false,
-            b'/' if is_patient(bytes.get(start..at)) => return false,
-            b'/' => (start, digits) = (at + 1, 0),
-            _ => digits = 0,
+        let mark = MARKS.get(usize::from(*byte));
+        // Nearly all: apart from the others, this is no jump.
+        if mark == Some(&Mark::None) {
+            digits = 0;
+            continue;
         }
-        // An identity in it is told, whatever it is said to be of.
-        if digits >= DIGITS_MIN {
-            return false;
+        match mark {
+            Some(Mark::Digit) if digits + 1 < DIGITS_MIN => digits += 1,
+            Some(Mark::Slash) if !is_patient(bytes.get(start..at)) => (start, digits) = (at + 1, 0),
+            // An identity in it is told, whatever it is said to be of.
+            _ => return false,
         }
     }
     start > 0 && bytes.first().is_some_and(u8::is_ascii_alphabetic) && !is_patient(bytes.get(start..))
 }
+
+/// What a byte is in a reference or URL.
+#[derive(Clone, Copy, PartialEq)]
+enum Mark {
+    None,
+    Digit,
+    Slash,
+    /// What follows is more than a path.
+    End,
+}
+
+/// Of each byte.
+const MARKS: [Mark; 256] = {
+    let mut all = [Mark::None; 256];
+    let (mut rest, mut byte): (&mut [Mark], u8) = (&mut all, 0);
+    while let [first, others @ ..] = rest {
+        *first = match byte {
+            b'0'..=b'9' => Mark::Digit,
+            b'/' => Mark::Slash,
+            b'?' | b'#' | b'|' | b',' | b';' => Mark::End,
+            _ => Mark::None,
+        };
+        (rest, byte) = (others, byte.wrapping_add(1));
+    }
+    all
+};

@@ -35,23 +35,27 @@ pub(super) struct Key<'b> {
 /// The key at an index, after a comma if `comma`. `None`: it is cut off, has escapes, or is none.
 #[inline]
 pub(super) fn key(rest: &[u8], at: usize, comma: bool) -> Option<Key<'_>> {
-    let quote = match rest.get(at..)? {
-        // As programs write it.
-        [b',', b'"', ..] if comma => at + 2,
-        [b'"', ..] if !comma => at + 1,
-        _ if comma => after(rest, after(rest, at, b',')?, b'"')?,
-        _ => after(rest, at, b'"')?,
-    };
+    // As programs write it.
+    let start = at + usize::from(comma);
+    if (!comma || rest.get(at) == Some(&b','))
+        && let Some([b'"', text @ ..]) = rest.get(start..)
+        && let Some(len) = find_quote(text)
+        && let Some((text, [b'"', b':', next, ..])) = text.split_at_checked(len)
+        && *next > b' '
+    {
+        return Some(Key { text, value: start + len + 3 });
+    }
+    spaced_key(rest, at, comma)
+}
+
+/// The same with white space anywhere.
+#[inline(never)]
+fn spaced_key(rest: &[u8], at: usize, comma: bool) -> Option<Key<'_>> {
+    let quote = if comma { after(rest, after(rest, at, b',')?, b'"')? } else { after(rest, at, b'"')? };
     let text = rest.get(quote..)?;
-    let (text, end) = text.split_at_checked(find_quote(text)?)?;
-    let value = match end {
-        [b'"', b':', next, ..] if *next > b' ' => quote + text.len() + 2,
-        _ => {
-            let colon = after(rest, after(rest, quote + text.len(), b'"')?, b':')?;
-            colon + spaces(rest.get(colon..)?)
-        }
-    };
-    Some(Key { text, value })
+    let (text, _) = text.split_at_checked(find_quote(text)?)?;
+    let colon = after(rest, after(rest, quote + text.len(), b'"')?, b':')?;
+    Some(Key { text, value: colon + spaces(rest.get(colon..)?) })
 }
 
 /// The index after white space and this byte.
