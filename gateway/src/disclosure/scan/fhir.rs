@@ -3,11 +3,13 @@
 //! # What names a patient
 //! - A `Patient`'s `identifier`s, if their `system` is one of the series of patients or none is given. One without any
 //!   is told as unread. Those of a `Person` or `RelatedPerson` likewise, but they need not have any.
-//! - Of resources `subject`, `patient`, `beneficiary`, `for`, `individual`, `actor`, and the same of their
+//! - Of resources `subject`, `patient`, `beneficiary`, `for`, `individual`, `actor`, `securityContext`, and the same of their
 //!   `participant`s, and the `entity` of a `member`: their `identifier`, unless its `system` is another series, or what
 //!   their `reference` leads to, unless it is of another type.
 //! - Everywhere else, at any depth: an object with a `value` whose `system` is one of the series of patients, and a
 //!   `reference` to a `Patient`. Only a `Practitioner`'s own `identifier`s are those of staff.
+//! - Numbers in words of at most 1 KiB: any `text`, `valueString`, `valueUri` and the like, `diagnostics`. Longer ones are not read,
+//!   nor is the HTML of a narrative (`div`): it says of the same what the resource says.
 //! - A Patient's URL as an entry's `fullUrl`, in its `request` or `response`, or in a Bundle's `link`; a Patient's `id`, if it
 //!   has no other name.
 //!

@@ -99,6 +99,7 @@ impl Guide for Fhir {
                     part.elsewhere |= !to_patient;
                 }
             }
+            (Place::Words, Scalar::Text(words) | Scalar::Number(words)) => self.words(words, hits),
             (Place::Display, _) => self.part().into_iter().for_each(|part| part.shown = true),
             (Place::Id, Scalar::Text(id)) => {
                 let reading = self.reading;

@@ -60,6 +60,8 @@ pub(crate) enum Place {
     ActorType,
     /// Somebody's name, or what else a Reference says of whom it leads to.
     Display,
+    /// Words, in which somebody's number may stand.
+    Words,
 }
 
 impl Place {
@@ -82,6 +84,7 @@ impl Place {
             }
             4 if of_resource && is("link") => Self::Link,
             4 if self == Self::Parameter && is("part") => Self::Parameter,
+            4 if is("text") => Self::Words,
             5 if is("value") => {
                 if of_identifier {
                     Self::Value
@@ -106,6 +109,7 @@ impl Place {
             7 if self == Self::Entry && is("request") => Self::Answer,
             7 if self == Self::Answer && is("outcome") => Self::Contained,
             7 if self != Self::Coding && is("display") => Self::Display,
+            7 if is("valueId") => Self::Words,
             8 if is("resource") => {
                 if matches!(self, Self::Entry | Self::Parameter) {
                     Self::Resource
@@ -114,6 +118,7 @@ impl Place {
                 }
             }
             8 if self == Self::Entry && is("response") => Self::Answer,
+            8 if is("valueUri") || is("valueUrl") => Self::Words,
             8 if self == Self::Answer && is("location") => Self::Location,
             9 if is("reference") => match self {
                 Self::Reference => Self::SubjectText,
@@ -132,6 +137,7 @@ impl Place {
             10 if self == Self::Participant && is("individual") => Self::Actor,
             11 if of_resource && is("beneficiary") => Self::Reference,
             11 if of_resource && is("participant") => Self::Participant,
+            11 if is("valueString") || is("diagnostics") => Self::Words,
             12 if is("resourceType") => {
                 if of_resource {
                     Self::ResourceType
@@ -139,6 +145,8 @@ impl Place {
                     Self::StrayType
                 }
             }
+            13 if is("valueMarkdown") => Self::Words,
+            15 if of_resource && is("securityContext") => Self::Reference,
             _ => Self::Other,
         }
     }
@@ -171,7 +179,8 @@ impl Place {
             | Self::ActorText
             | Self::ReferenceType
             | Self::ActorType
-            | Self::Display => true,
+            | Self::Display
+            | Self::Words => true,
             Self::Resource
             | Self::Contained
             | Self::Entry

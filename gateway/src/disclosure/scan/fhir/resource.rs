@@ -133,12 +133,15 @@ impl Kind {
 
 /// The other types of resources that are about one patient, in R4's and R5's patient compartment
 /// (<https://hl7.org/fhir/R4/compartmentdefinition-patient.html>). Those are left out that may as well be about nobody:
-/// accounts and invoices, lists, groups, schedules, supplies, reports of measures, and records of what was done.
+/// accounts and invoices, lists, groups, schedules, supplies, reports of measures, and records of what was done. A `Binary` is
+/// in no compartment, but it may be anybody's scanned letter, and says whose by its `securityContext` alone.
 fn is_of_patients(lower: &[u8]) -> bool {
     matches!(
         lower,
         b"adverseevent"
             | b"allergyintolerance"
+            | b"basic"
+            | b"binary"
             | b"biologicallyderivedproductdispense"
             | b"bodystructure"
             | b"careplan"

@@ -4,8 +4,8 @@ use super::part::{Aim, Logical, TEXTS_MAX};
 use super::place::Place;
 use super::resource::About;
 use super::{FRAGMENTS_MAX, Fhir, IDS_MAX};
-use crate::disclosure::scan::Hit;
 use crate::disclosure::scan::json::Scalar;
+use crate::disclosure::scan::{Hit, Scanner};
 use crate::patient::{Reading, Said, identities, is_identity_system};
 use contract::identity::PatientId;
 use contract::record::Reason;
@@ -75,6 +75,22 @@ impl Fhir {
         part.told |= !found.is_empty();
         for id in found {
             self.tell(place, id, hits);
+        }
+    }
+
+    /// Words, in which numbers are looked for as in any text.
+    pub(super) fn words(&mut self, words: &[u8], hits: &mut Vec<Hit>) {
+        if words.iter().filter(|byte| byte.is_ascii_digit()).count() < DIGITS_MIN {
+            return;
+        }
+        let (mut scanner, mut found) = (Scanner::of_characters(self.reading), Vec::new());
+        // It has no faults.
+        let _none = scanner.push(words, &mut found).and_then(|()| scanner.finish(&mut found));
+        for hit in found {
+            match hit {
+                Hit::Patient { id, .. } => self.tell(Place::Words, id, hits),
+                Hit::Unread { reason } => self.unread(Place::Words, reason, hits),
+            }
         }
     }
 

@@ -198,7 +198,7 @@ fn patients_are_found_whatever_the_case_and_place() {
     let outcome =
         format!(r#"{{"resourceType":"Bundle","entry":[{{"response":{{"status":"200","outcome":{unsaid}}}}}]}}"#);
     assert_eq!(fhir(&outcome), found(&[(A, 0)]));
-    let stray = format!(r#"{{"resourceType":"Basic","x":{unsaid}}}"#);
+    let stray = format!(r#"{{"resourceType":"Library","x":{unsaid}}}"#);
     assert_eq!(fhir(&stray), (vec![], vec![Reason::PatientForm]), "no resource stands there");
     let identifier = format!(r#"{{"use":"official","value":"{A}","system":"{SERIES}"}}"#);
     let by_id = format!(r#"{{"identifier":{identifier}}}"#);
@@ -221,7 +221,7 @@ fn patients_are_found_whatever_the_case_and_place() {
         ("Consent", format!(r#""provision":{{"data":[{{"meaning":"instance","reference":{by_text}}}]}}"#)),
         ("Composition", format!(r#""section":[{{"entry":[{by_text}]}}]"#)),
         ("List", format!(r#""entry":[{{"item":{by_text}}}]"#)),
-        ("Basic", format!(r#""subject":"{A}""#)),
+        ("Library", format!(r#""subject":"{A}""#)),
     ] {
         // Somebody is told, but not whom it is about.
         let absent = ["Observation", "RelatedPerson", "Coverage", "Consent", "Composition"].contains(&kind);
@@ -233,7 +233,7 @@ fn patients_are_found_whatever_the_case_and_place() {
             assert_eq!(fhir(&body), wanted, "{body}");
         }
         let wrong = rest.replace(A, "191212121213");
-        if kind == "Basic" || rest.contains("[{\"value\"") {
+        if kind == "Library" || rest.contains("[{\"value\"") {
             continue;
         }
         let (ids, reasons) = fhir(&format!(r#"{{"resourceType":"{kind}",{wrong}}}"#));
@@ -293,7 +293,7 @@ fn a_url_leads_only_to_what_was_read() {
     assert_eq!(with(r#"{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Group"}}"#), found(&[]));
     assert_eq!(with(&format!(r#"{{"resource":{},"fullUrl":"urn:uuid:1"}}"#, patient("7", A))), found(&[(A, 0)]));
     let typed =
-        |of: &str| fhir(&format!(r#"{{"resourceType":"Basic","author":{{"reference":"urn:uuid:1","type":"{of}"}}}}"#));
+        |of: &str| fhir(&format!(r#"{{"resourceType":"Library","author":{{"reference":"urn:uuid:1","type":"{of}"}}}}"#));
     assert_eq!(typed("Practitioner"), found(&[]));
     assert_eq!(typed("Patient"), unresolved);
     let deleted = r#"{"fullUrl":"https://r.example/Patient/7","request":{"method":"DELETE","url":"Patient/7"}}"#;
@@ -345,7 +345,7 @@ fn an_identifier_waits_for_its_system() {
         pushed - scanner.settled()
     };
     // The document itself has named somebody, and is held no more.
-    assert_eq!(held(r#"{"resourceType":"Basic","subject":{"reference":"Patient/191212721219"},"who":"#, 1), 0);
+    assert_eq!(held(r#"{"resourceType":"Library","subject":{"reference":"Patient/191212721219"},"who":"#, 1), 0);
     assert_eq!(held(r#"{"value":"191212121212","#, 1), 24);
     assert_eq!(held(r#""system":"http://x"}"#, 1), 0, "another's");
     assert_eq!(held(r#","whose":{"value":"191212121212","#, 1), 24);

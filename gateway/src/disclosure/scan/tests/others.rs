@@ -247,3 +247,39 @@ fn a_fresh_scanner_knows_nothing_of_the_body_before() {
         }
     }
 }
+
+#[test]
+fn numbers_in_words_are_found() {
+    let of = |resource: &str| people(&Form::Fhir, &bundle(&[patient("p", A), resource.to_owned()]));
+    let (date, serial) = B.split_at(8);
+    for words in [format!("{date}-{serial}"), format!("see {B}."), format!("{B}\\n{B}")] {
+        for resource in [
+            format!(r#"{{"resourceType":"Parameters","parameter":[{{"name":"pnr","valueString":"{words}"}}]}}"#),
+            format!(r#"{{"resourceType":"OperationOutcome","issue":[{{"diagnostics":"{words}"}}]}}"#),
+            format!(r#"{{"resourceType":"OperationOutcome","issue":[{{"details":{{"text":"{words}"}}}}]}}"#),
+            format!(r#"{{"resourceType":"Organization","extension":[{{"valueMarkdown":"{words}"}}]}}"#),
+        ] {
+            assert_eq!(of(&resource), named(&[A, B], false), "{resource}");
+        }
+        // They are not whom it is about.
+        let unnamed = format!(r#"{{"resourceType":"Observation","note":[{{"text":"{words}"}}]}}"#);
+        assert_eq!(of(&unnamed), named(&[A, B], true));
+    }
+    let number = format!(r#"{{"resourceType":"Basic","subject":{{"reference":"Patient/{A}"}},"valueString":{B}}}"#);
+    assert_eq!(of(&number), named(&[A, B], false));
+    for nobody in ["a fever of 39 since 2024-03-01", "191212121213", ""] {
+        let resource = format!(r#"{{"resourceType":"Organization","text":"{nobody}"}}"#);
+        assert_eq!(of(&resource).0, [A], "{nobody}");
+    }
+}
+
+#[test]
+fn what_may_be_anybodys_letter_says_whose_it_is() {
+    let letter = |whose: &str| {
+        let letter =
+            format!(r#"{{"resourceType":"Binary","contentType":"application/pdf",{whose}"data":"JVBERi0xLjc="}}"#);
+        people(&Form::Fhir, &bundle(&[patient("p", A), letter]))
+    };
+    assert_eq!(letter(""), named(&[A], true));
+    assert_eq!(letter(&format!(r#""securityContext":{{"reference":"Patient/{B}"}},"#)), named(&[A, B], false));
+}
