@@ -150,18 +150,27 @@ fn address_line(upstream: &mut RequestHeader, admitted: &Admitted, way: &Way<'_>
     Ok(())
 }
 
+/// Whose an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answerer {
+    /// The auditor's own application.
+    Auditor,
+    /// A registry, and it is about nobody.
+    Registry,
+    /// A registry, and it is about a patient, or may be.
+    AboutPatients,
+}
+
 /// How an answer goes to its client.
 pub(super) struct Told {
     /// The request's id.
     pub(super) request: RequestId,
-    /// It is the auditor's own application that answers.
-    pub(super) from_auditor: bool,
+    /// Whose it is.
+    pub(super) from: Answerer,
     /// A body follows.
     pub(super) has_body: bool,
     /// The client speaks HTTP/1.0, which knows no chunks.
     pub(super) http10: bool,
-    /// It is, or may be, about a patient.
-    pub(super) of_patients: bool,
 }
 
 /// Prepares the head that goes to the client. Only the auditor's application may set our cookies.
@@ -176,7 +185,7 @@ pub(super) fn response(upstream: &mut ResponseHeader, told: &Told) -> pingora::R
         upstream.set_version(Version::HTTP_11);
         frame(upstream, told)?;
     }
-    if !told.from_auditor && upstream.headers.get_all(header::SET_COOKIE).iter().any(sets_ours) {
+    if told.from != Answerer::Auditor && upstream.headers.get_all(header::SET_COOKIE).iter().any(sets_ours) {
         let kept: Vec<HeaderValue> =
             upstream.headers.get_all(header::SET_COOKIE).iter().filter(|value| !sets_ours(value)).cloned().collect();
         upstream.remove_header(&header::SET_COOKIE);
@@ -184,7 +193,7 @@ pub(super) fn response(upstream: &mut ResponseHeader, told: &Told) -> pingora::R
             upstream.append_header(header::SET_COOKIE, value)?;
         }
     }
-    if told.of_patients && upstream.status != StatusCode::SWITCHING_PROTOCOLS {
+    if told.from == Answerer::AboutPatients && upstream.status != StatusCode::SWITCHING_PROTOCOLS {
         never_kept(upstream)?;
     }
     // Whatever a server writes behind its status, the client gets the status' own words.
@@ -400,19 +409,19 @@ mod tests {
 
     #[test]
     fn only_the_auditor_sets_our_cookies() -> pingora::Result<()> {
-        for (from_auditor, cookies) in [(true, 4), (false, 1)] {
+        for (from, cookies) in [(Answerer::Auditor, 4), (Answerer::Registry, 1), (Answerer::AboutPatients, 1)] {
             let mut response_head = ResponseHeader::build(200, None)?;
             for cookie in ["__Host-grindvakt=evil", "__Host-grindvakt-return=L3g", "__HOST-grindvakt-Form=x", "own=1"] {
                 response_head.append_header(header::SET_COOKIE, format!("{cookie}; Path=/; Secure"))?;
             }
-            response(&mut response_head, &Told { from_auditor, ..told(false, false) })?;
+            response(&mut response_head, &Told { from, ..told(false, false) })?;
             assert_eq!(response_head.headers.get_all(header::SET_COOKIE).iter().count(), cookies);
         }
         Ok(())
     }
 
     fn told(has_body: bool, http10: bool) -> Told {
-        Told { request: RequestId::NONE, from_auditor: false, has_body, http10, of_patients: false }
+        Told { request: RequestId::NONE, from: Answerer::Registry, has_body, http10 }
     }
 
     fn answered(status: u16, list: &[(HeaderName, &'static str)], told: &Told) -> pingora::Result<ResponseHeader> {
@@ -433,8 +442,10 @@ mod tests {
             (header::AGE, "5"),
             (header::ETAG, "W/\"3\""),
         ];
-        for (of_patients, kept) in [(true, &["no-store"][..]), (false, &["public, max-age=3600", "immutable"])] {
-            let head = answered(200, &list, &Told { of_patients, ..told(true, false) })?;
+        let as_it_was = &["public, max-age=3600", "immutable"];
+        for (from, kept) in [(Answerer::AboutPatients, &["no-store"][..]), (Answerer::Registry, as_it_was)] {
+            let of_patients = from == Answerer::AboutPatients;
+            let head = answered(200, &list, &Told { from, ..told(true, false) })?;
             let said: Vec<_> = head.headers.get_all(header::CACHE_CONTROL).iter().collect();
             assert_eq!(said, kept);
             assert_eq!(head.headers.contains_key(header::EXPIRES), !of_patients);

@@ -172,14 +172,17 @@ impl Proxy {
         }
         let admitted = super::admitted(&mut context.stage)?;
         let ended = !switches && backend.has_ended().map_err(|error| Broken::backend(&error))?;
-        let from_auditor = self.is_auditor(admitted);
+        let from = match () {
+            () if self.is_auditor(admitted) => forward::Answerer::Auditor,
+            () if admitted.route.patients.any() => forward::Answerer::AboutPatients,
+            () => forward::Answerer::Registry,
+        };
         let asked = session.req_header();
         let told = forward::Told {
             request: context.request,
-            from_auditor,
+            from,
             has_body: !ended && asked.method != Method::HEAD,
             http10: asked.version == Version::HTTP_10,
-            of_patients: admitted.route.patients.any(),
         };
         let prepared = forward::response(&mut head, &told);
         prepared.map_err(|error| Broken::backend(&error))?;

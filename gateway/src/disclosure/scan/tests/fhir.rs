@@ -292,8 +292,9 @@ fn a_url_leads_only_to_what_was_read() {
     assert_eq!(with(r#"{"fullUrl":"urn:uuid:1","resource":{"name":"x"}}"#), unresolved);
     assert_eq!(with(r#"{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Group"}}"#), found(&[]));
     assert_eq!(with(&format!(r#"{{"resource":{},"fullUrl":"urn:uuid:1"}}"#, patient("7", A))), found(&[(A, 0)]));
-    let typed =
-        |of: &str| fhir(&format!(r#"{{"resourceType":"Library","author":{{"reference":"urn:uuid:1","type":"{of}"}}}}"#));
+    let typed = |of: &str| {
+        fhir(&format!(r#"{{"resourceType":"Library","author":{{"reference":"urn:uuid:1","type":"{of}"}}}}"#))
+    };
     assert_eq!(typed("Practitioner"), found(&[]));
     assert_eq!(typed("Patient"), unresolved);
     let deleted = r#"{"fullUrl":"https://r.example/Patient/7","request":{"method":"DELETE","url":"Patient/7"}}"#;
