@@ -484,6 +484,10 @@ impl Bed {
 
     /// An application of somebody without an account, submitted on an enrolled device.
     pub(in crate::web) async fn newcomer(&self, number: u32, region: Region) -> Heading {
+        self.newcomer_with(number, region, None).await
+    }
+
+    async fn newcomer_with(&self, number: u32, region: Region, mobile: Option<&str>) -> Heading {
         let now = clock::now();
         let content = Content::Application(Application {
             name: "Bo Nyman".to_owned(),
@@ -491,7 +495,7 @@ impl Bed {
             unit: ("Kliniken".to_owned(), hsa(900)),
             address: vec![STREET.to_owned()],
             telephone: "046-10 00 00".to_owned(),
-            mobile: None,
+            mobile: mobile.map(str::to_owned),
             email: None,
             right: Right::Read,
             valid_from: now,
@@ -507,8 +511,18 @@ impl Bed {
     }
 
     /// An account that form 1 has made.
-    pub(in crate::web) async fn made(&self, (approver, holder, admin): (&Who, &Who, &Who), number: u32) -> AccountId {
-        let form = self.newcomer(number, Region::Skane).await;
+    pub(in crate::web) async fn made(&self, staff: (&Who, &Who, &Who), number: u32) -> AccountId {
+        self.made_with(staff, number, None).await
+    }
+
+    /// The same of somebody who can get text messages, or cannot.
+    pub(in crate::web) async fn made_with(
+        &self,
+        (approver, holder, admin): (&Who, &Who, &Who),
+        number: u32,
+        mobile: Option<&str>,
+    ) -> AccountId {
+        let form = self.newcomer_with(number, Region::Skane, mobile).await;
         let form = self.moved(approver, &form, Move::Approve("Kollega".to_owned())).await;
         let form = self.moved(holder, &form, Move::Forward).await;
         let (id, name) = (form.id.to_string(), json!({ "user_name": format!("made{number}") }));

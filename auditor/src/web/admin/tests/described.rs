@@ -11,6 +11,13 @@ use std::sync::LazyLock;
 static API: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&openapi::text().expect("writes")).expect("is JSON"));
 
+/// The names of all operations.
+pub(super) fn operations() -> BTreeSet<String> {
+    let of = |path: &Value| path.as_object().cloned().unwrap_or_default().into_iter().map(|(_, operation)| operation);
+    let all = API["paths"].as_object().into_iter().flatten().flat_map(|(_, path)| of(path));
+    all.filter_map(|operation| operation["operationId"].as_str().map(str::to_owned)).collect()
+}
+
 /// An answer is one that the description names, of the form that it says.
 pub(super) fn holds(method: &str, path: &str, answer: &Answer) {
     assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store", "{path}");
