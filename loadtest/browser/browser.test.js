@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import tls from 'node:tls';
-import { accessibilityFaults, english, facts, logIn, oneTimeCode, openWindow, picture, swedish } from './window.js';
+import { accessibilityFaults, english, facts, logIn, lookInBoth, oneTimeCode, openWindow, picture, swedish } from './window.js';
 
 const [first, second, third] = facts.people;
 const [shown, other] = facts.patients;
@@ -125,6 +125,8 @@ describe('a user on an enrolled device', () => {
     await page.goto('/auth/login?lang=en');
     await logIn(page, { ...third, user: 'nobody-of-that-name' }, english, { password: 'not this one' });
     assert.match(await page.getByRole('alert').innerText(), new RegExp(english.failed));
+    assert.deepEqual(await accessibilityFaults(page), []);
+    await picture(page, 'login-failed-en');
     // Chromium itself tells of the refusals' status in its console; nothing else may be there.
     assert.deepEqual(wrong.filter((line) => !/status of 403/.test(line)), []);
     await context.close();
@@ -136,8 +138,8 @@ describe('a user on an enrolled device', () => {
     assert.equal(response.status(), 404);
     assert.match(await page.locator('main').innerText(), /Ärendenummer: [0-9a-f-]{36}/);
     assert.deepEqual(await accessibilityFaults(page), []);
-    await picture(page, 'not-found');
     assert.equal(requested.length, 1, 'the page asks for nothing else');
+    await lookInBoth(page, 'not-found');
     assert.deepEqual(wrong.filter((line) => !/status of 404/.test(line)), []);
     await context.close();
   });

@@ -110,6 +110,31 @@ export async function picture(page, name) {
   await page.screenshot({ path: `${facts.screenshots}/${name}.png`, fullPage: true });
 }
 
+// From now on the page's requests ask for this language. Headers set for the page do not outdo the window's own.
+export async function speak(page, language) {
+  await page.unrouteAll();
+  await page.route('**/*', (route) => route.continue({ headers: { ...route.request().headers(), 'accept-language': language } }));
+}
+
+// A page that can be asked for again, in both languages, at desk and at phone width.
+export async function lookInBoth(page, name) {
+  const size = page.viewportSize();
+  for (const language of ['en', 'sv']) {
+    await speak(page, language);
+    await page.reload();
+    assert.equal(await page.locator('html').getAttribute('lang'), language, name);
+    for (const [width, height, where] of [[1280, 900, 'desk'], [360, 740, 'phone']]) {
+      await page.setViewportSize({ width, height });
+      assert.deepEqual(await accessibilityFaults(page), [], `${name} ${language} ${where}`);
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.equal(over, 0, `${name} ${language} ${where}: wider than the window`);
+      await picture(page, `${name}-${language}-${where}`);
+    }
+  }
+  await page.setViewportSize(size);
+  await page.unrouteAll();
+}
+
 // An authenticator inside the browser, whose user is verified at once, or never; `replace` puts another in its place with the same
 // passkeys, one that cannot verify anybody if so wished.
 export async function plugIn(context, page) {

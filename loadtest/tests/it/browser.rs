@@ -85,10 +85,11 @@ async fn a_browser_reads_a_patient_and_there_is_one_row() {
     told_of_passkeys(&stack, "login_failed", &refused).await;
     told_of_passkeys(&stack, "login", &["app", "app"]).await;
     life::told(&stack).await;
-    // The two pages that it asked for to see that they are not there; nothing that a browser asks for by itself.
+    // The two pages that it asked for to see that they are not there, one of them twice more, in two languages; nothing that
+    // a browser asks for by itself.
     let sql = "SELECT count() FROM access_log FINAL WHERE reason = 'no_route'";
     let refused = stack.clickhouse().unwrap().query(sql).fetch_one::<u64>().await.unwrap();
-    assert_eq!(refused, 2);
+    assert_eq!(refused, 4);
     stack.stop().await;
 }
 

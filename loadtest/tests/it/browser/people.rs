@@ -25,14 +25,19 @@ pub(super) fn life(stack: &Stack) -> serde_json::Value {
     })
 }
 
-/// Who is refused a patient, and who reviews the accesses of the unit that they act from.
+/// Who is refused a patient, one for each language, and who reviews the accesses of the unit that they act from.
 pub(super) fn emergency(stack: &Stack) -> serde_json::Value {
     let (unit, name) = UNITS[0];
-    let refused = account(stack, "kerstin", "Kerstin Utanrätt", "SE0000000000-P015", None);
-    let commission = ["account", "commission", "kerstin", "--care-unit", unit, "--care-unit-name", name];
-    let provider = ["--care-provider", CARE_PROVIDER, "--name", "Sjuksköterska"];
-    let arguments = stack.layout().auditor_arguments(&[commission.as_slice(), &provider].concat());
-    whole::run(Command::new(&stack.settings().programs.auditor).args(arguments));
+    let people =
+        [("kerstin", "Kerstin Utanrätt", "SE0000000000-P015"), ("kajsa", "Kajsa Utanrätt", "SE0000000000-P026")];
+    let refused = people.map(|(user, full, hsa)| {
+        let told = account(stack, user, full, hsa, None);
+        let commission = ["account", "commission", user, "--care-unit", unit, "--care-unit-name", name];
+        let provider = ["--care-provider", CARE_PROVIDER, "--name", "Sjuksköterska"];
+        let arguments = stack.layout().auditor_arguments(&[commission.as_slice(), &provider].concat());
+        whole::run(Command::new(&stack.settings().programs.auditor).args(arguments));
+        told
+    });
     let appointment = format!("log_reviewer:{unit}");
     let reviewer = account(stack, "leif", "Leif Granskare", "SE0000000000-P016", Some(&appointment));
     serde_json::json!({ "refused": refused, "reviewer": reviewer })

@@ -122,10 +122,8 @@ async fn each_cell_of_the_table_is_what_the_interface_does() {
         };
         for (operation, action) in SERVED {
             let (status, told) = stage.attempt(&inside, operation).await;
-            let is_as_said = match allows(role, action) {
-                true => matches!(status, 200 | 201),
-                false => is_refused(status, &told, action),
-            };
+            let is_as_said =
+                if allows(role, action) { matches!(status, 200 | 201) } else { is_refused(status, &told, action) };
             if !is_as_said {
                 wrong.push(format!("{role:?} {action:?} by {operation}: {status} {told}"));
             }
