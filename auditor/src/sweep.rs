@@ -169,7 +169,7 @@ impl Due for Idle {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::accounts::{Account, Review, State, Tries, UserName};
     use crate::sessions::Limits;
@@ -177,6 +177,23 @@ mod tests {
     use contract::id::AccountId;
     use std::time::Duration;
     use uuid::Uuid;
+
+    /// The months of the examples, and a minute for sessions.
+    pub(crate) fn times() -> Times {
+        Times {
+            session: Session {
+                limits: Limits { idle_s: 60, absolute_s: 60, emergency_s: 60 },
+                report_grace: Duration::ZERO,
+                sweep_every: Duration::from_secs(1),
+            },
+            accounts: Accounts {
+                dormant_months: 9,
+                lapse_months: 3,
+                request_life_days: 30,
+                review: Review { months: 12, notice_days: 30, grace_days: 30 },
+            },
+        }
+    }
 
     #[tokio::test]
     async fn accounts_rest_and_lapse_with_time_and_each_is_on_record() {
@@ -214,19 +231,7 @@ mod tests {
         }
         change.commit().await.expect("commits");
         let told = store.waiting().await.expect("reads").events;
-        let times = Times {
-            session: Session {
-                limits: Limits { idle_s: 60, absolute_s: 60, emergency_s: 60 },
-                report_grace: Duration::ZERO,
-                sweep_every: Duration::from_secs(1),
-            },
-            accounts: Accounts {
-                dormant_months: 9,
-                lapse_months: 3,
-                request_life_days: 30,
-                review: Review { months: 12, notice_days: 30, grace_days: 30 },
-            },
-        };
+        let times = times();
         let metrics = SweepMetrics::register(&Registry::new()).expect("registers");
         for _again in 0..2 {
             sweep(&store, times, &metrics, now).await.expect("sweeps");
