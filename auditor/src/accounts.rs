@@ -337,12 +337,13 @@ impl Account {
     }
 
     /// The account as gateways see it. `roles`: what it was appointed to, without how far. `openings`: what it has opened in
-    /// emergencies.
+    /// emergencies. `instructions_due`: whether it has to accept the security instructions first.
     pub fn entry(
         &self,
         grants: Vec<directory::Grant>,
         roles: Vec<String>,
         openings: Vec<Opening>,
+        instructions_due: bool,
     ) -> directory::Account {
         directory::Account {
             id: self.id,
@@ -353,6 +354,7 @@ impl Account {
             grants,
             roles,
             openings,
+            instructions_due,
         }
     }
 }

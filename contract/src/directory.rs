@@ -107,6 +107,9 @@ pub struct Account {
     /// What it has opened in emergencies and not yet closed; at most [`crate::emergency::OPENINGS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub openings: Vec<Opening>,
+    /// Its user has been shown security instructions at login and not accepted them yet: no registry is open to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub instructions_due: bool,
 }
 
 /// One grant: a right in a registry.

@@ -44,6 +44,7 @@ migrations! {
     9 "0009_account_procedure",
     10 "0010_who_gets_in",
     11 "0011_emergency_access",
+    12 "0012_instructions",
 }
 
 /// Where the schema goes.

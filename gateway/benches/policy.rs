@@ -61,6 +61,7 @@ fn policy(c: &mut Criterion) {
         grants,
         roles: Vec::new(),
         openings: Vec::new(),
+        instructions_due: false,
     };
     let mut input = Input {
         route: matched.route,

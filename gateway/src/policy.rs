@@ -10,7 +10,9 @@
 //!    state who does not pass the outer.
 //! 3. Taking something away (a grant, a device, a session, time) never turns a denial into a permit.
 //! 4. What is not known denies.
-//! 5. What was opened in an emergency permits nothing but to read that patient, on routes that say so, and is asked for
+//! 5. Who has to accept the security instructions gets nothing but what devices get without login, which is where
+//!    they are accepted.
+//! 6. What was opened in an emergency permits nothing but to read that patient, on routes that say so, and is asked for
 //!    only where a grant is lacking.
 
 use crate::route::{Access, Registry, RegistryId, Route, RouteId};
@@ -159,11 +161,6 @@ pub struct Denial {
 }
 
 impl Denial {
-    /// Whether logging in could help.
-    pub fn login_helps(&self) -> bool {
-        matches!(self.reason, Reason::NoSession | Reason::SessionElsewhere)
-    }
-
     /// Whether the route lets somebody open the patient in an emergency who was denied so: a grant is lacking, and the
     /// request only reads.
     pub fn may_be_opened(&self, route: &Route, method: &Method) -> bool {
@@ -192,7 +189,7 @@ pub fn authorize_opened(input: &Input<'_>, patient: PatientRef, now: Micros) -> 
     // Anew, as far as the denial went: nothing of the outer checks is taken from elsewhere.
     let inside = || {
         let device = device(input, now).ok()?;
-        let (session, account) = session(input, device, now).ok()?;
+        let (session, account) = instructed(input, device, now).ok()?;
         let opens = |opening: &&Opening| {
             opening.session == session.key
                 && opening.registry == input.registry.name
@@ -224,11 +221,11 @@ pub fn authorize(input: &Input<'_>, now: Micros) -> Result<Permit, Denial> {
         // Who happens to be logged in is told to the registry: the login pages end sessions by it.
         Access::Device => session(input, device, now).ok().map(|(session, account)| user(session, account, None)),
         Access::Session => {
-            let (session, account) = session(input, device, now).map_err(deny)?;
+            let (session, account) = instructed(input, device, now).map_err(deny)?;
             Some(user(session, account, None))
         }
         Access::Grant => {
-            let (session, account) = session(input, device, now).map_err(deny)?;
+            let (session, account) = instructed(input, device, now).map_err(deny)?;
             let right = grant(input, session, account, now).map_err(deny)?;
             Some(user(session, account, Some(right)))
         }
@@ -285,6 +282,12 @@ fn session<'a>(input: &Input<'a>, device: &Device, now: Micros) -> Result<(&'a S
     let active = |account: &&Account| account.id == session.account && account.standing == AccountStanding::Active;
     let account = input.account.filter(active).ok_or(Reason::AccountInactive)?;
     Ok((session, account))
+}
+
+/// The session, of an account whose user has accepted the security instructions.
+fn instructed<'a>(input: &Input<'a>, device: &Device, now: Micros) -> Result<(&'a Session, &'a Account), Reason> {
+    let (session, account) = session(input, device, now)?;
+    if account.instructions_due { Err(Reason::InstructionsDue) } else { Ok((session, account)) }
 }
 
 /// The widest right among the grants that allow the request.

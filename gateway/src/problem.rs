@@ -20,8 +20,33 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use smallvec::SmallVec;
 
-/// Where people log in, on every host.
-pub const LOGIN_PATH: &str = "/auth/login";
+/// A page on which who was refused mends the reason, at once and alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WayOut {
+    /// To log in.
+    Login,
+    /// To accept the security instructions.
+    Instructions,
+}
+
+impl WayOut {
+    /// The one out of a reason.
+    pub fn of(reason: Reason) -> Option<Self> {
+        match reason {
+            Reason::NoSession | Reason::SessionElsewhere => Some(Self::Login),
+            Reason::InstructionsDue => Some(Self::Instructions),
+            _ => None,
+        }
+    }
+
+    /// Where it is, among the auditor's pages.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Login => "/auth/login",
+            Self::Instructions => "/auth/instructions",
+        }
+    }
+}
 
 /// In which language a person is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,13 +150,13 @@ pub fn answer(problem: &Problem<'_>) -> Answer {
     finish(problem.status, headers, kind, body)
 }
 
-/// Sends a person to the login page. `back` from [`way_back`].
-pub fn login(back: Option<&WayBack>, language: Language) -> Answer {
+/// Leads a person to such a page. `back` from [`way_back`].
+pub fn lead(way_out: WayOut, back: Option<&WayBack>, language: Language) -> Answer {
     let mut headers = SmallVec::new();
-    headers.push((header::LOCATION, HeaderValue::from_static(LOGIN_PATH)));
+    headers.push((header::LOCATION, HeaderValue::from_static(way_out.path())));
     headers.extend(way_back_cookie(back));
     headers.push((header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")));
-    let body = words::to_login(language).to_owned();
+    let body = words::to(way_out, language).to_owned();
     finish(StatusCode::FOUND, headers, "text/plain; charset=utf-8", body)
 }
 
@@ -147,8 +172,8 @@ fn way_back_cookie(back: Option<&WayBack>) -> Option<(HeaderName, HeaderValue)> 
     Some((header::SET_COOKIE, cookie))
 }
 
-/// Whether who is not logged in is sent to the login page, rather than told 401.
-pub fn sends_to_login(route: &Route, method: &Method, preferences: Preferences) -> bool {
+/// Whether who was refused is led to the page on which to mend the reason, rather than told 401 or 403.
+pub fn leads(route: &Route, method: &Method, preferences: Preferences) -> bool {
     route.anonymous_redirect && preferences.html && matches!(*method, Method::GET | Method::HEAD)
 }
 

@@ -1,6 +1,6 @@
 //! Accounts and credentials.
 
-use super::{Change, Store, StoreError, appointments, emergencies, grants, parsed, taken};
+use super::{Change, Store, StoreError, appointments, emergencies, grants, instructions, parsed, taken};
 use crate::accounts::{Account, State, Tries, UserName};
 use crate::sessions::End;
 use contract::Micros;
@@ -113,7 +113,8 @@ impl Store {
         let grants = grants::grants(&mut connection, id).await?;
         let roles = appointments::roles(&mut connection, id, now).await?;
         let openings = emergencies::openings(&mut connection, id, now).await?;
-        Ok(Some(account.entry(grants, roles, openings)))
+        let instructions_due = instructions::due(&mut connection, id).await?;
+        Ok(Some(account.entry(grants, roles, openings, instructions_due)))
     }
 }
 
@@ -296,7 +297,8 @@ impl Change {
         let grants = grants::grants(&mut self.tx, account.id).await?;
         let roles = appointments::roles(&mut self.tx, account.id, self.at).await?;
         let openings = emergencies::openings(&mut self.tx, account.id, self.at).await?;
-        self.publish(&Entry::Account(account.entry(grants, roles, openings))).await
+        let instructions_due = instructions::due(&mut self.tx, account.id).await?;
+        self.publish(&Entry::Account(account.entry(grants, roles, openings, instructions_due))).await
     }
 }
 

@@ -1,8 +1,8 @@
 //! The directory's history: each change under an epoch of its own, and all of it as a snapshot.
 
 use super::{
-    Change, Store, StoreError, accounts, appointments, devices, emergencies, epoch_from, from_json, grants, sessions,
-    to_json,
+    Change, Store, StoreError, accounts, appointments, devices, emergencies, epoch_from, from_json, grants,
+    instructions, sessions, to_json,
 };
 use contract::Micros;
 use contract::directory::{Entry, Epoch, Message};
@@ -62,12 +62,13 @@ impl Store {
         }
         let mut roles = appointments::all_roles(&mut tx, now).await?;
         let mut openings = emergencies::all_openings(&mut tx, now).await?;
+        let instructions_due = instructions::all_due(&mut tx).await?;
         let mut entries = Vec::new();
         for account in accounts::open_accounts(&mut tx).await? {
             let granted = given.remove(&account.id).unwrap_or_default();
             let roles = roles.remove(&account.id).unwrap_or_default();
             let opened = openings.remove(&account.id).unwrap_or_default();
-            entries.push(Entry::Account(account.entry(granted, roles, opened)));
+            entries.push(Entry::Account(account.entry(granted, roles, opened, instructions_due.contains(&account.id))));
         }
         entries.extend(devices::current_devices(&mut tx, now).await?.into_iter().map(Entry::Device));
         entries.extend(sessions::live_sessions(&mut tx, now).await?.into_iter().map(Entry::Session));

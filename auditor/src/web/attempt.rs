@@ -308,11 +308,13 @@ impl App {
             commission,
             ended: None,
         };
+        // Before the session is told of: no gateway knows it without knowing this.
+        let instructions_due = self.instructions.due(change.instructions_accepted(account.id).await?);
+        change.ask_instructions(account.id, instructions_due).await?;
         change.open_session_noted(&session, &brought.note).await?;
         if let Some(at) = brought.at {
             change.note_provider(session.key, at).await?;
         }
-        let instructions_due = self.instructions.due(change.instructions_accepted(account.id).await?);
         Ok(Opened { token, expires, instructions_due })
     }
 }

@@ -55,9 +55,8 @@ impl App {
             given.into_iter().filter(|given| given.in_force(now)).map(|given| given.appointment).collect();
         let viewer = Viewer { account: id, appointments };
         let method = session.auth_method;
-        // A program cannot read them.
         let accepted = self.store.instructions_accepted(id).await.map_err(failed)?;
-        let instructions_due = method != AuthMethod::Token && self.instructions.due(accepted);
+        let instructions_due = self.instructions.due(accepted);
         Ok(Member { account: id, session: key, method, viewer, instructions_due, caller })
     }
 }

@@ -105,6 +105,8 @@ wire_enum! {
         Slow = 20 => "slow",
         /// The login page's own form was forged or is stale (CSRF).
         Forged = 21 => "forged",
+        /// The user has not accepted the security instructions.
+        InstructionsDue = 22 => "instructions_due",
 
         /// No patient id stood where the route says one stands.
         PatientAbsent = 40 => "patient_absent",

@@ -34,6 +34,7 @@ pub(super) fn account(n: u8, name: &str) -> Account {
         grants: Vec::<Grant>::new(),
         roles: Vec::new(),
         openings: Vec::new(),
+        instructions_due: false,
     }
 }
 

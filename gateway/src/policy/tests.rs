@@ -126,6 +126,7 @@ impl World {
                 grants: vec![grant_of(Right::ReadWrite)],
                 roles: Vec::new(),
                 openings: Vec::new(),
+                instructions_due: false,
             }),
             last_used: NOW - SECOND,
             unit: Unit::OfSession,
@@ -219,6 +220,23 @@ fn a_change_of_one_thing_decides() {
         ("account blocked", Some(R::AccountInactive), |w| w.account().standing = AccountStanding::Blocked),
         ("account pending", Some(R::AccountInactive), |w| w.account().standing = AccountStanding::Pending),
         ("account closed", Some(R::AccountInactive), |w| w.account().standing = AccountStanding::Closed),
+        ("instructions not accepted", Some(R::InstructionsDue), |w| w.account().instructions_due = true),
+        ("instructions not accepted, of an account that is blocked", Some(R::AccountInactive), |w| {
+            w.account().instructions_due = true;
+            w.account().standing = AccountStanding::Blocked;
+        }),
+        ("instructions not accepted, and no grant", Some(R::InstructionsDue), |w| {
+            w.account().instructions_due = true;
+            w.account().grants.clear();
+        }),
+        ("session route, instructions not accepted", Some(R::InstructionsDue), |w| {
+            w.path = "/session";
+            w.account().instructions_due = true;
+        }),
+        ("device route, instructions not accepted", None, |w| {
+            w.path = "/device";
+            w.account().instructions_due = true;
+        }),
         ("no grant", Some(R::NoGrant), |w| w.account().grants.clear()),
         ("grant elsewhere", Some(R::NoGrant), |w| w.grant().registry = RegistryName::parse("other").expect("a name")),
         ("grant not yet", Some(R::NoGrant), |w| w.grant().valid_from = NOW + 1),
@@ -304,20 +322,11 @@ fn denials_have_a_status() {
     let mut world = World::new();
     let denial = |world: &World| world.decide().expect_err("denied");
     world.account().grants.clear();
-    assert_eq!(
-        (denial(&world).status.as_u16(), denial(&world).login_helps(), denial(&world).of_device()),
-        (403, false, false)
-    );
+    assert_eq!((denial(&world).status.as_u16(), denial(&world).of_device()), (403, false));
     world.session = None;
-    assert_eq!(
-        (denial(&world).status.as_u16(), denial(&world).login_helps(), denial(&world).of_device()),
-        (401, true, false)
-    );
+    assert_eq!((denial(&world).status.as_u16(), denial(&world).of_device()), (401, false));
     world.device = None;
-    assert_eq!(
-        (denial(&world).status.as_u16(), denial(&world).login_helps(), denial(&world).of_device()),
-        (403, false, true)
-    );
+    assert_eq!((denial(&world).status.as_u16(), denial(&world).of_device()), (403, true));
     world.heard = 0;
     assert_eq!((denial(&world).status.as_u16(), denial(&world).epoch), (503, Epoch(5)));
 }
@@ -328,6 +337,7 @@ const NARROWINGS: &[Change] = &[
     |w| w.session = None,
     |w| w.account = None,
     |w| w.heard -= 1000 * SECOND,
+    |w| w.account.iter_mut().for_each(|account| account.instructions_due = true),
     |w| w.certificate = CertFingerprint([1; 32]),
     |w| w.last_used -= 100 * SECOND,
     |w| w.unit = Unit::Unclear,

@@ -1,8 +1,7 @@
 //! The error page: small, readable without style, by keyboard and by screen readers; no script, nothing from elsewhere.
 
-use super::{LOGIN_PATH, Problem, words};
+use super::{Problem, WayOut, words};
 use contract::emergency::{PATH, TICKET_FIELD};
-use contract::record::Reason;
 
 /// The page's only style. [`POLICY`] names its digest.
 pub(super) const STYLE: &str = "body{font:1.125rem/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;margin:0}main{max-width:40rem;margin:4rem auto;padding:0 1rem}h1{font-size:1.75rem;line-height:1.2}a{color:#004b87}code{overflow-wrap:anywhere}";
@@ -25,11 +24,9 @@ pub(super) fn write(problem: &Problem<'_>) -> String {
     let language = problem.preferences.language;
     let (code, labels) = (words::code(language), words::labels(language));
     let words = words::of(problem.reason, language);
-    let login = if matches!(problem.reason, Reason::NoSession | Reason::SessionElsewhere) {
-        format!("<p><a href=\"{LOGIN_PATH}\">{}</a></p>\n", labels.login)
-    } else {
-        String::new()
-    };
+    let way_out = WayOut::of(problem.reason).map_or_else(String::new, |way_out| {
+        format!("<p><a href=\"{}\">{}</a></p>\n", way_out.path(), words::link(way_out, language))
+    });
     let emergency = problem.ticket.map_or_else(String::new, |ticket| emergency(&labels, ticket));
     let contact = problem
         .contact
@@ -40,7 +37,7 @@ pub(super) fn write(problem: &Problem<'_>) -> String {
         "<!DOCTYPE html>\n<html lang=\"{code}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n{NO_ICON}\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>{title}</h1>\n<p>{detail}</p>\n{login}{emergency}\
+         <h1>{title}</h1>\n<p>{detail}</p>\n{way_out}{emergency}\
          <p>{request}: <code>{id}</code><br>{keep}</p>\n{contact}</main>\n</body>\n</html>\n",
         title = words.title,
         detail = words.detail,

@@ -126,16 +126,16 @@ fn the_way_back() {
 #[test]
 fn the_way_back_is_in_a_cookie_and_not_in_the_address() {
     let way = WayBack::parse("/patients/191212121212?x=1").expect("a path");
-    let answer = login(Some(&way), Language::Swedish);
+    let answer = lead(WayOut::Login, Some(&way), Language::Swedish);
     let of = |wanted: HeaderName| -> Vec<&HeaderValue> {
         answer.headers.iter().filter(|(name, _)| *name == wanted).map(|(_, value)| value).collect()
     };
-    assert_eq!(of(header::LOCATION), [LOGIN_PATH]);
+    assert_eq!(of(header::LOCATION), [WayOut::Login.path()]);
     assert_eq!(of(header::SET_COOKIE), [set_return_cookie(Some(&way)).as_str()]);
     assert!(of(header::SET_COOKIE).iter().all(|value| value.is_sensitive()));
     assert!(!show(&answer).contains("191212121212"));
     insta::assert_snapshot!(show(&answer));
-    let nowhere = login(None, Language::Swedish);
+    let nowhere = lead(WayOut::Instructions, None, Language::Swedish);
     assert!(show(&nowhere).contains("Max-Age=0"), "a way kept from before is forgotten");
 }
 
@@ -144,10 +144,10 @@ fn who_is_sent_to_the_login_page() {
     let page = Preferences { html: true, language: Language::Swedish };
     let json = Preferences { html: false, ..page };
     let plain = route("patient = { in = \"none\" }");
-    assert!(sends_to_login(&plain, &Method::GET, page));
-    assert!(!sends_to_login(&plain, &Method::POST, page));
-    assert!(!sends_to_login(&plain, &Method::GET, json));
-    assert!(!sends_to_login(&route("patient = { in = \"none\" }\nanonymous_redirect = false"), &Method::GET, page));
+    assert!(leads(&plain, &Method::GET, page));
+    assert!(!leads(&plain, &Method::POST, page));
+    assert!(!leads(&plain, &Method::GET, json));
+    assert!(!leads(&route("patient = { in = \"none\" }\nanonymous_redirect = false"), &Method::GET, page));
 }
 
 #[test]

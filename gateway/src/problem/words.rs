@@ -1,6 +1,6 @@
 //! What people are told, in Swedish and English: what happened, and what to do.
 
-use super::Language;
+use super::{Language, WayOut};
 use contract::record::Reason;
 
 /// Title and advice.
@@ -16,7 +16,6 @@ pub(super) struct Labels {
     pub(super) request: &'static str,
     pub(super) keep: &'static str,
     pub(super) contact: &'static str,
-    pub(super) login: &'static str,
     pub(super) emergency: &'static str,
     pub(super) emergency_text: &'static str,
     pub(super) emergency_button: &'static str,
@@ -35,7 +34,6 @@ pub(super) const fn labels(language: Language) -> Labels {
             request: "Ärendenummer",
             keep: "Uppge ärendenumret om du ber om hjälp.",
             contact: "Hjälp:",
-            login: "Logga in",
             emergency: "Nödöppning",
             emergency_text: "I en nödsituation kan du öppna patientens uppgifter för en kort tid. Du anger ett skäl. \
                              Öppningen registreras och granskas alltid.",
@@ -45,7 +43,6 @@ pub(super) const fn labels(language: Language) -> Labels {
             request: "Request number",
             keep: "Give the request number if you ask for help.",
             contact: "Help:",
-            login: "Log in",
             emergency: "Emergency access",
             emergency_text: "In an emergency you can open the patient's data for a short while. You give a reason. \
                              It is recorded and always reviewed.",
@@ -54,10 +51,23 @@ pub(super) const fn labels(language: Language) -> Labels {
     }
 }
 
-pub(super) const fn to_login(language: Language) -> &'static str {
-    match language {
-        Language::Swedish => "Du behöver logga in.\n",
-        Language::English => "You need to log in.\n",
+/// What who is led to a page is told.
+pub(super) const fn to(way_out: WayOut, language: Language) -> &'static str {
+    match (way_out, language) {
+        (WayOut::Login, Language::Swedish) => "Du behöver logga in.\n",
+        (WayOut::Login, Language::English) => "You need to log in.\n",
+        (WayOut::Instructions, Language::Swedish) => "Du behöver läsa och godkänna säkerhetsinstruktionerna.\n",
+        (WayOut::Instructions, Language::English) => "You need to read and accept the security instructions.\n",
+    }
+}
+
+/// The link to such a page.
+pub(super) const fn link(way_out: WayOut, language: Language) -> &'static str {
+    match (way_out, language) {
+        (WayOut::Login, Language::Swedish) => "Logga in",
+        (WayOut::Login, Language::English) => "Log in",
+        (WayOut::Instructions, Language::Swedish) => "Läs säkerhetsinstruktionerna",
+        (WayOut::Instructions, Language::English) => "Read the security instructions",
     }
 }
 
@@ -109,6 +119,16 @@ const fn both(reason: Reason) -> (Words, Words) {
         Reason::NoSession | Reason::SessionElsewhere => (
             words("Du är inte inloggad", "Logga in och försök igen."),
             words("You are not logged in", "Log in and try again."),
+        ),
+        Reason::InstructionsDue => (
+            words(
+                "Säkerhetsinstruktionerna är inte godkända",
+                "Öppna /auth/instructions i en webbläsare, läs dem och godkänn, och försök igen.",
+            ),
+            words(
+                "The security instructions are not accepted",
+                "Open /auth/instructions in a browser, read and accept them, and try again.",
+            ),
         ),
         Reason::AccountInactive | Reason::Locked => (
             words("Kontot är inte aktivt", "Kontakta den som ansvarar för behörigheter på din enhet."),

@@ -56,8 +56,6 @@ pub(super) struct Refusal {
     pub(super) terms: SmallVec<[PatientRef; 2]>,
     /// The methods that the path has.
     pub(super) allow: Option<crate::route::Methods>,
-    /// Logging in may help.
-    pub(super) login_helps: bool,
     /// The device itself was refused: an authentication event.
     pub(super) of_device: bool,
     /// By which the patient may be opened in an emergency.
@@ -75,7 +73,6 @@ impl Refusal {
             key: DataKeyId::NONE,
             terms: SmallVec::new(),
             allow: None,
-            login_helps: false,
             of_device: false,
             ticket: None,
         }
@@ -241,7 +238,10 @@ impl Proxy {
         if let Some(token) = forward::token(headers) {
             let key = SessionKey::of_token(token);
             session = directory.session(&key);
-            if session.is_none() && directory.fresh(now) {
+            // Who has accepted the instructions this moment is not led back to them because the feed is on its way.
+            let due = session.as_ref().and_then(|known| directory.account(known.session.account));
+            let due = due.is_some_and(|account| account.instructions_due);
+            if (session.is_none() || due) && directory.fresh(now) {
                 unanswered = Box::pin(self.parts.auditor.ask(key)).await == SessionAsked::Unanswered;
                 session = directory.session(&key);
                 // The question took its time: by now the device may be another's, or have another certificate.
@@ -307,12 +307,9 @@ impl Proxy {
         let permit = decided.map_err(|denial| {
             // Who may well be logged in is not told to log in because the auditor is busy.
             let no_answer = denial.reason == Reason::NoSession && asker.unanswered;
-            let mut refusal = if no_answer {
-                refusal(Reason::DirectoryStale)
-            } else {
-                Refusal { login_helps: denial.login_helps(), ..Refusal::new(denial.reason, denial.status) }
-            }
-            .about(facts, asker);
+            let mut refusal =
+                if no_answer { refusal(Reason::DirectoryStale) } else { Refusal::new(denial.reason, denial.status) }
+                    .about(facts, asker);
             refusal.of_device = denial.of_device();
             refusal.ticket =
                 patient.filter(|_| denial.may_be_opened(&facts.route, &facts.method)).and_then(|patient| {

@@ -4,7 +4,7 @@ use super::admit::Refusal;
 use super::context::{Context, Stage};
 use super::{Proxy, in_time};
 use crate::clock;
-use crate::problem::{self, Answer, Preferences, Problem};
+use crate::problem::{self, Answer, Preferences, Problem, WayOut};
 use crate::recorder::{Pending, RecordError};
 use crate::route::Methods;
 use bytes::Bytes;
@@ -27,16 +27,14 @@ impl Proxy {
     ) -> pingora::Result<()> {
         context.stage = Stage::Refused;
         self.parts.metrics.refused.with_label_values(&[refusal.reason.as_str()]).inc();
-        let Refusal { reason, status, login_helps, allow, .. } = refusal;
+        let Refusal { reason, status, allow, .. } = refusal;
         let ticket = refusal.ticket.clone();
         let way = refusal.route.as_ref().and_then(|(route, _)| {
             let head = session.req_header();
             let preferences = Preferences::of(&head.headers);
-            let sends = login_helps && problem::sends_to_login(route, &head.method, preferences);
-            sends.then(|| {
-                let back = problem::way_back(&head.method, head.raw_path());
-                problem::login(back.as_ref(), preferences.language)
-            })
+            let way_out = WayOut::of(reason).filter(|_| problem::leads(route, &head.method, preferences))?;
+            let back = problem::way_back(&head.method, head.raw_path());
+            Some(problem::lead(way_out, back.as_ref(), preferences.language))
         });
         let told = way.as_ref().map_or(status, |answer| answer.status);
         let recorded = match self.record_refusal(session, context, refusal, told) {

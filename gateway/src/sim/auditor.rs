@@ -239,6 +239,7 @@ fn account(number: u64, standing: AccountStanding, right: Option<Right>) -> Acco
         grants: right.map(grant).into_iter().collect(),
         roles: Vec::new(),
         openings: Vec::new(),
+        instructions_due: false,
     }
 }
 

@@ -68,6 +68,7 @@ fn an_opening_permits_nothing_else() {
         ("a change, where another route takes it", R::NoGrant, |w| w.method = Method::POST),
         ("an account that is locked", R::AccountInactive, |w| w.account().standing = AccountStanding::Locked),
         ("an account that is blocked", R::AccountInactive, |w| w.account().standing = AccountStanding::Blocked),
+        ("with instructions not accepted", R::InstructionsDue, |w| w.account().instructions_due = true),
         ("a session that ended", R::NoSession, |w| w.session().ended = Some(1)),
         ("a session on another device", R::SessionElsewhere, |w| w.session().device = DeviceId::NONE),
         ("a device that is revoked", R::DeviceRevoked, |w| w.device().revoked = Some(1)),
@@ -94,7 +95,8 @@ fn only_who_lacks_a_grant_to_read_may_open() {
         world.decide().expect_err("denied").may_be_opened(matched.route, &world.method)
     };
     assert!(may(&opened()));
-    let changes: [Change; 6] = [
+    let changes: [Change; 7] = [
+        |w| w.account().instructions_due = true,
         |w| w.path = "/granted",
         |w| w.method = Method::POST,
         |w| w.session = None,
