@@ -279,9 +279,12 @@ fn session<'a>(input: &Input<'a>, device: &Device, now: Micros) -> Result<(&'a S
     if session.device != device.id {
         return Err(Reason::SessionElsewhere);
     }
-    let active = |account: &&Account| account.id == session.account && account.standing == AccountStanding::Active;
-    let account = input.account.filter(active).ok_or(Reason::AccountInactive)?;
-    Ok((session, account))
+    let account = input.account.filter(|account| account.id == session.account).ok_or(Reason::AccountInactive)?;
+    match account.standing {
+        AccountStanding::Active => Ok((session, account)),
+        AccountStanding::Locked => Err(Reason::Locked),
+        _ => Err(Reason::AccountInactive),
+    }
 }
 
 /// The session, of an account whose user has accepted the security instructions.

@@ -4,6 +4,7 @@
 //! or not, whether password or code was wrong, and whether the account is locked. The reason goes to the record.
 
 use super::assertion::AssertionError;
+use super::throttle::WAIT_MAX;
 use super::{App, Caller, Secret};
 use crate::accounts::login::{Shown, Verdict, judge};
 use crate::accounts::totp::CodeCheck;
@@ -18,7 +19,6 @@ use contract::emergency::Why;
 use contract::id::{AccountId, SessionKey};
 use contract::record::{AuthEventKind, AuthMethod, Origin, Reason};
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// What was typed.
@@ -132,9 +132,6 @@ impl LoginMetrics {
     }
 }
 
-/// Attempts may wait so long for their turn at the password check.
-const WAIT_MAX: Duration = Duration::from_secs(5);
-
 impl App {
     /// Tries to log in.
     pub(super) async fn attempt(
@@ -143,23 +140,25 @@ impl App {
         typed: Typed,
         method: AuthMethod,
     ) -> Result<Opened, LoginError> {
-        let begun = Instant::now();
         let tried = self.pseudonym.user_name(&typed.user).0;
-        let decided = self.decide(caller, typed, method).await;
-        self.answer_in_time(tried, begun, decided).await
+        self.in_turn(tried, caller, self.decide(caller, typed, method)).await
     }
 
-    /// Lets a refusal wait: no sooner than all of them come, and later for each in a row of what was `tried`.
-    pub(super) async fn answer_in_time<T>(
+    /// Judges an attempt when its turn comes, and lets a refusal wait: no sooner than all of them come, and later for each
+    /// in a row of what was `tried`.
+    pub(super) async fn in_turn<T>(
         &self,
         tried: [u8; 16],
-        begun: Instant,
-        decided: Result<T, LoginError>,
+        caller: &Caller,
+        decide: impl Future<Output = Result<T, LoginError>>,
     ) -> Result<T, LoginError> {
+        let turn = self.throttle.turn(tried, caller.assertion.device).await.ok_or(LoginError::Busy)?;
+        let begun = Instant::now();
+        let decided = decide.await;
         match &decided {
-            Ok(_) => self.throttle.right(tried),
+            Ok(_) => turn.right(),
             Err(LoginError::Refused) => {
-                let delay = self.throttle.wrong(tried, begun.into_std());
+                let delay = turn.wrong();
                 tokio::time::sleep_until(begun + self.login.refusal + delay).await;
             }
             Err(_) => {}

@@ -29,7 +29,6 @@ use own::OwnPage;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::Arc;
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// Who has it has shown both halves.
@@ -97,13 +96,11 @@ pub(super) async fn halves(
     if !app.asked_for_outside(&caller, &headers, &sent.form).await {
         return again(StatusCode::FORBIDDEN, "wrong-stale");
     }
-    let begun = Instant::now();
-    let shown = app.counter.show(clock::now(), by(&caller), &sent.id, &sent.code).await;
-    let decided = match shown {
-        Ok(token) => token.ok_or(LoginError::Refused),
-        Err(error) => Err(LoginError::Store(error)),
+    let decide = async {
+        let token = app.counter.show(clock::now(), by(&caller), &sent.id, &sent.code).await?;
+        token.ok_or(LoginError::Refused)
     };
-    match app.answer_in_time(tried(&caller), begun, decided).await {
+    match app.in_turn(tried(&caller), &caller, decide).await {
         Ok(token) => {
             let mut response = see_other(PATH);
             let cookie = format!("{TOKEN_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Strict", *token);

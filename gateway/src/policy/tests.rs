@@ -215,7 +215,7 @@ fn a_change_of_one_thing_decides() {
         ("session on another device", Some(R::SessionElsewhere), |w| w.session().device = DeviceId::NONE),
         ("no account", Some(R::AccountInactive), |w| w.account = None),
         ("another's account", Some(R::AccountInactive), |w| w.account().id = AccountId::NONE),
-        ("account locked", Some(R::AccountInactive), |w| w.account().standing = AccountStanding::Locked),
+        ("account locked", Some(R::Locked), |w| w.account().standing = AccountStanding::Locked),
         ("account dormant", Some(R::AccountInactive), |w| w.account().standing = AccountStanding::Dormant),
         ("account blocked", Some(R::AccountInactive), |w| w.account().standing = AccountStanding::Blocked),
         ("account pending", Some(R::AccountInactive), |w| w.account().standing = AccountStanding::Pending),

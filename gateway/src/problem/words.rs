@@ -130,7 +130,19 @@ const fn both(reason: Reason) -> (Words, Words) {
                 "Open /auth/instructions in a browser, read and accept them, and try again.",
             ),
         ),
-        Reason::AccountInactive | Reason::Locked => (
+        Reason::Locked => (
+            words(
+                "Kontot är låst",
+                "Efter flera felaktiga inloggningsförsök låses ett konto en stund, ofta en kvart. Försök igen då. Om det \
+                 inte var du som försökte, eller om kontot fortfarande är låst, ring hjälpen.",
+            ),
+            words(
+                "The account is locked",
+                "After several wrong attempts to log in an account is locked for a while, often a quarter of an hour. Try \
+                 again then. If it was not you who tried, or if the account is still locked, call the help desk.",
+            ),
+        ),
+        Reason::AccountInactive => (
             words("Kontot är inte aktivt", "Kontakta den som ansvarar för behörigheter på din enhet."),
             words("The account is not active", "Contact the person responsible for access rights at your unit."),
         ),

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::forms::Signature;
 use crate::store::StoreError;
 use crate::web::App;
-use crate::web::attempt::{How, by, settle};
+use crate::web::attempt::{How, LoginError, by, settle};
 use axum::Extension;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
@@ -19,7 +19,6 @@ use contract::Micros;
 use contract::record::AuthMethod;
 use serde::Serialize;
 use std::sync::Arc;
-use tokio::time::Instant;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -133,22 +132,21 @@ impl App {
         member: &Member,
         show: impl AsyncFnOnce(Micros) -> Result<bool, StoreError>,
     ) -> Result<Micros, Problem> {
-        let (begun, now) = (Instant::now(), clock::now());
         let account = self.store.account(member.account).await.map_err(|error| refused(&error))?;
         let account = account.ok_or(Kind::NotLoggedIn)?;
         let tried = self.pseudonym.user_name(account.user_name.as_str());
-        let shown = show(now).await.map_err(|error| match error {
+        let decide = async {
+            let now = clock::now();
+            if show(now).await? { Ok(now) } else { Err(LoginError::Refused) }
+        };
+        match self.in_turn(tried.0, &member.caller, decide).await {
+            Ok(shown) => Ok(shown.saturating_add(self.login.step_up_us)),
+            Err(LoginError::Refused) => Err(Kind::CodeRefused.into()),
+            Err(LoginError::Busy) => Err(Kind::Unavailable.into()),
             // The session has ended in the meantime.
-            StoreError::Absent(_) => Kind::NotLoggedIn.into(),
-            error => refused(&error),
-        });
-        if shown? {
-            self.throttle.right(tried.0);
-            return Ok(now.saturating_add(self.login.step_up_us));
+            Err(LoginError::Store(StoreError::Absent(_))) => Err(Kind::NotLoggedIn.into()),
+            Err(LoginError::Store(error)) => Err(refused(&error)),
         }
-        let delay = self.throttle.wrong(tried.0, begun.into_std());
-        tokio::time::sleep_until(begun + self.login.refusal + delay).await;
-        Err(Kind::CodeRefused.into())
     }
 
     /// Judges a code like that of a login whose password was right, and notes at the session that it was shown.

@@ -20,7 +20,6 @@ use axum::response::Response;
 use contract::record::{AuthMethod, Reason};
 use serde::Deserialize;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// What the script sends to be asked: the form's field, and for a new passkey who it is that asks.
 #[derive(Deserialize)]
@@ -81,10 +80,8 @@ pub(in crate::web) async fn new(
         Ok(known) => known,
         Err(error) => return told(error.into()),
     };
-    let begun = Instant::now();
     let tried = app.pseudonym.user_name(inside.account.user_name.as_str()).0;
-    let decided = app.confirmed(&caller, party, &inside, &sent).await;
-    match app.answer_in_time(tried, begun, decided).await {
+    match app.in_turn(tried, &caller, app.confirmed(&caller, party, &inside, &sent)).await {
         Ok(()) => {}
         Err(LoginError::Refused) => return told(Wrong::Refused),
         Err(error) => {

@@ -18,7 +18,6 @@ use axum::response::Response;
 use contract::record::AuthMethod;
 use serde::Deserialize;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// What the script sends to be asked.
 #[derive(Deserialize)]
@@ -94,11 +93,10 @@ impl App {
         ticket: &Ticket,
         answer: &str,
     ) -> Result<Opened, LoginError> {
-        let begun = Instant::now();
         // Delays grow by passkey: there is no name.
         let tried = Answer::parse(answer).ok().and_then(|answer| answer.id().bytes().first_chunk().copied());
-        let decided = self.decide_passkey(caller, party, ticket, answer).await;
-        self.answer_in_time(tried.unwrap_or_default(), begun, decided).await
+        let decide = self.decide_passkey(caller, party, ticket, answer);
+        self.in_turn(tried.unwrap_or_default(), caller, decide).await
     }
 
     async fn decide_passkey(

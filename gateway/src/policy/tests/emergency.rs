@@ -66,7 +66,7 @@ fn an_opening_permits_nothing_else() {
         ("another's account", R::AccountInactive, |w| w.account().id = AccountId::NONE),
         ("another route", R::NoGrant, |w| w.path = "/granted"),
         ("a change, where another route takes it", R::NoGrant, |w| w.method = Method::POST),
-        ("an account that is locked", R::AccountInactive, |w| w.account().standing = AccountStanding::Locked),
+        ("an account that is locked", R::Locked, |w| w.account().standing = AccountStanding::Locked),
         ("an account that is blocked", R::AccountInactive, |w| w.account().standing = AccountStanding::Blocked),
         ("with instructions not accepted", R::InstructionsDue, |w| w.account().instructions_due = true),
         ("a session that ended", R::NoSession, |w| w.session().ended = Some(1)),

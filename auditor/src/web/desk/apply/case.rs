@@ -29,7 +29,6 @@ use contract::id::FormId;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// Who has it has shown number and code.
 const CASE_COOKIE: &str = "__Host-grindvakt-case";
@@ -103,12 +102,14 @@ pub(in crate::web::desk) async fn open(
     if !app.asked_for_outside(&caller, &headers, &sent.form).await {
         return again(StatusCode::FORBIDDEN, "wrong-stale");
     }
-    let (begun, now) = (Instant::now(), clock::now());
-    let found = app.office.case(now, by(&caller), &sent.number, &sent.secret).await;
-    let decided = found.map_err(LoginError::from).and_then(|found| found.ok_or(LoginError::Refused));
+    let now = clock::now();
+    let decide = async {
+        let found = app.office.case(now, by(&caller), &sent.number, &sent.secret).await?;
+        found.ok_or(LoginError::Refused)
+    };
     // Delays grow by device: there is no name.
     let tried = caller.assertion.device_cert.0.first_chunk().copied().unwrap_or_default();
-    match app.answer_in_time(tried, begun, decided).await {
+    match app.in_turn(tried, &caller, decide).await {
         Ok(id) => {
             let to = Bound::Cookie(cookie(&headers, FORM_COOKIE).unwrap_or_default());
             let device = caller.assertion.device_cert;
