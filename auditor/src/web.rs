@@ -15,6 +15,7 @@ mod known;
 mod language;
 mod live;
 mod member;
+mod nowhere;
 mod oidc;
 mod outside;
 mod page;
@@ -213,7 +214,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/auth/collect/done", get(collect::done))
         .route("/auth/static/style.css", get(pages::style))
         .route("/favicon.ico", get(icon::show))
-        .fallback(|| async { problem(StatusCode::NOT_FOUND, "There is nothing here") })
+        .fallback(nowhere::nowhere)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .merge(admin::router(&app))
         .merge(desk::router(&app))

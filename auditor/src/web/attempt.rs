@@ -4,6 +4,8 @@
 //! or not, whether password or code was wrong, and whether the account is locked. The reason goes to the record.
 
 use super::assertion::AssertionError;
+use super::form::Bound;
+use super::pages::from_elsewhere;
 use super::throttle::WAIT_MAX;
 use super::{App, Caller, Secret};
 use crate::accounts::login::{Shown, Verdict, judge};
@@ -13,6 +15,7 @@ use crate::clock;
 use crate::random;
 use crate::sessions::End;
 use crate::store::{AtProvider, By, Change, Credential, StoreError};
+use axum::http::HeaderMap;
 use contract::Micros;
 use contract::directory::{Commission, Session};
 use contract::emergency::Why;
@@ -239,6 +242,22 @@ impl App {
         change.commit().await?;
         self.metrics.login(Reason::Forged);
         Ok(())
+    }
+
+    /// Whether a logout was asked for here. Without a session there is nothing to end, and nobody to ask.
+    pub(super) async fn may_leave(&self, caller: &Caller, headers: &HeaderMap, form: &str) -> Result<bool, StoreError> {
+        if from_elsewhere(headers) {
+            return Ok(false);
+        }
+        let Some(key) = caller.assertion.session else { return Ok(true) };
+        let now = clock::now();
+        if headers.contains_key("sec-fetch-site")
+            || self.form.holds(form, Bound::Session(key), caller.assertion.device_cert, now)
+        {
+            return Ok(true);
+        }
+        let session = self.store.live_session(key, now).await?;
+        Ok(session.is_none_or(|session| session.auth_method == AuthMethod::Token))
     }
 
     /// Ends the session that the assertion names.

@@ -208,24 +208,42 @@ pub(super) async fn token(
     }
 }
 
-/// Ends the session.
+/// The button, pressed.
+#[derive(Default, Deserialize)]
+pub(super) struct Leave {
+    #[serde(default)]
+    form: String,
+}
+
+/// Ends the session, if that was asked for here: by a program, by a form of ours, or by a page of this host as the browser
+/// says, for registries have such buttons, too.
 pub(super) async fn logout(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
+    sent: Result<Form<Leave>, FormRejection>,
 ) -> Response {
-    if from_elsewhere(&headers) {
-        return problem(StatusCode::FORBIDDEN, "This was not asked for here");
+    let sent = sent.map(|Form(sent)| sent).unwrap_or_default();
+    match app.may_leave(&caller, &headers, &sent.form).await {
+        Ok(true) => {}
+        Ok(false) => {
+            record_forged(&app, &caller).await;
+            return problem(StatusCode::FORBIDDEN, "This was not asked for here");
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a logout failed");
+            return problem(StatusCode::SERVICE_UNAVAILABLE, "Logout does not answer");
+        }
     }
     if let Err(error) = app.leave(&caller).await {
         tracing::error!(error = &error as &dyn std::error::Error, "a logout failed");
         return problem(StatusCode::SERVICE_UNAVAILABLE, "Logout does not answer");
     }
-    let page = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
-    let mut response = if page { see_other("/auth/login") } else { StatusCode::NO_CONTENT.into_response() };
+    let mut response = if super::nowhere::wants_page(&headers) {
+        see_other("/auth/login")
+    } else {
+        StatusCode::NO_CONTENT.into_response()
+    };
     set_cookie(&mut response, &gone(SESSION_COOKIE, "Lax"));
     // Who logs in next here may be somebody else, and is not led to where this user wanted to go.
     set_cookie(&mut response, &set_return_cookie(None));

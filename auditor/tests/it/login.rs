@@ -39,8 +39,12 @@ fn a_login_gives_a_session_and_leads_back() {
     let me = server.app_in(&device, Some(&session), Request::get("/auth/me"));
     assert_eq!(me.json()["account"].as_str(), Some(user.id.to_string().as_str()));
     assert_eq!(server.app(&device, Request::get("/auth/me")).status, 401);
-    let out = Request::post("/auth/logout", "application/x-www-form-urlencoded", "").header("accept", "text/html");
-    let out = server.app_in(&device, Some(&session), out);
+    let out = || Request::post("/auth/logout", "application/x-www-form-urlencoded", "").header("accept", "text/html");
+    // A browser that does not say where it was asked to, and no proof; and one that says it was asked to elsewhere.
+    assert_eq!(server.app_in(&device, Some(&session), out()).status, 403);
+    let cross = out().header("sec-fetch-site", "cross-site");
+    assert_eq!(server.app_in(&device, Some(&session), cross).status, 403);
+    let out = server.app_in(&device, Some(&session), out().header("sec-fetch-site", "same-origin"));
     assert_eq!((out.status, out.header("location")), (303, Some("/auth/login")));
     let forgotten = out.headers("set-cookie");
     assert!(forgotten.iter().all(|cookie| cookie.contains("Max-Age=0")), "{forgotten:?}");
@@ -48,6 +52,21 @@ fn a_login_gives_a_session_and_leads_back() {
         assert!(forgotten.iter().any(|cookie| cookie.starts_with(name)), "{forgotten:?}");
     }
     assert!(feed.session().ended.is_some());
+}
+
+#[test]
+fn an_address_where_there_is_nothing_says_so_to_people_and_programs() {
+    let place = Installation::new();
+    let device = place.device("ward3");
+    let server = place.serve();
+    for (language, text) in [("sv", "Det finns ingenting här"), ("en", "There is nothing here")] {
+        let path = format!("/auth/nothing?lang={language}");
+        let page = server.app(&device, Request::get(&path).header("accept", "text/html"));
+        assert_eq!((page.status, page.header("content-type")), (404, Some("text/html; charset=utf-8")), "{path}");
+        assert!(page.body.contains(&format!("<html lang=\"{language}\">")) && page.body.contains(text), "{path}");
+    }
+    let told = server.app(&device, Request::get("/auth/nothing"));
+    assert_eq!((told.status, told.json()["status"].as_u64()), (404, Some(404)));
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn of_two_commissions_of_a_real_provider_one_is_chosen() {
     assert_eq!((session.account.to_string(), session.commission.name.as_str()), (account, "Forskning"));
     // An account that nobody has collected is none to log in to from elsewhere.
     let (refused, _) = log_in(&provider, &server, &device, "unknown");
-    assert!(refused.status == 403 && refused.body.contains("your account cannot be used"), "{}", refused.body);
+    assert!(refused.status == 403 && refused.body.contains("no account can be used with it"), "{}", refused.body);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn what_does_not_hold_of_a_real_providers_answer_is_refused() {
     refused("signature", unbelieved, "signature");
     refused("expired", unbelieved, "time");
     refused("nameless", "gave no HSA-id for you", "no_hsa");
-    refused("unknown", "no account here has your HSA-id", "no_account");
+    refused("unknown", "no account can be used with it", "no_account");
 
     // An answer that was used, one that another device brings, and a user who turned back.
     let (cookie, address) = begin(&server, &device);

@@ -8,8 +8,7 @@ oidc-away = The identity service does not answer at the moment. Try again in a w
 oidc-unbelieved = The identity service's answer could not be trusted. Try again. If it happens again, contact support.
 oidc-weak = The login was not strong enough. Try again with your SITHS card or another electronic identity of assurance level 3.
 oidc-nameless = The identity service gave no HSA-id for you. Contact whoever keeps the HSA catalogue at your employer, or support.
-oidc-no-account = You are identified, but no account here has your HSA-id. Apply for an account with your approver, or contact support.
-oidc-unusable = You are identified, but your account cannot be used at the moment. Contact support.
+oidc-no-use = You are identified, but no account can be used with it at the moment. Apply for an account with your approver, or contact support.
 oidc-nothing-chosen = Choose one of them.
 oidc-busy = Login does not answer at the moment. Please try again in a while.
 

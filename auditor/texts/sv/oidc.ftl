@@ -8,8 +8,7 @@ oidc-away = Legitimeringstjänsten svarar inte just nu. Försök igen om en stun
 oidc-unbelieved = Svaret från legitimeringstjänsten gick inte att lita på. Försök igen. Händer det igen, kontakta supporten.
 oidc-weak = Inloggningen var inte tillräckligt stark. Försök igen med ditt SITHS-kort eller en annan e-legitimation på tillitsnivå 3.
 oidc-nameless = Legitimeringstjänsten lämnade inget HSA-id för dig. Kontakta den som sköter HSA-katalogen hos din arbetsgivare, eller supporten.
-oidc-no-account = Du är legitimerad, men det finns inget konto här med ditt HSA-id. Ansök om ett konto hos din godkännare, eller kontakta supporten.
-oidc-unusable = Du är legitimerad, men ditt konto kan inte användas just nu. Kontakta supporten.
+oidc-no-use = Du är legitimerad, men det finns inget konto som kan användas med det just nu. Ansök om ett konto hos din godkännare, eller kontakta supporten.
 oidc-nothing-chosen = Välj ett alternativ.
 oidc-busy = Inloggningen svarar inte just nu. Försök igen om en stund.
 

@@ -1,6 +1,5 @@
 //! Security instructions that somebody has not accepted: no registry is open to them, by whatever way they came in, until
 //! they have.
-#![expect(clippy::indexing_slicing, reason = "tests")]
 
 use crate::shared::{Place, patient};
 use crate::somebody::{Somebody, hidden};

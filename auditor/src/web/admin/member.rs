@@ -4,6 +4,7 @@ use super::body::is_json;
 use super::problem::{Kind, Problem};
 pub(super) use crate::web::member::Member;
 use crate::web::member::Unknown;
+use crate::web::pages::from_elsewhere;
 use crate::web::{App, Caller};
 use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, Method, header};
@@ -21,8 +22,13 @@ pub(super) async fn known_member(Shared(app): Shared<Arc<App>>, mut request: Req
         Ok(member) => member,
         Err(unknown) => return Problem::from(Kind::from(unknown)).into_response(),
     };
-    // A program shows its token itself; a browser sends its cookie with whatever any page makes it send.
-    if member.method != AuthMethod::Token && !asked_here(request.method(), request.headers()) {
+    // A program shows its token itself; a browser sends its cookie with whatever any page makes it send. A token that
+    // was made a cookie of is sent by a browser, which says where it was asked to.
+    let asked = match member.method {
+        AuthMethod::Token => !from_elsewhere(request.headers()),
+        _ => asked_here(request.method(), request.headers()),
+    };
+    if !asked {
         return Problem::from(Kind::CrossSite).into_response();
     }
     if member.instructions_due {

@@ -50,13 +50,13 @@ impl App {
                 response
             }
             Ok(Entered::Nobody(word)) => {
-                let refusal = Refusal { reason: Reason::NoAccount, word, trouble: Trouble::NoAccount };
+                let refusal = Refusal { reason: Reason::NoAccount, word, trouble: Trouble::NoUse };
                 self.turn_away(caller, provider, headers, language, refusal).await
             }
             Ok(Entered::Ended) => self.turn_away(caller, provider, headers, language, Refusal::stale("ended")).await,
             Ok(Entered::Out) => {
                 self.oidc.count(name, "unusable");
-                self.say(caller, headers, language, Trouble::Unusable)
+                self.say(caller, headers, language, Trouble::NoUse)
             }
             Err(error) => {
                 pages::log_failure(&error);

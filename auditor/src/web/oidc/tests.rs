@@ -238,8 +238,7 @@ const UNBELIEVED: &str = "could not be trusted";
 const WEAK: &str = "not strong enough";
 const STALE: &str = "Begin again from here";
 const NAMELESS: &str = "gave no HSA-id for you";
-const NO_ACCOUNT: &str = "no account here has your HSA-id";
-const UNUSABLE: &str = "your account cannot be used";
+const NO_USE: &str = "no account can be used with it";
 
 #[tokio::test]
 async fn every_token_that_does_not_hold_is_refused_and_recorded() {
@@ -259,7 +258,7 @@ async fn every_token_that_does_not_hold_is_refused_and_recorded() {
         (Box::new(set("iat", now + 600)), UNBELIEVED, Reason::ProviderAnswer, "time"),
         (Box::new(set("employeeHsaId", "191212121212")), NAMELESS, Reason::ProviderAnswer, "claims"),
         (Box::new(set("commissionHsaId", UNIT)), NAMELESS, Reason::ProviderAnswer, "commission"),
-        (Box::new(set("employeeHsaId", OTHER_HSA)), NO_ACCOUNT, Reason::NoAccount, "no_account"),
+        (Box::new(set("employeeHsaId", OTHER_HSA)), NO_USE, Reason::NoAccount, "no_account"),
     ];
     for (change, words, reason, detail) in wrong {
         let answer = with_claims(&bed, &idp, change).await;
@@ -310,17 +309,17 @@ async fn an_account_has_to_be_one_and_in_use() {
     ] {
         bed.set_state(&anna, state).await;
         let answer = with_claims(&bed, &idp, |_| {}).await;
-        refused(&mut told, &answer, UNUSABLE, reason, "");
+        refused(&mut told, &answer, NO_USE, reason, "");
         assert_eq!(bed.store.account(anna.id).await.expect("reads").map(|account| account.state), Some(state));
     }
     bed.set_state(&anna, State::Deregistered { at: 1 }).await;
     let answer = with_claims(&bed, &idp, |_| {}).await;
-    refused(&mut told, &answer, NO_ACCOUNT, Reason::NoAccount, "no_account");
+    refused(&mut told, &answer, NO_USE, Reason::NoAccount, "no_account");
     for name in ["anna2", "anna3"] {
         person(&bed, name, HSA, ACTIVE).await;
     }
     let answer = with_claims(&bed, &idp, |_| {}).await;
-    refused(&mut told, &answer, NO_ACCOUNT, Reason::NoAccount, "several_accounts");
+    refused(&mut told, &answer, NO_USE, Reason::NoAccount, "several_accounts");
     let accounts = bed.store.accounts(10).await.expect("reads");
     assert_eq!(accounts.len(), 3, "none was made");
     assert_eq!(bed.refusals().await, told);

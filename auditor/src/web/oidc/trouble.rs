@@ -20,10 +20,8 @@ pub(in crate::web) enum Trouble {
     Weak,
     /// The provider does not say whom it means in the words of health care.
     Nameless,
-    /// There is no account for whom it means.
-    NoAccount,
-    /// The account is not to be used now.
-    Unusable,
+    /// It leads to no account that is to be used: whether there is one, nobody is told.
+    NoUse,
     /// Nothing was chosen.
     NothingChosen,
     /// A SITHS card leads to no account that is to be used: which of it, nobody is told.
@@ -50,8 +48,7 @@ impl Trouble {
             Self::Unbelieved => "oidc-unbelieved",
             Self::Weak => "oidc-weak",
             Self::Nameless => "oidc-nameless",
-            Self::NoAccount => "oidc-no-account",
-            Self::Unusable => "oidc-unusable",
+            Self::NoUse => "oidc-no-use",
             Self::NothingChosen => "oidc-nothing-chosen",
             Self::Card => "siths-refused",
             Self::Busy => "oidc-busy",

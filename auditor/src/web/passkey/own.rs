@@ -10,7 +10,7 @@ use crate::store::{Change, Passkey, StoreError};
 use crate::web::attempt::by;
 use crate::web::form::Bound;
 use crate::web::language::{Language, Texts};
-use crate::web::{App, Caller, Scripted, pages, problem};
+use crate::web::{App, Caller, Scripted, nowhere, pages, problem};
 use askama::Template;
 use axum::Extension;
 use axum::extract::rejection::{FormRejection, QueryRejection};
@@ -172,7 +172,7 @@ pub(in crate::web) async fn show(
     let Query(asked) = asked.unwrap_or_default();
     let language = Language::choose(asked.lang.as_deref(), &headers);
     match app.who_is_inside(&caller).await {
-        _ if app.party.is_none() => none_here(),
+        _ if app.party.is_none() => nowhere::told(&app, &caller, &headers, language),
         Ok(Some(inside)) => page(&app, &caller, &inside, language, None).await,
         Ok(None) => to_login(),
         Err(error) => unavailable(error),

@@ -220,4 +220,6 @@ async fn another_site_cannot_make_a_browser_ask() {
     // A program shows its token itself.
     let program = Who { session: bed.session(anna.id, AuthMethod::Token).await, ..anna };
     bed.ask(Some(&program), ("POST", "/forms"), &[json], body()).await.is(201);
+    // In a browser it would be a cookie.
+    bed.ask(Some(&program), ("POST", "/forms"), &[json, cross[0]], body()).await.refused(403, "cross_site");
 }

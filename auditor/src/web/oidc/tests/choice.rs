@@ -145,7 +145,7 @@ async fn of_two_hsa_ids_those_with_an_account_may_be_chosen() {
     let (browser, ticket) = asked(&page);
     let mut told = Recorded::new();
     let nobody = choose(&bed, &browser, &ticket, &[("id", "0")]).await;
-    refused(&mut told, &nobody, NO_ACCOUNT, Reason::NoAccount, "no_account");
+    refused(&mut told, &nobody, NO_USE, Reason::NoAccount, "no_account");
     assert_eq!(bed.refusals().await, told);
 }
 
