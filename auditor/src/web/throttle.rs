@@ -188,6 +188,7 @@ fn make_room<K: Eq + Hash, V>(kept: &mut HashMap<K, V>, key: &K, mut keep: impl 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::task::JoinSet;
     use uuid::Uuid;
 
     const WARD: DeviceId = DeviceId::new(Uuid::from_u128(1));
@@ -221,21 +222,17 @@ mod tests {
     async fn attempts_at_one_name_are_judged_one_after_the_other_and_after_the_delay() {
         let throttle = Arc::new(throttle());
         let begun = Instant::now();
-        let attempts: Vec<_> = (0..5)
-            .map(|number| {
-                let throttle = Arc::clone(&throttle);
-                tokio::spawn(async move {
-                    let turn = throttle.turn([1; 16], device(number)).await.expect("a turn");
-                    let at = begun.elapsed().as_millis();
-                    turn.wrong();
-                    at
-                })
-            })
-            .collect();
-        let mut judged = Vec::new();
-        for attempt in attempts {
-            judged.push(attempt.await.expect("ends"));
+        let mut attempts = JoinSet::new();
+        for number in 0..5 {
+            let throttle = Arc::clone(&throttle);
+            attempts.spawn(async move {
+                let turn = throttle.turn([1; 16], device(number)).await.expect("a turn");
+                let at = begun.elapsed().as_millis();
+                turn.wrong();
+                at
+            });
         }
+        let mut judged = attempts.join_all().await;
         judged.sort_unstable();
         // The timer's resolution is a millisecond.
         let gaps: Vec<_> = judged.windows(2).map(|pair| (pair[1] - pair[0]) / 10 * 10).collect();
@@ -250,18 +247,14 @@ mod tests {
     async fn too_many_at_one_name_are_sent_away() {
         let throttle = Arc::new(throttle());
         let first = throttle.turn([1; 16], WARD).await.expect("a turn");
-        let waiting: Vec<_> = (0..20)
-            .map(|number| {
-                let throttle = Arc::clone(&throttle);
-                tokio::spawn(async move { throttle.turn([1; 16], device(number)).await.is_some() })
-            })
-            .collect();
+        let mut waiting = JoinSet::new();
+        for number in 0..20 {
+            let throttle = Arc::clone(&throttle);
+            waiting.spawn(async move { throttle.turn([1; 16], device(number)).await.is_some() });
+        }
         tokio::task::yield_now().await;
         first.right();
-        let mut judged = 0;
-        for attempt in waiting {
-            judged += usize::from(attempt.await.expect("ends"));
-        }
+        let judged = waiting.join_all().await.into_iter().filter(|judged| *judged).count();
         assert_eq!(judged, AT_ONCE_MAX - 1);
         // Who waits too long is sent away, too.
         let held = throttle.turn([1; 16], WARD).await.expect("a turn");
